@@ -93,7 +93,7 @@ pub enum EndReason {
 impl Entry {
     /// Reads a publication. Returns `None` if its data is not an entry.
     pub fn parse(publication: &PublicationBody) -> Option<Self> {
-        serde_json::from_str(publication.data.get()).ok()
+        serde_json::from_str(publication.data.as_ref()?.get()).ok()
     }
 }
 

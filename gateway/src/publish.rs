@@ -7,20 +7,21 @@ use crate::{
 use futures_util::TryFutureExt as _;
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Data, ErrorCode, Refusal, Tags},
+    model::{ChannelName, ClientInfo, Content, Data, ErrorCode, Refusal, Tags},
 };
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use shared_proto::content::ContentBody;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
+mod content;
 #[cfg(test)]
 mod tests;
 
 /// Limits of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishLimits {
-    /// Largest data, in bytes.
+    /// Largest data, in bytes, written as JSON.
     pub data: usize,
     /// Number of tags.
     pub tags: usize,
@@ -59,9 +60,9 @@ impl CallerKey {
 pub struct Draft {
     /// The channel.
     pub channel: ChannelName,
-    /// Opaque JSON.
-    pub data: Data,
-    /// Key-value pairs beside the data.
+    /// The message.
+    pub content: Content,
+    /// Key-value pairs beside the message.
     pub tags: Tags,
     /// Whether it is not stored and has no position; only current subscribers get it.
     pub ephemeral: bool,
@@ -74,11 +75,17 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Makes the draft of a service, with checked names and data.
-    pub fn parse(channel: &str, data: &RawValue, tags: Tags, ephemeral: bool) -> Result<Self, Refusal> {
+    /// Makes the draft of a service, with a checked name and valid content.
+    pub fn parse(channel: &str, content: ContentBody, tags: Tags, ephemeral: bool) -> Result<Self, Refusal> {
         let channel = parse_channel(channel)?;
-        let data = Data::parse(data).map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The data {e}.")))?;
-        Ok(Self { channel, data, tags, ephemeral, info: None, traceparent: None, key: None })
+        let content = match content {
+            ContentBody::Json(data) => {
+                Data::parse(&data).map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The data {e}.")))?.into()
+            }
+            ContentBody::Text(text) => Content::Text(text.into()),
+            ContentBody::Bytes(bytes) => Content::Bytes(bytes.into()),
+        };
+        Ok(Self { channel, content, tags, ephemeral, info: None, traceparent: None, key: None })
     }
 
     /// Adds the trace context and the idempotency key.
@@ -98,11 +105,15 @@ impl Draft {
             hash.update(bytes);
         };
         part(self.channel.as_bytes());
-        part(self.data.get().as_bytes());
+        part(self.content.as_bytes());
         part(&[u8::from(self.ephemeral)]);
         for (key, value) in &self.tags {
             part(key.as_bytes());
             part(value.as_bytes());
+        }
+        // JSON has no part of its own, so that keys from before there was other content keep their fingerprint.
+        if self.content.as_json().is_none() {
+            part(self.content.kind().as_bytes());
         }
         hash.finalize().into()
     }
@@ -143,15 +154,16 @@ impl Publisher {
     }
 
     /// Passes a draft to the broker. The returned future resolves as [`Self::publish`] does. See [`Broker::hand_over`].
-    pub async fn hand_over(&self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
+    pub async fn hand_over(&self, mut draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
+        content::check(options, &draft.content, &mut draft.tags)?;
         let step = TraceSpan::begin(SpanKind::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let idempotency =
             draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
         let key = idempotency.as_ref().map(|k| k.key.clone());
         let publication = NewPublication {
-            data: draft.data,
+            content: draft.content,
             tags: draft.tags,
             info: draft.info,
             traceparent: step.traceparent(),
@@ -166,17 +178,17 @@ impl Publisher {
         }
     }
 
-    /// Checks that data is small enough for frontends.
-    pub fn check_size(&self, data: &Data) -> Result<(), Refusal> {
-        let (size, limit) = (data.get().len(), self.limits.data);
+    /// Checks the size of data for frontends: its bytes in JSON, its longest form.
+    pub fn check_size(&self, size: usize) -> Result<(), Refusal> {
+        let limit = self.limits.data;
         if size > limit {
-            return Err(Refusal::new(ErrorCode::PayloadTooLarge, format!("The data has {size} bytes; {limit} are allowed.")));
+            return Err(Refusal::new(ErrorCode::PayloadTooLarge, format!("The data has {size} bytes in JSON; {limit} are allowed.")));
         }
         Ok(())
     }
 
     fn check(&self, draft: &Draft) -> Result<(), Refusal> {
-        self.check_size(&draft.data)?;
+        self.check_size(draft.content.size())?;
         let (count, limit) = (draft.tags.len(), self.limits.tags);
         if count > limit {
             return Err(Refusal::new(ErrorCode::LimitExceeded, format!("There are {count} tags; {limit} are allowed.")));

@@ -314,7 +314,8 @@ pub struct Ended {
 /// One publication of a channel.
 #[derive(Debug, Deserialize)]
 pub struct Publication {
-    /// Any JSON. The gateway does not interpret it.
+    /// Any JSON. The gateway does not interpret it. Text is a string, with the tag `content-type`. Bytes are a base64 string, with the tag
+    /// `encoding` as well.
     pub data: Box<RawValue>,
     /// Its offset in the history. 0 if it is not stored.
     #[serde(default)]

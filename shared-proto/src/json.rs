@@ -141,6 +141,11 @@ pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(dese
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Reads an optional member of the application, whose `null` is a value. For `#[serde(default, deserialize_with = …)]`.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 struct OnlyMap<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMap<T> {

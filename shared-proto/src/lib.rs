@@ -1,5 +1,7 @@
 //! Wire formats between Switchboard, its frontends and its services, and clients for services.
 //!
+//! - [`base64`]: the form of bytes in JSON
+//! - [`content`]: the content of a publication: JSON, text or bytes
 //! - [`errors`]: the table of all error, unsubscribe and disconnect codes
 //! - [`frontend`]: frames of the frontend protocol (JSON form of the Centrifuge client protocol)
 //! - [`json`]: deserialisation that accepts only JSON objects
@@ -10,6 +12,8 @@
 //! - `http` (feature `http`): the parts that all HTTP listeners share
 //! - `process` (feature `process`): settings, telemetry, health and signals of a service process
 
+pub mod base64;
+pub mod content;
 pub mod errors;
 pub mod frontend;
 pub mod json;

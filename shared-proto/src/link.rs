@@ -7,7 +7,7 @@
 //! instance returns it with `credit` after it has answered the call, handled the event, or stopped the call because of `cancel`. A node without
 //! credit sends no calls and events.
 
-use crate::json::{object, or_default};
+use crate::json::{object, or_default, present};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -174,9 +174,16 @@ pub struct Publish {
     pub id: u64,
     /// The channel.
     pub channel: String,
-    /// Any JSON. The gateway does not interpret it.
-    pub data: Box<RawValue>,
-    /// Tags, which subscribers receive with the data.
+    /// Any JSON, `null` included. The gateway does not interpret it. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<RawValue>>,
+    /// A text, where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Bytes as base64 with padding (RFC 4648, section 4), where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// Tags, which subscribers receive with the data. The tag `content-type` is the content type of `text` or `data_base64`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// Not stored: only the current subscribers receive it, and it has no position.

@@ -1,6 +1,6 @@
 //! Request and response bodies of the gateway's REST interface.
 
-use crate::json::{objects, or_default};
+use crate::json::{objects, or_default, present};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -12,14 +12,21 @@ pub fn is_identity<'a>(encodings: impl IntoIterator<Item = &'a [u8]>) -> bool {
 }
 
 /// Body of a request to publish.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
-    /// Any JSON. The gateway does not interpret it.
-    #[cfg_attr(feature = "openapi", schema(value_type = Value))]
-    pub data: Box<RawValue>,
-    /// Tags, which subscribers receive with the data.
+    /// Any JSON, `null` included. The gateway does not interpret it. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub data: Option<Box<RawValue>>,
+    /// A text, where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Bytes as base64 with padding (RFC 4648, section 4), where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// Tags, which subscribers receive with the data. The tag `content-type` is the content type of `text` or `data_base64`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,
@@ -45,10 +52,17 @@ pub struct PositionBody {
 pub struct PublicationBody {
     /// Its offset.
     pub offset: u64,
-    /// The publisher's JSON.
-    #[cfg_attr(feature = "openapi", schema(value_type = Value))]
-    pub data: Box<RawValue>,
-    /// The publisher's tags.
+    /// The publisher's JSON, `null` included. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub data: Option<Box<RawValue>>,
+    /// The publisher's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The publisher's bytes, as base64 with padding (RFC 4648, section 4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// The publisher's tags. Text and bytes always have the tag `content-type`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// The connection of the frontend that published it. Absent if a service published it.
@@ -153,10 +167,17 @@ pub struct BatchRequest {
 pub struct BatchItem {
     /// The channel.
     pub channel: String,
-    /// Any JSON. The gateway does not interpret it.
-    #[cfg_attr(feature = "openapi", schema(value_type = Value))]
-    pub data: Box<RawValue>,
-    /// Tags, which subscribers receive with the data.
+    /// Any JSON, `null` included. The gateway does not interpret it. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub data: Option<Box<RawValue>>,
+    /// A text, where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Bytes as base64 with padding (RFC 4648, section 4), where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// Tags, which subscribers receive with the data. The tag `content-type` is the content type of `text` or `data_base64`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub tags: BTreeMap<String, String>,

@@ -71,7 +71,7 @@ pub(super) async fn message(
     Json(body): Json<MessageRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let data = Payload::parse(&body.data).map_err(|error| bad_request(format!("The data {error}.")))?;
-    node.publisher.check_size(&data)?;
+    node.publisher.check_size(data.get().len())?;
     command_one(&node, id, ServerCommand::Message(data)).await
 }
 

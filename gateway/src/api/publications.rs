@@ -12,9 +12,10 @@ use crate::{
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, RecoverFrom, Refusal, Retention},
+    model::{ChannelName, Content, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, RecoverFrom, Refusal, Retention},
 };
 use serde::Deserialize;
+use shared_proto::content::{ContentBody, ContentMembers};
 use shared_proto::rest::{
     BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishRequest,
 };
@@ -47,7 +48,8 @@ pub(super) async fn publish_into(
     headers: PublishHeaders,
     body: PublishRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let draft = Draft::parse(channel, &body.data, body.tags, body.ephemeral)?.within(headers.traceparent, headers.key);
+    let content = ContentMembers { data: body.data, text: body.text, data_base64: body.data_base64 }.read()?;
+    let draft = Draft::parse(channel, content, body.tags, body.ephemeral)?.within(headers.traceparent, headers.key);
     let published = node.publisher.publish(draft).await?;
     let mut response = HttpResponse::Ok();
     if published.replayed {
@@ -79,8 +81,8 @@ pub(super) async fn batch(
         )));
     }
     let mut answers = Vec::with_capacity(count);
-    for item in body.publications {
-        let draft = draft(&scope, headers.traceparent.clone(), item);
+    for (item, content) in contents(body.publications)? {
+        let draft = draft(&scope, headers.traceparent.clone(), item, content);
         answers.push(async { node.publisher.hand_over(draft?).await }.await);
     }
     let mut results = Vec::with_capacity(count);
@@ -93,9 +95,19 @@ pub(super) async fn batch(
     Ok(HttpResponse::Ok().json(BatchBody { results }))
 }
 
-fn draft(scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem) -> Result<Draft, Refusal> {
+/// Takes the content out of each publication of a batch. If one has no valid content, the batch is refused, like one with a malformed member.
+fn contents(items: Vec<BatchItem>) -> Result<Vec<(BatchItem, ContentBody)>, ApiError> {
+    let read = |(index, mut item): (usize, BatchItem)| {
+        let members = ContentMembers { data: item.data.take(), text: item.text.take(), data_base64: item.data_base64.take() };
+        let content = members.read().map_err(|error| bad_request(format!("publications[{index}]: {error}")))?;
+        Ok((item, content))
+    };
+    items.into_iter().enumerate().map(read).collect()
+}
+
+fn draft(scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem, content: ContentBody) -> Result<Draft, Refusal> {
     let key = item.idempotency_key.map(|key| CallerKey::new(&scope.0, &key)).transpose()?;
-    Ok(Draft::parse(&item.channel, &item.data, item.tags, item.ephemeral)?.within(traceparent, key))
+    Ok(Draft::parse(&item.channel, content, item.tags, item.ephemeral)?.within(traceparent, key))
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]
@@ -210,9 +222,17 @@ pub(super) fn position(position: Option<Position>) -> PositionBody {
 }
 
 fn publication(publication: &Publication) -> PublicationBody {
+    let ContentMembers { data, text, data_base64 } = match &publication.content {
+        Content::Json(data) => ContentBody::Json(data.raw().to_owned()),
+        Content::Text(text) => ContentBody::Text(text.to_string()),
+        Content::Bytes(bytes) => ContentBody::Bytes(bytes.to_vec()),
+    }
+    .into();
     PublicationBody {
         offset: publication.position.map_or(0, |p| p.offset),
-        data: publication.data.raw().to_owned(),
+        data,
+        text,
+        data_base64,
         tags: publication.tags.clone(),
         info: publication.info.as_deref().map(client_info),
         time: publication.time_ms,

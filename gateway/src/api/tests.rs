@@ -27,7 +27,7 @@ use actix_web::{
     test::{TestRequest, call_service, init_service, read_body},
 };
 use gateway_core::{
-    channel::{ChannelOptions, Namespaces},
+    channel::{AllowedData, ChannelOptions, Namespaces},
     model::{CommandTarget, ConnectionId, Retention, ServerCommand},
     session::SessionConfig,
 };
@@ -64,7 +64,8 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         let retention = Some(Retention { size: 5, ttl: Duration::from_mins(1) });
         Arc::new(ChannelOptions { retention, presence, ..ChannelOptions::default() })
     };
-    let named = [("news".into(), kept(false)), ("chat".into(), kept(true)), ("open".into(), Arc::default())];
+    let any = Arc::new(ChannelOptions { data: AllowedData::Any, ..(*kept(false)).clone() });
+    let named = [("news".into(), kept(false)), ("chat".into(), kept(true)), ("open".into(), Arc::default()), ("any".into(), any)];
     let namespaces = Namespaces { personal: kept(false), named: named.into(), ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![Arc::clone(mailbox)], MemoryLimits::default())));
     let session_config = SessionConfig {

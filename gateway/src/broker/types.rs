@@ -1,14 +1,14 @@
 //! Parameters and results of the broker.
 
 use super::cause;
-use gateway_core::model::{ChannelName, ClientInfo, Data, ErrorCode, Position, Refusal, Retention, Tags};
+use gateway_core::model::{ChannelName, ClientInfo, Content, ErrorCode, Position, Refusal, Retention, Tags};
 use std::{sync::Arc, time::Duration};
 
 /// A publication that a caller hands to the broker.
 #[derive(Clone, Debug)]
 pub struct NewPublication {
-    /// The data, as JSON. The gateway does not interpret it.
-    pub data: Data,
+    /// The message. The gateway does not interpret it.
+    pub content: Content,
     /// The tags; may be empty.
     pub tags: Tags,
     /// The connection that published it. None if a service did.

@@ -84,7 +84,7 @@ impl Inbox {
 
     fn offer(&mut self, publication: Arc<Publication>) -> Option<u64> {
         match self.feed.receive(&publication) {
-            Disposition::Deliver => self.ready.push_back(Incoming::Message(publication.data.clone())),
+            Disposition::Deliver => self.ready.push_back(message(&publication)),
             Disposition::Gap => return self.feed.position().map(|position| position.offset),
             Disposition::Duplicate | Disposition::Buffered => {}
         }
@@ -100,7 +100,7 @@ impl Inbox {
                 Ok(page) => {
                     let caught = self.feed.apply(page.until_gap(range));
                     self.ready.extend((caught.continuity == Continuity::Broken).then_some(Incoming::Gap));
-                    self.ready.extend(caught.deliver.into_iter().map(|publication| Incoming::Message(publication.data.clone())));
+                    self.ready.extend(caught.deliver.iter().map(|publication| message(publication)));
                     match caught.next {
                         Next::Read(next, _) => after = next,
                         Next::Pull | Next::Live => return,
@@ -117,6 +117,11 @@ impl Inbox {
     }
 }
 
+/// Nodes send only JSON. `null` stands for anything else, and no message is `null`.
+fn message(publication: &Publication) -> Incoming {
+    Incoming::Message(publication.content.as_json().cloned().unwrap_or_else(Data::null))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +130,14 @@ mod tests {
 
     fn message(n: usize) -> NewPublication {
         let data = Data::parse(&serde_json::value::to_raw_value(&n).expect("a number")).expect("shallow");
-        NewPublication { data, tags: Tags::new(), info: None, traceparent: None, retention: Some(RETENTION), idempotency: None }
+        NewPublication {
+            content: data.into(),
+            tags: Tags::new(),
+            info: None,
+            traceparent: None,
+            retention: Some(RETENTION),
+            idempotency: None,
+        }
     }
 
     // NL-7.7

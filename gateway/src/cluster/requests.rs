@@ -83,7 +83,7 @@ impl SharedCluster {
             return Err(BrokerError::Unavailable("the name of a node is no valid channel name".into()));
         };
         let publication = NewPublication {
-            data: message.to_data(),
+            content: message.to_data().into(),
             tags: Tags::new(),
             info: None,
             traceparent: None,

@@ -11,7 +11,7 @@ use crate::{
 };
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, ClientInfo, Data, ErrorCode, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, Tags, UserId},
+    model::{ChannelName, ClientInfo, Content, Data, ErrorCode, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, Tags, UserId},
     session::{Identity, Op, OpId, Outcome, ServerSubscription},
 };
 use std::{
@@ -86,7 +86,7 @@ async fn run(op: Op, requester: Requester) -> Outcome {
         Op::Authorize { channel, token } => return requester.authorize(&channel, &token).await,
         Op::Call { method, data } => return requester.call(&method, data).await,
         Op::Event { service, data } => requester.event(&service, data),
-        Op::Publish { channel, data } => requester.publish(channel, data).await,
+        Op::Publish { channel, content } => requester.publish(channel, content).await,
         Op::Presence { channel } => requester.presence(&channel).await,
         Op::PresenceStats { channel } => {
             requester.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
@@ -163,10 +163,10 @@ impl Requester {
         }
     }
 
-    async fn publish(&self, channel: ChannelName, data: Data) -> Result<Outcome, Refusal> {
+    async fn publish(&self, channel: ChannelName, content: Content) -> Result<Outcome, Refusal> {
         let info = self.info.as_deref().cloned().map(Box::new);
         let traceparent = self.traceparent.clone();
-        let draft = Draft { channel, data, tags: Tags::new(), ephemeral: false, info, traceparent, key: None };
+        let draft = Draft { channel, content, tags: Tags::new(), ephemeral: false, info, traceparent, key: None };
         self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
     }
 

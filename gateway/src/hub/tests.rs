@@ -95,7 +95,8 @@ impl World {
         let channel = Self::channel(channel);
         let retention = self.hub.parts.namespaces.options(&channel).and_then(|options| options.retention);
         let data = Data::parse(&serde_json::value::to_raw_value(text).expect("a string")).expect("shallow");
-        let publication = NewPublication { data, tags: Tags::new(), info: None, traceparent: None, retention, idempotency: None };
+        let publication =
+            NewPublication { content: data.into(), tags: Tags::new(), info: None, traceparent: None, retention, idempotency: None };
         self.broker.publish(&channel, publication).await.expect("in memory").position
     }
 

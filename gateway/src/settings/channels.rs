@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Settings};
 use gateway_core::{
-    channel::{ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer, Unrecoverable},
+    channel::{AllowedData, ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer, Unrecoverable},
     model::Retention,
 };
 use std::sync::Arc;
@@ -15,6 +15,15 @@ impl From<settings::Grant> for Grant {
             settings::Grant::Subscriber => Self::Subscriber,
             settings::Grant::Authenticated => Self::Authenticated,
             settings::Grant::Anyone => Self::Anyone,
+        }
+    }
+}
+
+impl From<settings::AllowedData> for AllowedData {
+    fn from(data: settings::AllowedData) -> Self {
+        match data {
+            settings::AllowedData::Json => Self::Json,
+            settings::AllowedData::Any => Self::Any,
         }
     }
 }
@@ -57,6 +66,7 @@ impl From<&settings::Channel> for ChannelOptions {
             publish: channel.publish.into(),
             see_presence: channel.see_presence.into(),
             see_history: channel.see_history.into(),
+            data: channel.data.into(),
             slow_consumer: channel.slow_consumer.into(),
             delta: channel.delta.into(),
             tags_filter: channel.tags_filter,
@@ -76,6 +86,7 @@ impl From<&settings::Personal> for ChannelOptions {
             publish: personal.publish.into(),
             see_presence: personal.see_presence.into(),
             see_history: personal.see_history.into(),
+            data: personal.data.into(),
             slow_consumer: personal.slow_consumer.into(),
             // Frontends do not subscribe to personal channels, so they cannot ask for these.
             delta: DeltaOption::None,

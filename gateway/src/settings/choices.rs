@@ -25,6 +25,14 @@ choice! {
         Anyone = "anyone",
     } "\"nobody\", \"token\", \"subscriber\", \"authenticated\" or \"anyone\"";
 
+    /// What publications may carry.
+    AllowedData {
+        /// Only JSON.
+        Json = "json",
+        /// JSON, text or bytes.
+        Any = "any",
+    } "\"json\" or \"any\"";
+
     /// What happens to a subscriber that reads too slowly.
     SlowConsumer {
         /// Its connection is closed with 3008. It reconnects and recovers.

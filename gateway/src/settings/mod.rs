@@ -23,7 +23,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use choices::{BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable};
+pub use choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable};
 pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use redis_url::RedisUrl;

@@ -1,7 +1,7 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
-    choices::{BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
+    choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
     reader::section,
     redis_url::RedisUrl,
     value::{ByteSize, GIB, KIB, MIB},
@@ -272,6 +272,8 @@ section! {
         see_presence: Grant,
         /// Whether the user may read the history.
         see_history: Grant,
+        /// What publications may carry.
+        data: AllowedData,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
         /// See [`Unrecoverable`].
@@ -296,6 +298,8 @@ section! {
         see_presence: Grant,
         /// Who may read the history.
         see_history: Grant,
+        /// What publications may carry.
+        data: AllowedData,
         /// See [`SlowConsumer`].
         slow_consumer: SlowConsumer,
         /// Which deltas frontends may ask for; see [`Delta`].

@@ -3,7 +3,7 @@
 #[cfg(test)]
 use super::reader::keys_of;
 use super::{
-    choices::{CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable},
+    choices::{AllowedData, CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable},
     reader::{Reader, Section as _},
     sections::{
         ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
@@ -120,6 +120,7 @@ impl Channel {
         publish: Grant::Nobody,
         see_presence: Grant::Nobody,
         see_history: Grant::Nobody,
+        data: AllowedData::Json,
         slow_consumer: SlowConsumer::Disconnect,
         delta: Delta::None,
         tags_filter: false,

@@ -132,6 +132,8 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[telemetry]\nsample_ratio = nan", "telemetry.sample_ratio", "0.0 to 1.0"),
         ("[telemetry]\nlog_format = \"xml\"", "telemetry.log_format", "\"text\" or \"json\""),
         ("[namespaces.chat]\nsubscribe = \"all\"", "namespaces.chat.subscribe", "\"nobody\", \"token\""),
+        ("[namespaces.chat]\ndata = \"bytes\"", "namespaces.chat.data", "\"json\" or \"any\""),
+        ("[personal]\ndata = 1", "personal.data", "\"json\" or \"any\""),
         ("[namespaces.\"a#b\"]", "namespaces.a#b", "without ':' and '#'"),
         ("[services.Bot]", "services.Bot", "a-z 0-9 _ -"),
         ("[services.bot]\nreach = \"webhook\"", "services.bot.reach", "only \"link\""),

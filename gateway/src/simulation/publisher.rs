@@ -72,7 +72,7 @@ impl Publisher {
     pub(super) fn publish(&mut self, draft: Draft, node: usize, broker: &Arc<Broker>, size: u32) {
         let key = draft.keyed.then(|| IdempotencyKey { scope: "s".into(), key: draft.number.to_string().into(), fingerprint: [1; 32] });
         let publication = NewPublication {
-            data: Data::parse(&to_raw_value(&draft.number).expect("a number")).expect("shallow"),
+            content: Data::parse(&to_raw_value(&draft.number).expect("a number")).expect("shallow").into(),
             tags: Tags::new(),
             info: None,
             traceparent: None,

@@ -25,6 +25,11 @@ pub fn data(value: impl serde::Serialize) -> Data {
     Data::parse(&raw).expect("shallow")
 }
 
+/// The JSON of a publication. Panics if it is text or bytes.
+pub fn json(publication: &Publication) -> &str {
+    publication.content.as_json().expect("JSON").get()
+}
+
 /// A worker.
 pub fn worker(index: usize) -> WorkerId {
     WorkerId::new(index).expect("few workers")
@@ -37,7 +42,7 @@ pub fn retention(size: u32, ttl: Duration) -> Retention {
 
 /// A publication without a history.
 pub fn ephemeral(value: impl serde::Serialize) -> NewPublication {
-    NewPublication { data: data(value), tags: Tags::new(), info: None, traceparent: None, retention: None, idempotency: None }
+    NewPublication { content: data(value).into(), tags: Tags::new(), info: None, traceparent: None, retention: None, idempotency: None }
 }
 
 /// A publication for the history.
@@ -59,8 +64,8 @@ pub fn client(user: &str) -> Arc<ClientInfo> {
 /// A publication with this many bytes of data.
 pub fn sized(offset: u64, bytes: usize) -> Arc<Publication> {
     let position = Some(gateway_core::model::Position { epoch: gateway_core::model::Epoch::parse("epoch000").expect("valid"), offset });
-    let data = data("x".repeat(bytes.saturating_sub(2)));
-    Arc::new(Publication { position, data, tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
+    let content = data("x".repeat(bytes.saturating_sub(2))).into();
+    Arc::new(Publication { position, content, tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
 }
 
 /// The offset of a publication. 0 if it is not in the history.

@@ -27,7 +27,34 @@ const BUILDS = {
     },
 };
 
+/** A namespace whose publications carry anything. */
+const ANY_DATA = `
+tokens.anonymous = true
+[namespaces.any]
+data = "any"
+delta = "fossil"
+history_size = 100
+subscribe = "anyone"
+publish = "subscriber"
+see_history = "subscriber"
+`;
+
+/** What a publication carries, by its tags: JSON, a text, or the numbers of bytes. Bytes in JSON are base64, and the tag `encoding` says it. */
+function contentOf({ data, tags }, read) {
+    const { encoding, ...others } = tags ?? {};
+    const type = others['content-type'];
+    if (encoding !== undefined) {
+        assert.deepEqual([typeof data, encoding], ['string', 'base64']);
+        return { data: [...Buffer.from(data, 'base64')], tags: others };
+    }
+    if (type === undefined) return { data: read(data), tags: others };
+    if (type === 'text/plain') return { data: typeof data === 'string' ? data : new TextDecoder().decode(data), tags: others };
+    assert.ok(data instanceof Uint8Array);
+    return { data: [...data], tags: others };
+}
+
 for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
+    const content = (publication) => contentOf(publication, read);
     const inBuild = (what, run) => test(`${name}: ${what}`, run);
 
     async function connected(t, target, options = {}) {
@@ -50,6 +77,33 @@ for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
         const page = await subscription.history({ limit: 10, reverse: true });
         assert.deepEqual(page.publications.map(({ data, offset }) => [read(data), offset]), [[[1], 2], [{ text: 'ünï "x"' }, 1]]);
         assert.equal(page.offset, 2);
+    });
+
+    for (const [how, options] of Object.entries({ plain: {}, 'with deltas': { delta: 'fossil' } })) inBuild(`text and bytes, ${how}: live, in the history and after a reconnect`, async (t) => {
+        const own = await ownGateway(t, ANY_DATA);
+        const [proxy, channel, path] = [await Proxy.start(t, own), 'any:a', '/v1/channels/any:a/publications'];
+        const it = await connected(t, own, { url: proxy.url });
+        const subscription = await subscribed(it, channel, options);
+        const got = new EventRecorder(subscription, 'publication', content);
+        const publish = (body) => own.ask('POST', path, body);
+        await publish({ text: 'ünï "x"\n' });
+        await publish({ data_base64: '/wAB', tags: { 'content-type': 'image/png', a: 'b' } });
+        await publish({ data: { a: 1 } });
+        const [text, bytes, json] = [
+            { data: 'ünï "x"\n', tags: { 'content-type': 'text/plain' } },
+            { data: [255, 0, 1], tags: { 'content-type': 'image/png', a: 'b' } },
+            { data: { a: 1 }, tags: {} },
+        ];
+        assert.deepEqual(await got.count(3), [text, bytes, json]);
+        const { publications } = await subscription.history({ limit: 10 });
+        assert.deepEqual(publications.map(content), [text, bytes, json]);
+        const down = next(it, 'connecting');
+        proxy.cut();
+        await down;
+        await publish({ data_base64: '/wAB', tags: { 'content-type': 'image/png', a: 'b' } });
+        await publish({ text: 'ünï "x"\n' });
+        proxy.restore();
+        assert.deepEqual(await got.count(5), [text, bytes, json, bytes, text]);
     });
 
     inBuild('presence, joins and leaves, with the data of tokens', async (t) => {
@@ -230,6 +284,25 @@ test('Protobuf: data that is not JSON is refused, and the connection stays', asy
         await assert.rejects(subscription.publish(new Uint8Array(bytes)), { code: 107 }, String(bytes));
     }
     await subscription.publish(new TextEncoder().encode('[]'));
+});
+
+test('Protobuf: where any data is allowed, what is published is JSON, else text, else bytes', async (t) => {
+    const own = await ownGateway(t, ANY_DATA);
+    const it = client(t, own, {}, ProtobufCentrifuge);
+    it.connect();
+    const subscription = await subscribed(it, 'any:a');
+    const published = [new TextEncoder().encode('[1, 2]'), new TextEncoder().encode('ünï'), new Uint8Array([255, 0])];
+    for (const bytes of published) await subscription.publish(bytes);
+    const page = await own.ask('GET', '/v1/channels/any:a/publications');
+    assert.deepEqual(
+        page.publications.map(({ data, text, data_base64, tags }) => ({ data, text, data_base64, tags })),
+        [
+            { data: [1, 2], text: undefined, data_base64: undefined, tags: undefined },
+            { data: undefined, text: 'ünï', data_base64: undefined, tags: { 'content-type': 'text/plain' } },
+            { data: undefined, text: undefined, data_base64: '/wA=', tags: { 'content-type': 'application/octet-stream' } },
+        ],
+    );
+    await assert.rejects(subscription.publish(new Uint8Array()), { code: 107 });
 });
 
 test('the subprotocol or the query chooses the encoding', async (t) => {

@@ -106,7 +106,7 @@ impl Checkpoints {
             };
             let epoch = Epoch::parse(&page.epoch)?;
             for publication in &page.publications {
-                let number = serde_json::from_str::<Content>(publication.data.get()).ok()?.number;
+                let number = serde_json::from_str::<Content>(publication.data.as_ref()?.get()).ok()?.number;
                 held.push(HeldPublication { offset: publication.offset, number });
             }
             let last = page.publications.last().map_or(page.offset, |last| last.offset);

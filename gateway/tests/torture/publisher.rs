@@ -14,7 +14,7 @@ use shared_proto::{
     frontend::{Method, Publish},
     rest::{PositionBody, PublishRequest},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Time limit of one request. It is longer than the gateway's own deadline.
@@ -42,7 +42,7 @@ pub(crate) async fn publish_as_service(world: Arc<World>, channel: Arc<Channel>,
 /// not stored, or if the run stopped before.
 pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>) -> Option<Position> {
     let number = channel.next();
-    let body = PublishRequest { data: Content::new(number).raw(), tags: BTreeMap::new(), ephemeral: false };
+    let body = PublishRequest { data: Some(Content::new(number).raw()), ..PublishRequest::default() };
     let key = format!("{:016x}", rand::random::<u64>());
     let mut is_certain = true;
     loop {

@@ -10,7 +10,6 @@ use shared_proto::client::rest::{Gateway, HistoryQuery, Order, Publishing};
 use shared_proto::errors::ErrorCode;
 use shared_proto::process::telemetry::traceparent;
 use shared_proto::rest::{PositionBody, PublishRequest};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Publications in a page of history.
@@ -53,7 +52,7 @@ pub(super) async fn deliver(gateway: &Gateway, delivery: &Delivery, key_lifetime
 async fn send(gateway: &Gateway, delivery: &Delivery) -> Result<PositionBody, Failure> {
     let data = RawValue::from_string(delivery.data.clone())
         .map_err(|error| Failure::Refused { code: "bad_request".into(), detail: error.to_string() })?;
-    let body = PublishRequest { data, tags: BTreeMap::new(), ephemeral: false };
+    let body = PublishRequest { data: Some(data), ..PublishRequest::default() };
     let parent = traceparent(&tracing::Span::current());
     let how = Publishing { idempotency_key: Some(&delivery.id), traceparent: parent.as_deref() };
     match &delivery.target {
@@ -73,7 +72,7 @@ async fn find_in_history(gateway: &Gateway, delivery: &Delivery) -> Result<Optio
     for _ in 0..PAGES {
         let page = gateway.history(&channel, &query).await?;
         let found = |data: &RawValue| serde_json::from_str::<Id>(data.get()).is_ok_and(|seen| seen.id == delivery.notification);
-        if page.publications.iter().any(|publication| found(&publication.data)) {
+        if page.publications.iter().any(|publication| publication.data.as_deref().is_some_and(found)) {
             return Ok(Some(page.epoch));
         }
         let Some(oldest) = page.publications.last() else { break };

@@ -75,7 +75,7 @@ fn frames_of_the_link_follow_the_json_rules() {
     check_members::<link::Hello>(r#"{"service":"bot","instance":"i1","credit":1,"events":["connected"]}"#, &[]);
     check_members::<link::Reply>(r#"{"id":1,"data":{}}"#, &["data"]);
     check_members::<link::CallError>(r#"{"id":1,"code":400,"message":"no","temporary":true}"#, &[]);
-    let publish = r#"{"id":1,"channel":"a","data":{},"tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k","traceparent":"t"}"#;
+    let publish = r#"{"id":1,"channel":"a","data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k","traceparent":"t"}"#;
     check_members::<link::Publish>(publish, &["data"]);
     check_members::<link::Credit>(r#"{"n":1}"#, &[]);
     check_members::<link::Drain>("{}", &[]);
@@ -105,9 +105,9 @@ fn errors_in_frames_of_the_link_name_the_member() {
 
 #[test]
 fn rest_requests_follow_the_json_rules() {
-    check_members::<rest::PublishRequest>(r#"{"data":{},"tags":{"a":"b"},"ephemeral":true}"#, &["data"]);
+    check_members::<rest::PublishRequest>(r#"{"data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true}"#, &["data"]);
     check_members::<rest::BatchRequest>(r#"{"publications":[{"channel":"a","data":1}]}"#, &[]);
-    let item = r#"{"channel":"a","data":{},"tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k"}"#;
+    let item = r#"{"channel":"a","data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k"}"#;
     check_members::<rest::BatchItem>(item, &["data"]);
     check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
     check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
@@ -118,7 +118,8 @@ fn rest_responses_follow_the_json_rules() {
     let position = r#"{"epoch":"e","offset":1}"#;
     check_members::<rest::PositionBody>(position, &[]);
     let info = r#"{"user":"a","client":"c","conn_info":{},"chan_info":{}}"#;
-    check_members::<rest::PublicationBody>(&format!(r#"{{"offset":1,"data":{{}},"tags":{{"a":"b"}},"info":{info},"time":1}}"#), &["data"]);
+    let publication = format!(r#"{{"offset":1,"data":{{}},"text":"t","data_base64":"","tags":{{"a":"b"}},"info":{info},"time":1}}"#);
+    check_members::<rest::PublicationBody>(&publication, &["data"]);
     let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d"}"#;
     check_members::<rest::Problem>(problem, &[]);
     check_members::<rest::HistoryBody>(r#"{"epoch":"e","offset":1,"publications":[{"offset":1,"data":1,"time":1}]}"#, &[]);

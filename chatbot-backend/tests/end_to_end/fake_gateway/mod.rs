@@ -209,7 +209,7 @@ impl FakeGateway {
             return json!({"nack": {"id": publish.id, "error": error}});
         }
         let mut channels = self.channels.lock().expect("not poisoned");
-        let data = to_value(&publish.data);
+        let data = to_value(publish.data.as_ref().expect("JSON"));
         if publish.ephemeral {
             channels.ephemeral.push((publish.channel.clone(), data));
             return json!({"ack": {"id": publish.id}});

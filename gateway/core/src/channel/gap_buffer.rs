@@ -136,7 +136,7 @@ mod tests {
 
     fn publication(offset: u64) -> Arc<Publication> {
         let position = Some(Position { epoch: Epoch::parse("epoch001").expect("valid"), offset });
-        Arc::new(Publication { position, data: Data::null(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
+        Arc::new(Publication { position, content: Data::null().into(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
     }
 
     // NL-4.4

@@ -9,6 +9,6 @@ pub mod recovery;
 mod tags_filter;
 
 pub use gap_buffer::GapBufferBudget;
-pub use options::{ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer, Unrecoverable};
+pub use options::{AllowedData, ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer, Unrecoverable};
 pub use permissions::{Permission, SubscribeAccess, SubscriptionStatus, is_permitted, subscribe_access};
 pub use tags_filter::{FilterNode, InvalidFilter, TagsFilter};

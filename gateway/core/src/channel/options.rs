@@ -29,6 +29,16 @@ pub enum SlowConsumer {
     Latest,
 }
 
+/// What publications may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AllowedData {
+    /// Only JSON.
+    #[default]
+    Json,
+    /// JSON, text or bytes.
+    Any,
+}
+
 /// Which deltas frontends may ask for: publications as changes of the ones before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DeltaOption {
@@ -66,6 +76,8 @@ pub struct ChannelOptions {
     pub see_presence: Grant,
     /// Who may read the history.
     pub see_history: Grant,
+    /// What publications may carry.
+    pub data: AllowedData,
     /// What happens to slow subscribers.
     pub slow_consumer: SlowConsumer,
     /// Which deltas frontends may ask for.

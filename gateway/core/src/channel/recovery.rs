@@ -135,7 +135,7 @@ mod tests {
         let epoch = Epoch::parse("epoch002").expect("valid");
         let publication = |offset| {
             let position = Some(Position { epoch, offset });
-            Arc::new(Publication { position, data: Data::null(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
+            Arc::new(Publication { position, content: Data::null().into(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
         };
         let fork = Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 4 };
         Page { epoch, top, forks: vec![fork], publications: offsets.into_iter().map(publication).collect() }

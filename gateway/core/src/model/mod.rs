@@ -1,6 +1,8 @@
 //! The value types that all other modules share: names, ids, positions, publications, errors. What decides or does something is elsewhere.
 
 mod command;
+mod content;
+mod data;
 mod history;
 mod id;
 mod lock;
@@ -18,13 +20,15 @@ mod transitions;
 mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
+pub use content::{CONTENT_TYPE, Content, ENCODING};
+pub use data::{Data, InvalidData};
 pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};
 pub use id::ConnectionId;
 pub use lock::lock;
 pub use name::{ChannelName, InvalidName, ServiceName, UserId};
 pub use position::{Epoch, Position};
 pub use presence::PresenceStats;
-pub use publication::{ClientInfo, Data, InvalidData, Publication, Tags};
+pub use publication::{ClientInfo, Publication, Tags};
 pub use recovery::{RecoverFrom, Recovery};
 pub use refusal::Refusal;
 pub use rendezvous::rendezvous_score;

@@ -1,6 +1,7 @@
 //! The error that a frontend or a service gets.
 
 use super::ErrorCode;
+use shared_proto::content::InvalidContent;
 
 /// An error of the table in `shared_proto::errors`, with a text for this case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,5 +23,11 @@ impl Refusal {
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
         Self::new(code, code.row().doc)
+    }
+}
+
+impl From<InvalidContent> for Refusal {
+    fn from(error: InvalidContent) -> Self {
+        Self::new(ErrorCode::BadRequest, error.to_string())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     channel::TagsFilter,
-    model::{Data, RecoverFrom, Refusal},
+    model::{Content, Data, RecoverFrom, Refusal},
 };
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub enum Request {
         /// The channel.
         channel: String,
         /// The message.
-        data: Data,
+        content: Content,
     },
     /// Read the presence list of a channel.
     Presence {

@@ -1,6 +1,7 @@
 use super::*;
 
 const PUBLISH: &str = "/v1/channels/news:world/publications";
+const ANY: &str = "/v1/channels/any:a/publications";
 
 /// Checks all fields of a problem document.
 fn assert_problem(answer: &Answer, status: u16, code: &str, what: &str) {
@@ -41,6 +42,8 @@ async fn bad_requests_are_refused_and_change_nothing() {
     let deep = format!("{{\"data\":{}{}}}", "[".repeat(65), "]".repeat(65));
     let very_deep = format!("{{\"data\":{}", "[".repeat(3000));
     let (large, huge) = (format!("{{\"data\":\"{}\"}}", "x".repeat(1001)), format!("{{\"data\":\"{}\"}}", "x".repeat(4000)));
+    let large_text = format!("{{\"text\":\"{}\"}}", r"\n".repeat(500));
+    let large_bytes = format!("{{\"data_base64\":\"{}\"}}", "AAAA".repeat(250));
     let subscription = |channel: &str| format!("/v1/users/alice/subscriptions/{channel}");
     let tags: Vec<_> = (0..17).map(|n| format!("\"t{n}\":\"\"")).collect();
     let tags = format!("{{\"data\":1,\"tags\":{{{}}}}}", tags.join(","));
@@ -62,6 +65,36 @@ async fn bad_requests_are_refused_and_change_nothing() {
         ("POST", PUBLISH, r#"{"data":1,"tags":{"a":1}}"#, 400, "bad_request"),
         ("POST", PUBLISH, r#"{"data":1,"tags":{"":"a"}}"#, 400, "bad_request"),
         ("POST", PUBLISH, r#"{"data":1,"ephemeral":"yes"}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1,"tags":{"encoding":"base64"}}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data":1,"tags":{"content-type":"a/b"}}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"text":"hi"}"#, 400, "bad_request"),
+        ("POST", PUBLISH, r#"{"data_base64":"/w=="}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"text":"hi","tags":{"content-type":"a\u0000"}}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"data":null,"text":"hi"}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"data":1,"data_base64":"/w=="}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"text":"hi","data_base64":"/w=="}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"text":null}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"text":7}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"data_base64":"/w"}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"data_base64":"_w=="}"#, 400, "bad_request"),
+        ("POST", ANY, r#"{"data_base64":[255]}"#, 400, "bad_request"),
+        ("POST", ANY, &large_text, 413, "payload_too_large"),
+        ("POST", ANY, &large_bytes, 413, "payload_too_large"),
+        (
+            "POST",
+            "/v1/publications",
+            r#"{"publications":[{"channel":"any:a","text":"a"},{"channel":"any:a","text":"a","data":1}]}"#,
+            400,
+            "bad_request",
+        ),
+        (
+            "POST",
+            "/v1/publications",
+            r#"{"publications":[{"channel":"any:a","text":"a"},{"channel":"any:a","data_base64":"?"}]}"#,
+            400,
+            "bad_request",
+        ),
+        ("POST", "/v1/users/alice/messages", r#"{"text":"hi"}"#, 400, "bad_request"),
         ("POST", PUBLISH, &tags, 422, "limit_exceeded"),
         ("POST", PUBLISH, &deep, 400, "bad_request"),
         ("POST", PUBLISH, &very_deep, 400, "bad_request"),

@@ -152,6 +152,16 @@ async fn a_link_carries_calls_and_publications_until_it_is_closed() {
     bot.send(Message::Ping("are you there?".into())).await;
     bot.send(Message::text(r#"{"publish":{"id":2,"channel":"nowhere:a","data":"x"}}"#)).await;
     assert_eq!(bot.frame().await["nack"]["error"]["code"], "unknown_channel");
+    for (content, code) in [
+        (r#""text":"hi""#, None),
+        (r#""data_base64":"/w==","tags":{"content-type":"image/png"}"#, None),
+        (r#""text":"hi","data_base64":"/w==""#, Some("bad_request")),
+        (r#""data":1,"tags":{"encoding":"base64"}"#, Some("bad_request")),
+        (r#""ephemeral":false"#, Some("bad_request")),
+    ] {
+        bot.send(Message::text(format!(r#"{{"publish":{{"id":3,"channel":"any:a",{content}}}}}"#))).await;
+        assert_eq!(bot.frame().await["nack"]["error"]["code"].as_str(), code, "{content}");
+    }
     bot.send(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "bye".into() }))).await;
     assert_eq!(bot.closed().await.1, 1000);
     assert_eq!(listening.instances(), 0);

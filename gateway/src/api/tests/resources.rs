@@ -95,6 +95,47 @@ async fn a_batch_answers_each_in_order() {
 }
 
 #[actix_web::test]
+async fn text_and_bytes_have_their_own_member() {
+    let fixture = Fixture::new();
+    let path = "/v1/channels/any:a/publications";
+    let text = json!({"text": "ü\n{", "tags": {"a": "b"}});
+    assert_eq!(fixture.ask("POST", path, &text.to_string()).await.json()["offset"], 1);
+    let batch = json!({"publications": [
+        {"channel": "any:a", "data_base64": "/wA=", "tags": {"content-type": "image/png"}, "idempotency_key": "k"},
+        {"channel": "news:a", "text": "only JSON here"},
+        {"channel": "any:a", "text": "/wA=", "tags": {"content-type": "image/png"}, "idempotency_key": "k"},
+    ]});
+    let results = fixture.ask("POST", "/v1/publications", &batch.to_string()).await.json()["results"].take();
+    let codes: Vec<_> = results.as_array().expect("a list").iter().map(|it| it["error"]["code"].as_str().unwrap_or_default()).collect();
+    assert_eq!(codes, ["", "bad_request", "idempotency_mismatch"]);
+    assert_eq!(fixture.ask("POST", path, r#"{"data":null}"#).await.json()["offset"], 3);
+    let mut page = fixture.ask("GET", path, "").await.json();
+    for publication in page["publications"].as_array_mut().expect("a list") {
+        assert!(publication["time"].take().is_u64());
+    }
+    let expected = json!([
+        {"offset": 1, "text": "ü\n{", "tags": {"a": "b", "content-type": "text/plain"}, "time": null},
+        {"offset": 2, "data_base64": "/wA=", "tags": {"content-type": "image/png"}, "time": null},
+        {"offset": 3, "data": null, "time": null},
+    ]);
+    assert_eq!(page["publications"], expected);
+}
+
+#[actix_web::test]
+async fn an_error_of_the_content_names_the_members() {
+    let fixture = Fixture::new();
+    for (path, body, expected) in [
+        (NEWS, json!({}), &["`data`", "`text`", "`data_base64`"][..]),
+        (NEWS, json!({"data": 1, "text": ""}), &["`data`", "`text`"]),
+        (NEWS, json!({"data_base64": "?"}), &["`data_base64`"]),
+        ("/v1/publications", json!({"publications": [{"channel": "a", "data": 1}, {"channel": "a"}]}), &["publications[1]", "`data`"]),
+    ] {
+        let detail = fixture.ask("POST", path, &body.to_string()).await.json()["detail"].to_string();
+        assert!(expected.iter().all(|it| detail.contains(it)), "{detail}");
+    }
+}
+
+#[actix_web::test]
 async fn publications_that_are_not_stored_have_no_position() {
     let fixture = Fixture::new();
     for (channel, body) in [("news:world", r#"{"data":1,"ephemeral":true}"#), ("open:a", r#"{"data":1}"#), ("plain", r#"{"data":1}"#)] {

@@ -73,9 +73,9 @@ impl Store {
     }
 
     pub(super) fn publish(&self, now: Now, channel: &ChannelName, new: NewPublication) -> Result<Published, BrokerError> {
-        let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
+        let NewPublication { content, tags, info, traceparent, retention, idempotency } = new;
         let request = idempotency.map(|key| Request::new(channel, key));
-        let publication = Publication { position: None, data, tags, info, time_ms: now.unix_ms, traceparent };
+        let publication = Publication { position: None, content, tags, info, time_ms: now.unix_ms, traceparent };
         // One lock covers the position, the history, the mailboxes and the idempotency key. So all of them have the same order, and a
         // repeat finds all of them changed or none.
         let mut shard = self.shard_of(channel);

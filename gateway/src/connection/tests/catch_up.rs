@@ -9,7 +9,7 @@ fn of_another_epoch() -> Delivery {
     let position = Some(Position { epoch: Epoch::parse("epoch002").expect("valid"), offset: 1 });
     Delivery::Publication(Arc::new(Publication {
         position,
-        data: Data::null(),
+        content: Data::null().into(),
         tags: Tags::new(),
         info: None,
         time_ms: 0,

@@ -33,6 +33,7 @@ use gateway_core::{
     session::{PingForm, SessionConfig},
 };
 use serde_json::{Value, json, value::to_raw_value};
+use shared_proto::content::ContentBody;
 use socket::{Incoming, Socket};
 use std::{pin::Pin, rc::Rc, sync::Arc, task::Context, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -164,7 +165,7 @@ impl World {
 
     async fn publish(&self, channel: &str, text: &str) {
         let data = to_raw_value(text).expect("a string");
-        let draft = Draft::parse(channel, &data, Tags::new(), false).expect("valid");
+        let draft = Draft::parse(channel, ContentBody::Json(data), Tags::new(), false).expect("valid");
         self.worker.node.publisher.publish(draft).await.expect("in memory");
     }
 

@@ -20,7 +20,8 @@ impl World {
     async fn publish_tagged(&self, number: u64, class: u8) {
         let data = Data::parse(&serde_json::value::to_raw_value(&number).expect("a number")).expect("shallow");
         let tags = [("class".to_owned(), class.to_string())].into();
-        let publication = NewPublication { data, tags, info: None, traceparent: None, retention: Some(STREAM), idempotency: None };
+        let publication =
+            NewPublication { content: data.into(), tags, info: None, traceparent: None, retention: Some(STREAM), idempotency: None };
         self.broker.publish(&Self::channel(CHANNEL), publication).await.expect("in memory");
     }
 

@@ -20,7 +20,7 @@ async fn forked(world: &World, shared: u64, after: u64, top: u64) -> Page {
 
 fn successor(like: &Publication, offset: u64) -> Arc<Publication> {
     let data = Data::parse(&serde_json::value::to_raw_value(&offset.to_string()).expect("a string")).expect("shallow");
-    Arc::new(Publication { position: Some(Position { epoch: new_epoch(), offset }), data, ..like.clone() })
+    Arc::new(Publication { position: Some(Position { epoch: new_epoch(), offset }), content: data.into(), ..like.clone() })
 }
 
 impl World {

@@ -11,7 +11,10 @@ use crate::{
 };
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use gateway_core::model::{ErrorCode, Refusal};
-use shared_proto::link::{Ack, Nack, Publish, ToService};
+use shared_proto::{
+    content::ContentMembers,
+    link::{Ack, Nack, Publish, ToService},
+};
 use std::{
     cell::Cell,
     collections::{HashMap, VecDeque},
@@ -126,7 +129,8 @@ impl<'a> PublishQueues<'a> {
 
 async fn store(publisher: &Publisher, scope: &str, publish: Publish) -> Result<Published, Refusal> {
     let key = publish.idempotency_key.map(|key| CallerKey::new(scope, &key)).transpose()?;
-    let draft = Draft::parse(&publish.channel, &publish.data, publish.tags, publish.ephemeral)?;
+    let content = ContentMembers { data: publish.data, text: publish.text, data_base64: publish.data_base64 }.read()?;
+    let draft = Draft::parse(&publish.channel, content, publish.tags, publish.ephemeral)?;
     publisher.publish(draft.within(publish.traceparent.map(Into::into), key)).await
 }
 

@@ -4,7 +4,7 @@
 use super::{BrokerFixture, KEEP, offsets};
 use crate::{
     broker::{BrokerError, Delivery, MailboxEntry, NewPublication},
-    testing::fixtures::{ALL, HOUR, channel, kept, key, offset, retention},
+    testing::fixtures::{ALL, HOUR, channel, json, kept, key, offset, retention},
 };
 use gateway_core::model::{ChannelName, ReadRange, Retention};
 use std::{collections::HashSet, sync::Arc};
@@ -67,7 +67,7 @@ pub async fn concurrent_publishers_make_one_order(fixture: &BrokerFixture) {
     }
     let page = fixture.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(offsets(&page), (1..=PUBLISHERS * EACH).collect::<Vec<_>>());
-    let distinct: HashSet<_> = page.publications.iter().map(|publication| publication.data.get()).collect();
+    let distinct: HashSet<_> = page.publications.iter().map(|publication| json(publication)).collect();
     assert_eq!(distinct.len() as u64, PUBLISHERS * EACH);
 }
 

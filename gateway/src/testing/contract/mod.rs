@@ -36,6 +36,7 @@ macro_rules! contract {
     ($single:tt $threaded:tt $fixture:expr) => {
         $crate::contract! { @each $single $fixture,
             a_publication_arrives_and_is_kept_as_it_was_sent
+            text_and_bytes_arrive_and_are_kept_as_they_were_sent
             offsets_grow_by_one_and_are_the_order_in_every_mailbox
             what_is_handed_over_keeps_its_order
             without_retention_there_is_delivery_and_nothing_else

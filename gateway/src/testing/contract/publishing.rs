@@ -4,15 +4,15 @@
 use super::{BrokerFixture, KEEP};
 use crate::{
     broker::{BrokerError, NewPublication, Published},
-    testing::fixtures::{ALL, channel, client, data, ephemeral, kept, key, offset, retention},
+    testing::fixtures::{ALL, channel, client, data, ephemeral, json, kept, key, offset, retention},
 };
-use gateway_core::model::{Publication, ReadRange, Tags};
+use gateway_core::model::{CONTENT_TYPE, Content, Publication, ReadRange, Tags};
 
 pub async fn a_publication_arrives_and_is_kept_as_it_was_sent(fixture: &BrokerFixture) {
     let channel = channel("c:whole");
     let mut inbox = fixture.join(&channel, 0).await;
     let sent = NewPublication {
-        data: data(serde_json::json!({"text": "ä\n\"", "n": [1, null]})),
+        content: data(serde_json::json!({"text": "ä\n\"", "n": [1, null]})).into(),
         tags: Tags::from([("a".into(), "b".into())]),
         info: Some(Box::new((*client("alice")).clone())),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
@@ -25,7 +25,7 @@ pub async fn a_publication_arrives_and_is_kept_as_it_was_sent(fixture: &BrokerFi
     assert!(arrived.time_ms > 1_700_000_000_000, "in milliseconds since 1970");
     let expected = Publication {
         position: published.position,
-        data: sent.data,
+        content: sent.content,
         tags: sent.tags,
         info: sent.info,
         time_ms: arrived.time_ms,
@@ -35,6 +35,31 @@ pub async fn a_publication_arrives_and_is_kept_as_it_was_sent(fixture: &BrokerFi
     let page = fixture.read(&channel, ReadRange::After(0), ALL).await;
     assert_eq!(*page.publications[0], expected);
     assert_eq!(Some((page.epoch, page.top)), published.position.map(|position| (position.epoch, position.offset)));
+}
+
+pub async fn text_and_bytes_arrive_and_are_kept_as_they_were_sent(fixture: &BrokerFixture) {
+    let channel = channel("c:kinds");
+    let mut inbox = fixture.join(&channel, 0).await;
+    let all: Vec<u8> = (0..=255).collect();
+    let contents = [
+        Content::Text("ü \"\\ \0 \u{2028}\n{".into()),
+        Content::Text("".into()),
+        Content::Text("{\"a\": 1}".into()),
+        Content::Bytes(all.into()),
+        Content::Bytes([].into()),
+        Content::Bytes(b"[1]".as_slice().into()),
+        data(serde_json::Value::Null).into(),
+    ];
+    for (content, retention) in contents.iter().flat_map(|content| [(content, Some(KEEP)), (content, None)]) {
+        let tags: Tags = content.default_type().map(|it| (CONTENT_TYPE.to_owned(), it.to_owned())).into_iter().collect();
+        let sent = NewPublication { content: content.clone(), tags: tags.clone(), retention, ..ephemeral(1) };
+        fixture.publish(&channel, sent).await;
+        let (_, arrived) = inbox.publication().await;
+        assert_eq!((&arrived.content, &arrived.tags, arrived.position.is_some()), (content, &tags, retention.is_some()));
+    }
+    let page = fixture.read(&channel, ReadRange::After(0), ALL).await;
+    let kept: Vec<_> = page.publications.iter().map(|it| it.content.clone()).collect();
+    assert_eq!(kept, contents);
 }
 
 pub async fn offsets_grow_by_one_and_are_the_order_in_every_mailbox(fixture: &BrokerFixture) {
@@ -47,7 +72,7 @@ pub async fn offsets_grow_by_one_and_are_the_order_in_every_mailbox(fixture: &Br
     for inbox in &mut inboxes {
         for expected in 1..=50 {
             let (name, publication) = inbox.publication().await;
-            assert_eq!((name.as_str(), offset(&publication), publication.data.get()), ("c:one", expected, &*expected.to_string()));
+            assert_eq!((name.as_str(), offset(&publication), json(&publication)), ("c:one", expected, &*expected.to_string()));
         }
     }
 }
@@ -67,7 +92,7 @@ pub async fn what_is_handed_over_keeps_its_order(fixture: &BrokerFixture) {
     }
     for number in 1..=200 {
         let (_, arrived) = inbox.publication().await;
-        assert_eq!((offset(&arrived), &arrived.data), (number, &data(number)));
+        assert_eq!((offset(&arrived), &arrived.content), (number, &data(number).into()));
     }
 }
 
@@ -81,7 +106,7 @@ pub async fn without_retention_there_is_delivery_and_nothing_else(fixture: &Brok
     let mut arrived = Vec::new();
     for _ in 0..3 {
         let (_, publication) = inbox.publication().await;
-        arrived.push((publication.position.is_some(), publication.data.get().to_owned()));
+        arrived.push((publication.position.is_some(), json(&publication).to_owned()));
     }
     assert_eq!(arrived, [(true, "1".into()), (false, "\"typing\"".into()), (true, "2".into())]);
     assert_eq!(fixture.offsets(&channel, ReadRange::After(0)).await, [1, 2]);
@@ -100,7 +125,7 @@ pub async fn a_repeated_publish_is_answered_and_not_delivered(fixture: &BrokerFi
         assert_eq!(again, Published { position: first.position, replayed: true });
         fixture.publish(&channel, NewPublication { retention: keep, ..ephemeral("end") }).await;
         for expected in ["\"once\"", "\"between\"", "\"end\""] {
-            assert_eq!(inbox.publication().await.1.data.get(), expected);
+            assert_eq!(json(&inbox.publication().await.1), expected);
         }
     }
     assert_eq!(fixture.offsets(&channel("c:again"), ReadRange::After(0)).await, [1, 2, 3]);

@@ -3,7 +3,7 @@
 use super::support::{KEEP, config, login, mailboxes, publish, ready, start};
 use gateway::{
     broker::{Broker, BrokerError, RedisConfig},
-    testing::fixtures::{ALL, channel, kept},
+    testing::fixtures::{ALL, channel, json, kept},
 };
 use gateway_core::model::ReadRange;
 use redis_testing::{CallProxy, Calls, Server};
@@ -15,7 +15,7 @@ fn through(proxy: &CallProxy, login: &str) -> RedisConfig {
 
 async fn held(broker: &Broker) -> Vec<u64> {
     let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
-    page.publications.iter().map(|one| one.data.get().parse().expect("a number")).collect()
+    page.publications.iter().map(|one| json(one).parse().expect("a number")).collect()
 }
 
 // NL-2.6

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use gateway::{
     broker::{Broker, BrokerError, Delivery, MailboxEntry, NewPublication, Readiness, RedisConfig, TopReason},
     testing::{
-        fixtures::{ALL, Inbox, channel, ephemeral, kept, key, offset, retention, worker},
+        fixtures::{ALL, Inbox, channel, ephemeral, json, kept, key, offset, retention, worker},
         internals::DELIVERY_TIMEOUT,
     },
 };
@@ -130,7 +130,7 @@ async fn a_paused_redis_causes_no_duplicates_and_no_disorder() {
         done.expect("in time");
     }
     let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
-    let numbers: Vec<u64> = page.publications.iter().map(|one| one.data.get().parse().expect("a number")).collect();
+    let numbers: Vec<u64> = page.publications.iter().map(|one| json(one).parse().expect("a number")).collect();
     assert_eq!(numbers, (0..=50).collect::<Vec<_>>());
 }
 
@@ -148,7 +148,7 @@ async fn a_publish_after_its_deadline_is_never_stored() {
     let next = publish(&broker, "c", 3).await.expect("published").offset;
     sleep(Duration::from_millis(300)).await;
     let page = broker.read(&channel("c"), KEEP, ReadRange::After(0), ALL).await.expect("read");
-    let numbers: Vec<_> = page.publications.iter().map(|one| one.data.get().to_owned()).collect();
+    let numbers: Vec<_> = page.publications.iter().map(|one| json(one).to_owned()).collect();
     assert_eq!((next, numbers), (2, vec!["1".to_owned(), "3".to_owned()]));
 }
 

@@ -3,7 +3,7 @@
 use super::support::KEEP;
 use gateway::{
     broker::{Broker, Delivery, Mailbox, MailboxEntry, TopReason},
-    testing::fixtures::{ALL, Inbox, channel, kept, offset, worker},
+    testing::fixtures::{ALL, Inbox, channel, json, kept, offset, worker},
 };
 use gateway_core::model::{ChannelName, ReadRange};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -37,7 +37,7 @@ impl Follower {
                 MailboxEntry::Delivery(name, Delivery::Publication(one)) => {
                     let seen = self.seen.get_mut(&name).expect("subscribed");
                     match offset(&one) {
-                        next if next == seen.len() as u64 + 1 => seen.push(one.data.get().parse().expect("a number")),
+                        next if next == seen.len() as u64 + 1 => seen.push(json(&one).parse().expect("a number")),
                         next if next > seen.len() as u64 => self.read(name).await,
                         _ => {}
                     }
@@ -58,7 +58,7 @@ impl Follower {
         let seen = self.seen.get_mut(&name).expect("subscribed");
         loop {
             let page = self.broker.read(&name, KEEP, ReadRange::After(seen.len() as u64), ALL).await.expect("read");
-            seen.extend(page.publications.iter().map(|one| one.data.get().parse::<u64>().expect("a number")));
+            seen.extend(page.publications.iter().map(|one| json(one).parse::<u64>().expect("a number")));
             if seen.len() as u64 >= page.top {
                 return;
             }

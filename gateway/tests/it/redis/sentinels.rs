@@ -6,7 +6,7 @@ use gateway::{
     contract,
     testing::{
         contract::BrokerFixture,
-        fixtures::{ALL, Inbox, channel, worker},
+        fixtures::{ALL, Inbox, channel, json, worker},
     },
 };
 use gateway_core::model::ReadRange;
@@ -56,7 +56,7 @@ async fn a_failover_keeps_what_the_replica_had_and_reports_the_loss_of_the_rest(
     let fork = page.forks.iter().find(|fork| fork.epoch == old).expect("the old timeline is remembered").offset;
     assert!(page.epoch != old && fork >= 50, "what the replica had is of both timelines: {fork}");
     let held: Vec<(u64, u64)> =
-        page.publications.iter().map(|one| (one.data.get().parse().expect("a number"), one.position.expect("kept").offset)).collect();
+        page.publications.iter().map(|one| (json(one).parse().expect("a number"), one.position.expect("kept").offset)).collect();
     assert!(held.is_sorted_by(|(one, at), (next, then)| one < next && at + 1 == *then), "each once, in order: {held:?}");
     for (number, position) in acknowledged {
         let is_valid = position.epoch == page.epoch || position.offset <= fork;

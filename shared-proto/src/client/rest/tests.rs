@@ -6,7 +6,6 @@ use crate::{
     rest::{PositionBody, PublishRequest},
 };
 use serde_json::value::to_raw_value;
-use std::collections::BTreeMap;
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -45,7 +44,7 @@ fn gateway(urls: &[&str]) -> Gateway {
 }
 
 fn body() -> PublishRequest {
-    PublishRequest { data: to_raw_value(&1).expect("JSON"), tags: BTreeMap::new(), ephemeral: false }
+    PublishRequest { data: Some(to_raw_value(&1).expect("JSON")), ..PublishRequest::default() }
 }
 
 /// The URL of an address at which no server listens.

@@ -12,7 +12,7 @@ fn epoch(name: &str) -> Epoch {
 
 fn publication(name: &str, offset: u64) -> Arc<Publication> {
     let position = Some(Position { epoch: epoch(name), offset });
-    Arc::new(Publication { position, data: Data::null(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
+    Arc::new(Publication { position, content: Data::null().into(), tags: Tags::new(), info: None, time_ms: 0, traceparent: None })
 }
 
 fn page(name: &str, top: u64, offsets: impl IntoIterator<Item = u64>) -> Page {

@@ -8,7 +8,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Position, Publication, Recovery, Refusal, Unsubscribe},
+    model::{ChannelName, ClientInfo, Content, ENCODING, Position, Publication, Recovery, Refusal, Unsubscribe},
     protocol::{Connected, Push, Reply, Subscribed, fossil},
 };
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub enum PushChannel<'a> {
 pub enum DataForm<'a> {
     /// As it is.
     Plain,
-    /// Whole, for a subscription with deltas. In JSON it is a string that contains the data.
+    /// Whole, for a subscription with deltas. In JSON it is a string that contains JSON.
     Whole,
     /// As a delta to the data of the delivery before it. In JSON it is whole if the delta is not UTF-8.
     Delta(&'a [u8]),
@@ -43,10 +43,13 @@ impl<'a> DataForm<'a> {
     }
 }
 
-/// The delta of each publication to the one before it. `None`: it has to be written whole.
+/// The delta of each publication to the one before it. `None`: it has to be written whole, like all that is not JSON.
 pub fn deltas(before: Option<&Publication>, publications: &[Arc<Publication>]) -> Vec<Option<Vec<u8>>> {
     let before = std::iter::once(before).chain(publications.iter().map(|it| Some(&**it)));
-    let delta_to = |before: &Publication, it: &Publication| fossil::delta(before.data.get().as_bytes(), it.data.get().as_bytes());
+    let delta_to = |before: &Publication, it: &Publication| {
+        let (before, it) = (before.content.as_json()?, it.content.as_json()?);
+        fossil::delta(before.get().as_bytes(), it.get().as_bytes())
+    };
     before.zip(publications).map(|(before, it)| delta_to(before?, it)).collect()
 }
 
@@ -209,11 +212,8 @@ fn write_publication(it: &mut impl Writer, publication: &Publication, form: Data
     };
     match form {
         _ if is_delta => {}
-        DataForm::Plain => it.data(publication::DATA, &publication.data),
-        DataForm::Whole | DataForm::Delta(_) => {
-            let is_written = it.bytes(publication::DATA, publication.data.get().as_bytes());
-            debug_assert!(is_written, "JSON is UTF-8");
-        }
+        DataForm::Plain => it.content(publication::DATA, &publication.content),
+        DataForm::Whole | DataForm::Delta(_) => it.whole_content(publication::DATA, &publication.content),
     }
     if let Some(info) = &publication.info {
         it.message(publication::INFO, |it| write_client_info(it, info));
@@ -222,7 +222,9 @@ fn write_publication(it: &mut impl Writer, publication: &Publication, form: Data
         it.number(publication::OFFSET, at.offset);
     }
     if !publication.tags.is_empty() {
-        it.text_map(publication::TAGS, &publication.tags);
+        let tags = publication.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let encoding = it.bytes_encoding().filter(|_| matches!(publication.content, Content::Bytes(_)));
+        it.text_map(publication::TAGS, tags.chain(encoding.map(|encoding| (ENCODING, encoding))));
     }
     it.flag(publication::DELTA, is_delta);
     if publication.time_ms > 0 {

@@ -3,7 +3,7 @@
 use super::bad_frame::BadFrame;
 use crate::{
     channel::{FilterNode, InvalidFilter, TagsFilter},
-    model::{Data, ErrorCode, InvalidData, RecoverFrom, Refusal},
+    model::{Content, ErrorCode, InvalidData, RecoverFrom, Refusal},
     protocol::{Command, Request, SubscribeRequest},
 };
 use std::sync::Arc;
@@ -71,11 +71,11 @@ impl SubscribeFields {
 }
 
 /// A publish into a channel. `kind` is not 0 for maps.
-pub(super) fn publish(kind: i32, channel: String, data: Result<Data, DataError>) -> Request {
+pub(super) fn publish(kind: i32, channel: String, content: Result<Content, DataError>) -> Request {
     if kind != 0 {
         return not_available("publishing into maps is");
     }
-    with_data(data, |data| Request::Publish { channel, data })
+    with_data(content, |content| Request::Publish { channel, content })
 }
 
 /// The replacement of a subscription token. `kind` is not 0 for keys that are tracked.
@@ -87,7 +87,7 @@ pub(super) fn sub_refresh(kind: i32, channel: String, token: String) -> Request 
 }
 
 /// A request with data. Data that cannot be used refuses the command.
-pub(super) fn with_data(data: Result<Data, DataError>, request: impl FnOnce(Data) -> Request) -> Request {
+pub(super) fn with_data<T>(data: Result<T, DataError>, request: impl FnOnce(T) -> Request) -> Request {
     match data {
         Ok(data) => request(data),
         Err(error) => Request::Refused(Refusal::new(ErrorCode::BadRequest, error.to_string())),

@@ -76,6 +76,15 @@ impl DeltaReader {
     }
 }
 
+/// Content that is JSON, or text, or bytes, which become base64.
+fn content<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    match (serde_json::from_slice::<Value>(bytes), std::str::from_utf8(bytes)) {
+        (Ok(value), _) => value.serialize(serializer),
+        (_, Ok(text)) => text.serialize(serializer),
+        (_, Err(_)) => shared_proto::base64::encode(bytes).serialize(serializer),
+    }
+}
+
 macro_rules! message {
     ($name:ident { $($(#[$field:meta])* $field_name:ident: $type:ty,)* }) => {
         #[derive(Clone, PartialEq, Message, Serialize)]
@@ -187,7 +196,7 @@ message!(ClientInfo {
 
 message!(Publication {
     #[prost(bytes = "vec", tag = "4")]
-    #[serde(serialize_with = "json")]
+    #[serde(serialize_with = "content")]
     data: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,8 @@
 use super::{testing::read_replies, *};
 use crate::{
     model::{
-        ChannelName, ClientInfo, ConnectionId, Data, Epoch, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery,
-        Refusal, Unsubscribe,
+        CONTENT_TYPE, ChannelName, ClientInfo, ConnectionId, Content, Data, Epoch, ErrorCode, Position, PresenceStats, Publication,
+        RecoverFrom, Recovery, Refusal, Unsubscribe,
     },
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
 };
@@ -52,7 +52,7 @@ fn info() -> Arc<ClientInfo> {
 fn publication(offset: u64) -> Arc<Publication> {
     Arc::new(Publication {
         position: Some(position(offset)),
-        data: data(r#"{"text":"hi"}"#),
+        content: data(r#"{"text":"hi"}"#).into(),
         tags: [("k".to_owned(), "v\n".to_owned())].into(),
         info: Some(Box::new((*info()).clone())),
         time_ms: 17,
@@ -68,6 +68,12 @@ fn reply(reply: &Reply) -> String {
 /// The push as JSON. Checks that its Protobuf form says the same.
 fn push(push: &Push) -> String {
     in_both(|codec, out| codec.append_push(push, out))
+}
+
+fn in_json(push: &Push) -> String {
+    let mut text = Vec::new();
+    Codec::Json.append_push(push, &mut text);
+    String::from_utf8(text).expect("UTF-8")
 }
 
 fn in_both(append: impl Fn(Codec, &mut Vec<u8>)) -> String {
@@ -158,8 +164,10 @@ mod decoding {
 
     #[test]
     fn white_space_is_removed_from_data() {
-        assert!(matches!(request("{\"id\":1,\"publish\":{\"channel\":\"c\",\"data\":{ \"a b\":\t[1, 2]}}}"), Request::Publish { data, .. }
-            if data.get() == r#"{"a b":[1,2]}"#));
+        assert!(
+            matches!(request("{\"id\":1,\"publish\":{\"channel\":\"c\",\"data\":{ \"a b\":\t[1, 2]}}}"), Request::Publish { content, .. }
+            if content == data(r#"{"a b":[1,2]}"#).into())
+        );
     }
 
     #[test]
@@ -169,7 +177,7 @@ mod decoding {
         }
         assert!(matches!(request(r#"{"send":{}}"#), Request::Send { data } if data.get() == "null"));
         let null = r#"{"id":1,"publish":{"channel":"c","data":null}}"#;
-        assert!(matches!(request(null), Request::Publish { data, .. } if data.get() == "null"), "null is data");
+        assert!(matches!(request(null), Request::Publish { content, .. } if content == Data::null().into()), "null is data");
         let Request::Refused(refusal) = request(r#"{"id":1,"publish":{"channel":"c"}}"#) else { panic!("not refused") };
         assert_eq!((refusal.code, &*refusal.detail), (ErrorCode::BadRequest, "data is missing; null is allowed as data"));
     }
@@ -368,7 +376,8 @@ mod encoding {
 
     #[test]
     fn pushes() {
-        let bare = Arc::new(Publication { position: None, data: data("1"), tags: [].into(), info: None, time_ms: 0, traceparent: None });
+        let bare =
+            Arc::new(Publication { position: None, content: data("1").into(), tags: [].into(), info: None, time_ms: 0, traceparent: None });
         let started = Subscribed { position: Some(position(2)), ..Subscribed::default() };
         for (given, expected) in [
             (Push::Ping, "{}".to_owned()),
@@ -401,18 +410,68 @@ mod encoding {
         }
     }
 
+    #[test]
+    fn text_and_bytes_are_strings_in_json_and_as_they_are_in_protobuf() {
+        let text = Content::Text("ü \"\n{".into());
+        for (content, kind, expected) in [
+            (text.clone(), "text/plain", r#"{"data":"ü \"\n{","tags":{"content-type":"text/plain"}}"#),
+            (Content::Text("".into()), "a", r#"{"data":"","tags":{"content-type":"a"}}"#),
+            (Content::Bytes([0xff, 0, 1].into()), "b\"", r#"{"data":"/wAB","tags":{"content-type":"b\"","encoding":"base64"}}"#),
+            (Content::Bytes([].into()), "b", r#"{"data":"","tags":{"content-type":"b","encoding":"base64"}}"#),
+        ] {
+            let tags = [(CONTENT_TYPE.to_owned(), kind.to_owned())].into();
+            let publication = Publication { position: None, content: content.clone(), tags, info: None, time_ms: 0, traceparent: None };
+            let push = Push::Publication(channel(), Arc::new(publication));
+            assert_eq!(in_json(&push), format!(r#"{{"push":{{"channel":"chat:lobby","pub":{expected}}}}}"#));
+            let mut payload = Vec::new();
+            Codec::Protobuf.append_push(&push, &mut payload);
+            let mut field = vec![0x22, content.as_bytes().len() as u8];
+            field.extend_from_slice(content.as_bytes());
+            assert!(payload.windows(field.len()).any(|at| at == field), "field 4 of the publication has the bytes");
+            assert_eq!(
+                read_replies(Codec::Protobuf, &payload).expect("a reply")[0]["push"]["pub"]["tags"],
+                serde_json::json!({ CONTENT_TYPE: kind })
+            );
+        }
+        let lists = Reply::History {
+            position: position(1),
+            publications: vec![Arc::new(Publication { content: text, ..(*publication(1)).clone() })],
+        };
+        assert!(reply(&lists).contains(r#""data":"ü \"\n{","info""#));
+    }
+
+    #[test]
+    fn deltas_are_between_json_only_and_all_else_is_whole_json_in_a_string() {
+        let long = data(&format!(r#"{{"text":"{}"}}"#, "ü".repeat(100)));
+        let all = [long.clone().into(), long.clone().into(), Content::Text("a\n".into()), Content::Bytes([255].into()), long.into()]
+            .map(|content| Arc::new(Publication { content, ..(*publication(1)).clone() }));
+        let made = deltas(None, &all);
+        assert_eq!(made.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, false, false]);
+        for (publication, in_json) in [(&all[2], r#""data":"\"a\\n\"""#), (&all[3], r#""data":"\"/w==\"""#)] {
+            let [mut text, mut binary] = [Vec::new(), Vec::new()];
+            Codec::Json.append_publication(PushChannel::Id(1), publication, DataForm::of(None), &mut text);
+            Codec::Protobuf.append_publication(PushChannel::Id(1), publication, DataForm::of(None), &mut binary);
+            let text = String::from_utf8(text).expect("UTF-8");
+            assert!(text.contains(in_json) && !text.contains("\"delta\""), "{text}");
+            let mut plain = Vec::new();
+            Codec::Protobuf.append_publication(PushChannel::Id(1), publication, DataForm::Plain, &mut plain);
+            assert_eq!(binary, plain);
+        }
+    }
+
     proptest! {
         #[test]
         fn every_line_is_valid_json_without_line_breaks(
             message in any::<String>(),
             tags in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4),
             body in any::<String>(),
+            text in any::<String>(),
             node in any::<String>(),
             number in 0..=i64::MAX as u64,
         ) {
             let body = data(&serde_json::to_string(&[body]).expect("a string"));
             let publication = Arc::new(Publication {
-                position: Some(position(number)), data: body.clone(), tags, info: None, time_ms: number, traceparent: None,
+                position: Some(position(number)), content: body.clone().into(), tags, info: None, time_ms: number, traceparent: None,
             });
             let connected = Connected { client: info().client, time_ms: number, node: node.into(), ping: Some(1), ttl: None, subs: Vec::new() };
             let lines = [
@@ -421,7 +480,8 @@ mod encoding {
                 reply(&Reply::Rpc(body)),
                 reply(&Reply::Connect(Box::new(connected))),
                 reply(&Reply::History { position: position(number), publications: vec![publication.clone(); 2] }),
-                push(&Push::Publication(channel(), publication)),
+                push(&Push::Publication(channel(), publication.clone())),
+                in_json(&Push::Publication(channel(), Arc::new(Publication { content: Content::Text(text.into()), ..(*publication).clone() }))),
             ];
             for line in lines {
                 prop_assert!(!line.contains(['\n', '\r']), "{line}");

@@ -1,7 +1,7 @@
 //! What an encoding has to write. `encode` describes each message once, with these methods.
 
 use super::fields::Field;
-use crate::model::{Data, Tags};
+use crate::model::{Content, Data};
 use std::fmt::Display;
 
 /// Writes the fields of one message. A field is written at most once, except in [`Self::messages`] and the maps.
@@ -21,6 +21,15 @@ pub(super) trait Writer {
     /// Writes data that the gateway passes on unread.
     fn data(&mut self, field: Field, value: &Data);
 
+    /// Writes the content of a publication.
+    fn content(&mut self, field: Field, value: &Content);
+
+    /// Writes the content of a publication that is whole, among deltas. In JSON it is a string that contains JSON.
+    fn whole_content(&mut self, field: Field, value: &Content);
+
+    /// The name of the form in which contents that are bytes are written. `None`: as they are.
+    fn bytes_encoding(&self) -> Option<&'static str>;
+
     /// Writes bytes: in JSON as a string. Returns false, and writes nothing, if they are not UTF-8 and the encoding is JSON.
     #[must_use]
     fn bytes(&mut self, field: Field, value: &[u8]) -> bool;
@@ -35,5 +44,5 @@ pub(super) trait Writer {
     fn message_map<K: AsRef<str>, T>(&mut self, field: Field, entries: impl IntoIterator<Item = (K, T)>, write: impl FnMut(T, &mut Self));
 
     /// Writes a map from texts to texts.
-    fn text_map(&mut self, field: Field, entries: &Tags);
+    fn text_map<'a>(&mut self, field: Field, entries: impl IntoIterator<Item = (&'a str, &'a str)>);
 }

@@ -3,8 +3,8 @@
 use crate::{
     channel::TagsFilter,
     model::{
-        ChannelName, ClientInfo, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal, SubscriptionSide,
-        UserId,
+        ChannelName, ClientInfo, Content, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal,
+        SubscriptionSide, UserId,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -51,7 +51,7 @@ pub enum Op {
         /// The channel.
         channel: ChannelName,
         /// The message.
-        data: Data,
+        content: Content,
     },
     /// Read the presence list of a channel.
     Presence {

@@ -166,7 +166,7 @@ impl OpenSession {
                 self.unsubscribe(cx, id, &channel);
                 Ok(())
             }
-            Request::Publish { channel, data } => self.publish(cx, id, &channel, data),
+            Request::Publish { channel, content } => self.publish(cx, id, &channel, content),
             Request::Presence { channel } => self.presence(cx, id, &channel),
             Request::PresenceStats { channel } => self.presence_stats(cx, id, &channel),
             Request::History(request) => self.history(cx, id, request),

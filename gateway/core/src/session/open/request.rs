@@ -3,7 +3,7 @@
 use super::{open_session::OpenSession, subscribe::parse_channel};
 use crate::{
     channel::{ChannelOptions, Permission, is_permitted},
-    model::{ChannelName, Data, ErrorCode, Refusal},
+    model::{ChannelName, Content, Data, ErrorCode, Refusal},
     protocol::HistoryRequest,
     session::{Op, close_reason::CloseReason, context::Context, state::command_queue::Purpose},
 };
@@ -21,9 +21,9 @@ struct Event<'a> {
 }
 
 impl OpenSession {
-    pub(super) fn publish(&mut self, cx: &mut Context<'_>, command: u32, channel: &str, data: Data) -> Result<(), Refusal> {
+    pub(super) fn publish(&mut self, cx: &mut Context<'_>, command: u32, channel: &str, content: Content) -> Result<(), Refusal> {
         let (channel, _) = self.check_permission(cx, channel, Permission::Publish)?;
-        self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, data });
+        self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, content });
         Ok(())
     }
 

@@ -198,7 +198,7 @@ fn describe(op: &Op) -> String {
             let shown = attach.info.chan_info.as_ref().map(|info| format!(" as {}", info.get())).unwrap_or_default();
             format!("attach {}{from}{joins}{shown}", attach.channel)
         }
-        Op::Publish { channel, data } => format!("publish {channel} {}", data.get()),
+        Op::Publish { channel, content } => format!("publish {channel} {}", String::from_utf8_lossy(content.as_bytes())),
         Op::Presence { channel } => format!("presence {channel}"),
         Op::PresenceStats { channel } => format!("presence stats {channel}"),
         Op::History { channel, since, limit, reverse } => format!("history {channel} {since:?} {limit} {reverse}"),
@@ -265,7 +265,7 @@ fn recovered(offset: u64, recovery: Recovery, missed: &[u64]) -> Outcome {
 
 fn publication(offset: u64) -> Arc<Publication> {
     let position = Some(position(offset));
-    Arc::new(Publication { position, data: data("1"), tags: [].into(), info: None, time_ms: 0, traceparent: None })
+    Arc::new(Publication { position, content: data("1").into(), tags: [].into(), info: None, time_ms: 0, traceparent: None })
 }
 
 fn authorized(seconds: Option<u64>) -> Outcome {

@@ -56,9 +56,9 @@ impl Streams {
         channel: &ChannelName,
         new: NewPublication,
     ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
-        let NewPublication { data, tags, info, traceparent, retention, idempotency } = new;
+        let NewPublication { content, tags, info, traceparent, retention, idempotency } = new;
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        let publication = Publication { position: None, data, tags, info, time_ms, traceparent };
+        let publication = Publication { position: None, content, tags, info, time_ms, traceparent };
         let (cmd, resend) = match (retention, idempotency) {
             (Some(retention), key) => (self.store(channel, &publication, retention, key), Resend::UntilDeadline),
             (None, Some(key)) => (self.publish_ephemeral(channel, &publication, &key), Resend::UntilDeadline),

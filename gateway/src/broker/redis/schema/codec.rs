@@ -1,6 +1,7 @@
 //! Publications and announcements as bytes in Redis.
 //!
-//! A body is JSON with short names, so that `redis-cli` shows it as text: `d` is the data, `t` the time in milliseconds since 1970.
+//! A body is JSON with short names, so that `redis-cli` shows it as text. One of `d` (JSON), `x` (text) and `b` (bytes, as base64) is the
+//! content; earlier versions wrote only `d`. `t` is the time in milliseconds since 1970.
 //! Optional members are `g` (tags), `i` (the publishing client) and `p` (traceparent). A stream entry has the body in its field `d`; the id
 //! of the entry is the offset. The first byte of a pub/sub message is its kind:
 //!
@@ -12,15 +13,20 @@
 //! | `l` info | a client left |
 
 use crate::broker::{Announcement, Delivery};
-use gateway_core::model::{ClientInfo, Data, Epoch, Position, Publication, Tags};
+use gateway_core::model::{ClientInfo, Content, Data, Epoch, Position, Publication, Tags};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use shared_proto::{base64, json::present};
 use std::{borrow::Cow, sync::Arc};
 
 #[derive(Serialize, Deserialize)]
 struct Body<'a> {
-    #[serde(borrow)]
-    d: &'a RawValue,
+    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    d: Option<&'a RawValue>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    x: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    b: Option<Cow<'a, str>>,
     t: u64,
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     g: Tags,
@@ -57,19 +63,30 @@ impl Info<'_> {
 
 /// Encodes a publication without its position.
 pub(crate) fn encode_body(publication: &Publication) -> Vec<u8> {
-    let Publication { position: _, data, tags, info, time_ms, traceparent } = publication;
+    let Publication { position: _, content, tags, info, time_ms, traceparent } = publication;
     let info = info.as_deref().map(Info::from);
-    json(&Body { d: data.raw(), t: *time_ms, g: tags.clone(), i: info, p: traceparent.clone() })
+    let (d, x, b) = match content {
+        Content::Json(data) => (Some(data.raw()), None, None),
+        Content::Text(text) => (None, Some((&**text).into()), None),
+        Content::Bytes(bytes) => (None, None, Some(base64::encode(bytes).into())),
+    };
+    json(&Body { d, x, b, t: *time_ms, g: tags.clone(), i: info, p: traceparent.clone() })
 }
 
 /// Reads a body. None if no gateway wrote it.
 pub(crate) fn decode_body(body: &[u8], position: Option<Position>) -> Option<Publication> {
-    let Body { d, t, g, i, p } = serde_json::from_slice(body).ok()?;
+    let Body { d, x, b, t, g, i, p } = serde_json::from_slice(body).ok()?;
     let info = match i {
         Some(info) => Some(Box::new(info.into_model()?)),
         None => None,
     };
-    Some(Publication { position, data: Data::parse(d).ok()?, tags: g, info, time_ms: t, traceparent: p })
+    let content = match (d, x, b) {
+        (Some(data), None, None) => Data::parse(data).ok()?.into(),
+        (None, Some(text), None) => Content::Text(text.into()),
+        (None, None, Some(bytes)) => Content::Bytes(base64::decode(&bytes)?.into()),
+        _ => return None,
+    };
+    Some(Publication { position, content, tags: g, info, time_ms: t, traceparent: p })
 }
 
 /// Encodes a publication that is not stored as a pub/sub message.
@@ -130,6 +147,8 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::testing::fixtures::{client, data};
+    use gateway_core::model::CONTENT_TYPE;
+    use proptest::prelude::*;
 
     fn whole() -> Publication {
         let mut info = (*client("CN=\"Alice\\, ü\"")).clone();
@@ -137,7 +156,7 @@ mod tests {
         let position = Some(Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 7 });
         let tags = Tags::from([("a b".into(), "\"".into())]);
         let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
-        Publication { position, data: data([1, 2]), tags, info: Some(Box::new(info)), time_ms: 42, traceparent }
+        Publication { position, content: data([1, 2]).into(), tags, info: Some(Box::new(info)), time_ms: 42, traceparent }
     }
 
     #[test]
@@ -149,6 +168,35 @@ mod tests {
         assert!(matches!(decode(&announced), Some(Delivery::Publication(arrived)) if *arrived == publication));
         let ephemeral = Publication { position: None, ..publication };
         assert!(matches!(decode(&encode_ephemeral(&ephemeral)), Some(Delivery::Publication(arrived)) if *arrived == ephemeral));
+    }
+
+    #[test]
+    fn what_earlier_versions_stored_is_read() {
+        let read = |body: &str| decode_body(body.as_bytes(), None).expect("a body");
+        let bare = read(r#"{"d":null,"t":42}"#);
+        assert_eq!((bare.content, bare.time_ms, bare.tags), (Data::null().into(), 42, Tags::new()));
+        let tagged = read(r#"{"d":{"a":[1]},"t":1,"g":{"content-type":"a/b"},"p":"00-a-b-01"}"#);
+        assert_eq!(tagged.content, data(serde_json::json!({"a": [1]})).into());
+        assert_eq!(tagged.tags["content-type"], "a/b");
+    }
+
+    proptest! {
+        #[test]
+        fn content_of_each_kind_comes_back_as_it_went(
+            content in prop_oneof![
+                any::<String>().prop_map(|text| Content::Json(data(text))),
+                any::<Option<bool>>().prop_map(|value| Content::Json(data([value]))),
+                any::<String>().prop_map(|text| Content::Text(text.into())),
+                proptest::collection::vec(any::<u8>(), 0..50).prop_map(|bytes| Content::Bytes(bytes.into())),
+            ],
+            content_type in any::<Option<String>>(),
+        ) {
+            let tags = content_type.map(|it| (CONTENT_TYPE.to_owned(), it)).into_iter().collect();
+            let publication = Publication { content, tags, ..whole() };
+            let body = encode_body(&publication);
+            prop_assert_eq!(decode_body(&body, publication.position), Some(publication));
+            prop_assert!(std::str::from_utf8(&body).is_ok());
+        }
     }
 
     #[test]
@@ -171,6 +219,11 @@ mod tests {
             "x",
             "e",
             "e{}",
+            "e{\"t\":1}",
+            "e{\"d\":1,\"x\":\"a\",\"t\":1}",
+            "e{\"x\":\"a\",\"b\":\"/w==\",\"t\":1}",
+            "e{\"b\":\"/w\",\"t\":1}",
+            "e{\"x\":1,\"t\":1}",
             "j{\"u\":\"a\",\"c\":\"short\"}",
         ] {
             assert!(decode(message.as_bytes()).is_none(), "{message}");

@@ -272,7 +272,8 @@ impl Server {
             trimmed = offset;
         }
         let position = stream.position;
-        let what = codec::decode_body(body, None).and_then(|publication| publication.data.get().parse().ok()).expect("a number");
+        let what =
+            codec::decode_body(body, None).and_then(|publication| publication.content.as_json()?.get().parse().ok()).expect("a number");
         let lineage = self.lineage(channel);
         lineage.trimmed = lineage.trimmed.max(trimmed);
         if let Some(before) = lineage.store(position, what) {

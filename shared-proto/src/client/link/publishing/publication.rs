@@ -1,15 +1,18 @@
 //! A publication of a service, before it is submitted.
 
-use crate::link::Publish;
+use crate::{
+    content::{ContentBody, ContentMembers},
+    link::Publish,
+};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use std::collections::BTreeMap;
 
 /// A publication to be sent with [`Publisher::publish`](super::Publisher::publish).
 #[derive(Debug, Clone)]
 pub struct Publication {
     channel: String,
-    data: Box<RawValue>,
+    content: ContentBody,
     tags: BTreeMap<String, String>,
     ephemeral: bool,
     idempotency_key: Option<String>,
@@ -19,8 +22,21 @@ pub struct Publication {
 impl Publication {
     /// A publication of `data` into `channel`. Fails if `data` cannot be serialised as JSON.
     pub fn new(channel: impl Into<String>, data: &impl Serialize) -> Result<Self, serde_json::Error> {
-        let data = to_raw_value(data)?;
-        Ok(Self { channel: channel.into(), data, tags: BTreeMap::new(), ephemeral: false, idempotency_key: None, traceparent: None })
+        Ok(Self::with_content(channel, ContentBody::Json(to_raw_value(data)?)))
+    }
+
+    /// A publication of a text into `channel`, whose namespace has to allow any data.
+    pub fn text(channel: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::with_content(channel, ContentBody::Text(text.into()))
+    }
+
+    /// A publication of bytes into `channel`, whose namespace has to allow any data.
+    pub fn bytes(channel: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self::with_content(channel, ContentBody::Bytes(bytes.into()))
+    }
+
+    fn with_content(channel: impl Into<String>, content: ContentBody) -> Self {
+        Self { channel: channel.into(), content, tags: BTreeMap::new(), ephemeral: false, idempotency_key: None, traceparent: None }
     }
 
     /// Not stored: only the current subscribers receive it.
@@ -54,14 +70,30 @@ impl Publication {
     /// The frame, without its id: the publish queue assigns it.
     pub(super) fn into_frame(self) -> Publish {
         let key = self.idempotency_key.or_else(|| (!self.ephemeral).then(|| format!("{:032x}", rand::random::<u128>())));
+        let ContentMembers { data, text, data_base64 } = self.content.into();
         Publish {
             id: 0,
             channel: self.channel,
-            data: self.data,
+            data,
+            text,
+            data_base64,
             tags: self.tags,
             ephemeral: self.ephemeral,
             idempotency_key: key,
             traceparent: self.traceparent,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publication_of_text_or_bytes_has_its_member() {
+        let text = serde_json::to_value(Publication::text("c", "hi").ephemeral().into_frame()).expect("JSON");
+        assert_eq!(text, serde_json::json!({"id": 0, "channel": "c", "text": "hi", "ephemeral": true}));
+        let bytes = serde_json::to_value(Publication::bytes("c", [255]).ephemeral().into_frame()).expect("JSON");
+        assert_eq!(bytes, serde_json::json!({"id": 0, "channel": "c", "data_base64": "/w==", "ephemeral": true}));
     }
 }

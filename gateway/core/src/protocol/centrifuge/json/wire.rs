@@ -220,7 +220,7 @@ impl Subscribe<'_> {
 
 impl Publish<'_> {
     fn into_request(self) -> Request {
-        let data = self.data.ok_or(DataError::Missing).and_then(|raw| Ok(Data::parse(raw)?));
+        let data = self.data.ok_or(DataError::Missing).and_then(|raw| Ok(Data::parse(raw)?.into()));
         request::publish(self.kind.unwrap_or_default(), self.channel.unwrap_or_default(), data)
     }
 }

@@ -1,9 +1,10 @@
 //! Writes messages as JSON objects.
 
 use crate::{
-    model::{Data, Tags},
+    model::{Content, Data},
     protocol::centrifuge::{fields::Field, writer::Writer},
 };
+use shared_proto::base64;
 use std::{fmt::Display, io::Write as _};
 
 /// Reason why writing cannot fail.
@@ -75,6 +76,26 @@ impl Writer for JsonWriter<'_> {
         self.out.extend_from_slice(value.get().as_bytes());
     }
 
+    fn content(&mut self, field: Field, value: &Content) {
+        match value {
+            Content::Json(data) => self.data(field, data),
+            Content::Text(text) => self.text(field, text),
+            Content::Bytes(bytes) => self.plain_text(field, base64::encode(bytes)),
+        }
+    }
+
+    fn whole_content(&mut self, field: Field, value: &Content) {
+        match value {
+            Content::Json(data) => self.text(field, data.get()),
+            Content::Text(text) => self.text(field, &serde_json::to_string(text).expect(INFALLIBLE)),
+            Content::Bytes(bytes) => self.text(field, &format!("\"{}\"", base64::encode(bytes))),
+        }
+    }
+
+    fn bytes_encoding(&self) -> Option<&'static str> {
+        Some("base64")
+    }
+
     fn bytes(&mut self, field: Field, value: &[u8]) -> bool {
         let text = std::str::from_utf8(value);
         if let Ok(text) = text {
@@ -116,9 +137,15 @@ impl Writer for JsonWriter<'_> {
         });
     }
 
-    fn text_map(&mut self, field: Field, entries: &Tags) {
-        self.key(field);
-        serde_json::to_writer(&mut *self.out, entries).expect(INFALLIBLE);
+    fn text_map<'a>(&mut self, field: Field, entries: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        self.message(field, |it| {
+            for (key, value) in entries {
+                it.separate();
+                string(it.out, key);
+                it.out.push(b':');
+                string(it.out, value);
+            }
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     channel::{FilterNode, InvalidFilter, TagsFilter},
-    model::{Data, RecoverFrom},
+    model::{Content, Data, RecoverFrom},
     protocol::{
         Command, ConnectRequest, HistoryRequest, Request,
         centrifuge::{
@@ -221,8 +221,8 @@ impl Subscribe {
 
 impl Publish {
     fn into_request(self) -> Request {
-        let data = if self.data.is_empty() { Err(DataError::Missing) } else { json(&self.data) };
-        request::publish(self.kind, self.channel, data)
+        let content = if self.data.is_empty() { Err(DataError::Missing) } else { Content::detect(self.data).map_err(DataError::from) };
+        request::publish(self.kind, self.channel, content)
     }
 }
 

@@ -117,7 +117,7 @@ fn each_command_has_its_fields() {
         r#"Connect(ConnectRequest { token: "t", subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, traceparent: Some("00-a-b-01") })"#,
         r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))) })"#,
         r#"Unsubscribe { channel: "c" }"#,
-        r#"Publish { channel: "c", data: {"a":1} }"#,
+        r#"Publish { channel: "c", content: Json({"a":1}) }"#,
         r#"Presence { channel: "c" }"#,
         r#"PresenceStats { channel: "c" }"#,
         r#"History(HistoryRequest { channel: "c", limit: 3, since: Some(RecoverFrom { epoch: "e", offset: 4 }), reverse: true })"#,
@@ -182,15 +182,28 @@ fn bad_frames_are_refused() {
 }
 
 #[test]
+fn a_publish_is_json_or_text_or_bytes() {
+    for (bytes, content) in [
+        (&b"[1, 2]"[..], "Json([1,2])"),
+        (b"7", "Json(7)"),
+        (b"{", "Text(\"{\")"),
+        (b"hi", "Text(\"hi\")"),
+        (&[0xFF, 0], "Bytes([255, 0])"),
+    ] {
+        let request = request(&command(1, 7, &empty().bytes(1, "c").bytes(2, bytes)));
+        assert_eq!(format!("{request:?}"), format!("Publish {{ channel: \"c\", content: {content} }}"));
+    }
+}
+
+#[test]
 fn data_that_is_not_json_or_is_missing_refuses_the_command_only() {
     let deep = "[".repeat(65) + &"]".repeat(65);
     for (message, reason) in [
         (command(1, 7, &empty().bytes(1, "c")), "data is missing"),
-        (command(1, 7, &empty().bytes(1, "c").bytes(2, "{")), "data is not valid JSON"),
-        (command(1, 7, &empty().bytes(1, "c").bytes(2, [0xFF])), "data is not valid JSON"),
         (command(1, 7, &empty().bytes(1, "c").bytes(2, &deep)), "data is nested deeper"),
         (command(1, 7, &empty().bytes(1, "c").bytes(2, "1").number(3, 1)), "maps is not available"),
         (command(1, 13, &empty().bytes(1, "1 2")), "data is not valid JSON"),
+        (command(1, 13, &empty().bytes(1, [0xFF])), "data is not valid JSON"),
         (empty().message(12, &empty().bytes(1, "x")), "data is not valid JSON"),
         (command(1, 5, &empty().bytes(1, "c").number(15, 1)), "other than those to streams"),
         (command(1, 15, &empty().bytes(1, "c").number(3, 1)), "tracking keys is not available"),

@@ -1,7 +1,7 @@
 //! Writes messages as Protobuf, each with its length before it (`client.proto`).
 
 use crate::{
-    model::{Data, Tags},
+    model::{Content, Data},
     protocol::centrifuge::{fields::Field, writer::Writer},
 };
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -89,6 +89,18 @@ impl Writer for ProtobufWriter<'_> {
         true
     }
 
+    fn content(&mut self, field: Field, value: &Content) {
+        self.delimited_bytes(field.number, value.as_bytes());
+    }
+
+    fn whole_content(&mut self, field: Field, value: &Content) {
+        self.content(field, value);
+    }
+
+    fn bytes_encoding(&self) -> Option<&'static str> {
+        None
+    }
+
     fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
         self.nested(field.number, write);
     }
@@ -113,7 +125,7 @@ impl Writer for ProtobufWriter<'_> {
         }
     }
 
-    fn text_map(&mut self, field: Field, entries: &Tags) {
+    fn text_map<'a>(&mut self, field: Field, entries: impl IntoIterator<Item = (&'a str, &'a str)>) {
         for (key, value) in entries {
             self.nested(field.number, |entry| {
                 entry.delimited_bytes(MAP_KEY, key.as_bytes());

@@ -9,7 +9,17 @@ const B: LinkId = LinkId(2);
 
 fn publish(channel: &str) -> Publish {
     let data = RawValue::from_string("1".into()).expect("valid JSON");
-    Publish { id: 0, channel: channel.into(), data, tags: Map::new(), ephemeral: false, idempotency_key: None, traceparent: None }
+    Publish {
+        id: 0,
+        channel: channel.into(),
+        data: Some(data),
+        text: None,
+        data_base64: None,
+        tags: Map::new(),
+        ephemeral: false,
+        idempotency_key: None,
+        traceparent: None,
+    }
 }
 
 fn queue(links: &[LinkId]) -> PublishQueue<&'static str> {
