@@ -30,10 +30,11 @@ impl ActiveStreams {
         self.lock().len()
     }
 
-    /// Ids of the streams with answers to this user in this conversation. Some may not be announced yet.
+    /// Ids of the streams with answers to this user in this conversation that have no end. Some may not be announced yet.
     pub fn answers_to(&self, caller: &str, conversation: &Conversation) -> Vec<String> {
         let streams = self.lock();
-        let own = streams.iter().filter(|(_, stream)| stream.caller == caller && stream.conversation == *conversation);
+        let is_own = |stream: &Registered| stream.caller == caller && stream.conversation == *conversation;
+        let own = streams.iter().filter(|(_, stream)| is_own(stream) && !stream.ended.is_cancelled());
         own.map(|(id, _)| id.clone()).collect()
     }
 

@@ -20,7 +20,8 @@ export async function newTab(context) {
   tab.setDefaultTimeout(15_000);
   tab.on('console', (message) => ['error', 'warning'].includes(message.type()) && tab.problems.push(`console: ${message.text()} (${message.location().url})`));
   tab.on('pageerror', (error) => tab.problems.push(`exception: ${error}`));
-  tab.on('requestfailed', (request) => tab.problems.push(`request failed: ${request.url()}`));
+  // A navigation aborts the requests of the page that it leaves.
+  tab.on('requestfailed', (request) => request.failure()?.errorText !== 'net::ERR_ABORTED' && tab.problems.push(`request failed: ${request.url()}`));
   await tab.exposeFunction('reportViolation', (text) => tab.problems.push(`policy: ${text}`));
   await tab.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
