@@ -132,6 +132,17 @@ fn subscription(options: &Arc<ChannelOptions>, side: SubscriptionSide) -> NewSub
     NewSubscription { options, info: None, side, join_leave: false, is_compact: false, has_deltas: false, filter: None }
 }
 
+/// The payload of a WebSocket frame.
+fn payload(frame: &Frame) -> &[u8] {
+    let bytes = frame.as_ref();
+    let header = match bytes[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    &bytes[header..]
+}
+
 /// Runs all ready tasks.
 async fn settle() {
     for _ in 0..200 {

@@ -32,13 +32,7 @@ impl Reader {
         let take = |frames: &mut std::collections::VecDeque<Frame>| frames.drain(..limit.min(frames.len())).collect::<Vec<_>>();
         let frames: Vec<Frame> = self.connection.outbox().write(|frames| Written { result: take(frames), is_partial: false });
         for frame in &frames {
-            let bytes = frame.as_ref();
-            let header = match bytes[1] {
-                126 => 4,
-                127 => 10,
-                _ => 2,
-            };
-            for reply in read_replies(self.codec, &bytes[header..]).expect("valid") {
+            for reply in read_replies(self.codec, payload(frame)).expect("valid") {
                 let publication = &reply["push"]["pub"];
                 self.deltas += usize::from(publication.get("delta").is_some());
                 let Ok(Value::String(text)) = self.data.data(self.codec, publication) else { panic!("{reply}") };

@@ -41,15 +41,7 @@ fn frames(connection: &Registration) -> Vec<Frame> {
 }
 
 fn numbers(frames: &[Frame], codec: Codec) -> Vec<u64> {
-    let replies = frames.iter().flat_map(|frame| {
-        let bytes = frame.as_ref();
-        let header = match bytes[1] {
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
-        read_replies(codec, &bytes[header..]).expect("valid")
-    });
+    let replies = frames.iter().flat_map(|frame| read_replies(codec, payload(frame)).expect("valid"));
     replies.map(|reply| reply["push"]["pub"]["data"].as_u64().expect("a number")).collect()
 }
 

@@ -32,7 +32,7 @@ impl Subscriber {
     }
 }
 
-/// The pushes in a frame of fewer than 126 bytes.
+/// The pushes in a frame.
 fn pushes(frame: &Frame, codec: Codec) -> Vec<Value> {
     let bytes = frame.as_ref();
     assert_eq!(
@@ -42,7 +42,7 @@ fn pushes(frame: &Frame, codec: Codec) -> Vec<Value> {
             Codec::Protobuf => 0x82,
         }
     );
-    read_replies(codec, &bytes[2..]).expect("valid").into_iter().map(|reply| reply["push"].clone()).collect()
+    read_replies(codec, payload(frame)).expect("valid").into_iter().map(|reply| reply["push"].clone()).collect()
 }
 
 #[test]
