@@ -57,6 +57,8 @@ for (const [width, height] of SIZES) {
     network.cut();
     await tab.locator('#banner').waitFor();
     await newest.waitFor();
+    // The toasts move below the banner in the frame after it appears.
+    await tab.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
     assert.deepEqual(await overlaps(tab), []);
   });
 }
