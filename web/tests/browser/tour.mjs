@@ -17,7 +17,7 @@ export async function tour({ context, network, tab }, looks) {
   await firstScreen(tab, visit);
   await signIn(tab, user);
   await visit('connected');
-  await answers(tab, user, looks);
+  await answers(tab, looks);
   await lines(tab, visit);
   await panel(tab, visit);
   await notifications(tab, user, visit);
@@ -34,16 +34,17 @@ async function firstScreen(tab, visit) {
   await visit('sign-in error');
 }
 
-/** The answer is still being written after each look. Answers to others may be written, too. */
-async function answers(tab, user, looks) {
-  const streaming = tab.locator('.entry[data-state="streaming"][data-parts]').filter({ hasText: user });
+/** The answer is still being written after each look. Answers to others, which name them, may be written at the same time. */
+async function answers(tab, looks) {
+  const answer = tab.locator('.entry.bot').filter({ hasNot: tab.locator('.entry-to') });
+  const streaming = answer.and(tab.locator('[data-state="streaming"][data-parts]'));
   for (const look of looks) {
     await say(tab, 'tell me a story');
     await streaming.waitFor();
     await look(tab, 'streaming answer');
     await streaming.locator('[data-do="stop"]').click();
     await streaming.waitFor({ state: 'detached' });
-    await tab.locator('.entry[data-state="stopped"]').filter({ hasText: user }).last().waitFor();
+    await answer.and(tab.locator('[data-state="stopped"]')).last().waitFor();
     await look(tab, 'stopped answer');
   }
 }
