@@ -208,7 +208,7 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a line of the message is a ping. The gateway's JSON has line breaks only between lines.
-fn has_ping(payload: &[u8]) -> bool {
+pub(crate) fn has_ping(payload: &[u8]) -> bool {
     payload.strip_prefix(PING).is_some_and(|rest| matches!(rest, [] | [b'\n', ..]))
         || payload.ends_with(b"\n{}")
         || memmem::find(payload, b"\n{}\n").is_some()

@@ -1,6 +1,10 @@
 //! What a subscriber negotiates with the gateway: the encoding, and what it asks for in its subscribe command.
 
-use crate::{client::Client, result::Result, server::Server};
+use crate::{
+    client::{Client, has_ping},
+    result::Result,
+    server::Server,
+};
 use prost::Message;
 use serde_json::{Value, json};
 
@@ -82,15 +86,15 @@ impl Form {
         }
     }
 
-    /// The number of messages in a frame's payload. There are no pings.
+    /// The number of messages in a frame's payload, without pings.
     pub(crate) fn count_messages(self, payload: &[u8]) -> usize {
         if !self.is_protobuf() {
-            return memchr::memchr_iter(b'\n', payload).count() + 1;
+            return memchr::memchr_iter(b'\n', payload).count() + 1 - usize::from(has_ping(payload));
         }
         let (mut rest, mut count) = (payload, 0);
         while let Ok(length) = prost::decode_length_delimiter(&mut rest) {
             rest = rest.get(length..).unwrap_or_default();
-            count += 1;
+            count += usize::from(length > 0);
         }
         count
     }

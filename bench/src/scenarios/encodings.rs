@@ -56,13 +56,17 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
 }
 
 async fn measure(binaries: &Binaries, arguments: &Arguments, form: Form) -> Result {
-    let mut settings = vec![("WORKERS", "1"), ("CONNECTION__PING_INTERVAL", "10m")];
+    // Nobody answers pings.
+    let mut settings = vec![("WORKERS", "1"), ("CONNECTION__PING_INTERVAL", "1h"), ("CONNECTION__PONG_TIMEOUT", "10m")];
     settings.extend(form.settings());
     let server = binaries.start_counted(&settings, arguments.instructions).await?;
     let received = Rc::new(Received::default());
     for number in 0..arguments.subscribers {
         let (mut client, received) = (form.subscriber(&server, number, CHANNEL).await?, received.clone());
-        spawn_local(async move { while client.read(READ_SIZE, |_, payload| received.record(form, payload)).await.is_ok() {} });
+        spawn_local(async move {
+            while client.read(READ_SIZE, |_, payload| received.record(form, payload)).await.is_ok() {}
+            received.closed.set(received.closed.get() + 1);
+        });
     }
     let mut publisher = Publisher { http: Http::open(server.internal).await?, published: 0, form, arguments, received };
     for batch in &arguments.batches {
@@ -79,6 +83,8 @@ struct Received {
     messages: Cell<usize>,
     frames: Cell<usize>,
     bytes: Cell<usize>,
+    /// Connections that the gateway has closed.
+    closed: Cell<usize>,
     changed: Notify,
 }
 
@@ -140,7 +146,10 @@ impl Publisher<'_> {
             };
             let expected = self.received.messages.get() + expected;
             self.http.post("/v1/publications", &json!({ "publications": publications }).to_string()).await?;
-            timeout(DELIVERY_TIMEOUT, self.received.wait_for(expected)).await.map_err(|_| "a batch was not delivered in time")?;
+            if timeout(DELIVERY_TIMEOUT, self.received.wait_for(expected)).await.is_err() {
+                let (missing, closed) = (expected - self.received.messages.get(), self.received.closed.get());
+                return Err(format!("{missing} deliveries did not come in time; {closed} connections were closed").into());
+            }
         }
         Ok(())
     }

@@ -131,7 +131,8 @@ impl FanOutTurn<'_> {
         if matches!(fan_out.content, Content::Announcements(_)) && !member.terms.join_leave() {
             return 0;
         }
-        let (format, chain) = (member.terms.format(), take_chain(fan_out, member));
+        let format = member.terms.format();
+        let chain = if format.has_deltas() { take_chain(fan_out, member) } else { Chain::Begins };
         let batch = if member.terms.has_filter() || fan_out.begins_before(member.start_offset) {
             self.part(fan_out, member)
         } else {
@@ -154,6 +155,7 @@ impl FanOutTurn<'_> {
     }
 
     /// The publications that a member lacks and that pass its filter.
+    #[inline(never)] // Most members get everything.
     fn part(&self, fan_out: &mut FanOut, member: &Member) -> Option<Rc<Batch>> {
         let (format, filter) = (member.terms.format(), self.filter(member));
         let (names, budget) = (self.names(), self.hub.budget());

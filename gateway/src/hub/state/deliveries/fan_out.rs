@@ -77,11 +77,16 @@ impl FanOut {
     }
 
     /// All deliveries as one batch. For a fork it is the new position of server-side subscriptions.
-    #[inline] // It runs for each member.
+    #[inline] // It runs for each member, and encodes for the first of them.
     pub(crate) fn whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
-        if let Some(known) = &self.whole[chain as usize][format.index()] {
-            return known.clone();
+        match &self.whole[chain as usize][format.index()] {
+            Some(known) => known.clone(),
+            None => self.encode_whole(channel, format, chain, budget),
         }
+    }
+
+    #[cold]
+    fn encode_whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
         let batch = self.encode(channel, format, chain, budget);
         self.whole[chain as usize][format.index()].insert(batch).clone()
     }
