@@ -10,9 +10,12 @@ import { within } from './wait.mjs';
 const SOURCES = join(ROOT, 'gateway/tests/sdk/clients');
 const BUILT = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'clients');
 
-/** The programs, by language: the command that runs one, and the forms of the protocol that its SDK speaks. */
+const JAVASCRIPT = join(SOURCES, 'javascript/client.mjs');
+
+/** The programs: the command that runs one, and the forms of the protocol that its SDK speaks. */
 export const PROGRAMS = {
-    JavaScript: { command: [process.execPath, join(SOURCES, 'javascript/client.mjs')], forms: ['json', 'protobuf'] },
+    JavaScript: { command: [process.execPath, JAVASCRIPT], forms: ['json', 'protobuf'] },
+    'hidden tab': { command: [process.execPath, '--require', join(SOURCES, 'javascript/hidden-tab.cjs'), JAVASCRIPT], forms: ['json', 'protobuf'] },
     Python: { command: [join(BUILT, 'python/bin/python'), join(SOURCES, 'python/client.py')], forms: ['json', 'protobuf'] },
     Go: { command: [join(BUILT, 'go/client')], forms: ['json', 'protobuf'] },
     // These options make the start of a short-lived process cheap.

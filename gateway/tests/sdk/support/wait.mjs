@@ -14,13 +14,13 @@ export function within(promise, what, limit = TIME_LIMIT) {
 }
 
 /** Waits for the next `event` of an emitter for which `accept` returns true. Resolves to the event. */
-export function next(emitter, event, accept = () => true) {
+export function next(emitter, event, accept = () => true, limit = TIME_LIMIT) {
     let listener;
     const happened = new Promise((resolve) => {
         listener = (context) => accept(context) && resolve(context);
         emitter.on(event, listener);
     });
-    return within(happened, `the event '${event}'`).finally(() => emitter.removeListener(event, listener));
+    return within(happened, `the event '${event}'`, limit).finally(() => emitter.removeListener(event, listener));
 }
 
 /** Calls `probe` until it returns a truthy value, and returns that value. For states that no event announces. */
