@@ -4,6 +4,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
 native := justfile_directory() / "deploy/native"
+clients := justfile_directory() / "gateway/tests/sdk/clients"
 
 # All tests use one build. A binary built apart from the tests has other features and compiles its dependencies again.
 test_targets := "--workspace --bins --tests"
@@ -39,9 +40,9 @@ clean-run:
     @"{{ native }}/down"
     rm -rf target/run target/test-runs
 
-# All tests: Rust, the JavaScript SDK in Node, the demo in a real browser, the commands of the pages
+# All tests: Rust, the SDKs for JavaScript and Python, the demo in a real browser, the commands of the pages
 [group('test')]
-test: setup test-rust test-sdk test-browser test-docs
+test: setup test-rust test-sdk test-python test-browser test-docs
 
 # Unit, property and end-to-end tests in Rust
 [group('test')]
@@ -55,6 +56,20 @@ test-sdk *files: setup-node setup-redis
     cargo build {{ test_targets }}
     @STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
 
+# The cases that all SDKs pass, with the Python SDK
+[group('test')]
+test-python: setup-node setup-redis setup-python
+    cargo build {{ test_targets }}
+    @"{{ clients }}/build" python
+    @CLIENTS=Python STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs
+
+# The same cases with the SDKs for Go and Java; installs Go, a JDK and Maven
+[group('test')]
+test-clients: setup-node setup-redis setup-go setup-java setup-maven
+    cargo build {{ test_targets }}
+    @"{{ clients }}/build" go java
+    @CLIENTS="Go Java" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs
+
 # Tests of the demo page in Chromium, against a stack on free ports
 [group('test')]
 test-browser *files: setup-node setup-browser setup-redis
@@ -63,7 +78,7 @@ test-browser *files: setup-node setup-browser setup-redis
 
 # Run the commands and programs of README.md and docs/, check the pictures and the pages /docs
 [group('test')]
-test-docs *files: setup-node setup-browser setup-redis setup-docs
+test-docs *files: setup-node setup-browser setup-redis setup-python setup-curl
     cargo build {{ test_targets }} --example shout
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" docs/tests "$@"
 
@@ -119,7 +134,7 @@ audit:
 # Lint the shell scripts; needs shellcheck
 [group('check')]
 check-scripts:
-    shellcheck --external-sources justw .ci/run deploy/native/*
+    shellcheck --external-sources justw .ci/run deploy/native/* "{{ clients }}/build"
 
 # Format the source
 [group('develop')]
@@ -148,7 +163,7 @@ bench-page *arguments: setup-node setup-browser setup-redis
 
 # Install the programs that the tests need besides Rust: Redis, Java, Node, Chromium, Python and curl
 [group('develop')]
-setup: setup-redis setup-java setup-node setup-browser setup-docs
+setup: setup-redis setup-java setup-node setup-browser setup-python setup-curl
 
 [private]
 setup-redis:
@@ -167,6 +182,17 @@ setup-browser:
     @"{{ native }}/requirement" browser
 
 [private]
-setup-docs:
+setup-python:
     @"{{ native }}/requirement" python
+
+[private]
+setup-curl:
     @"{{ native }}/requirement" curl
+
+[private]
+setup-go:
+    @"{{ native }}/requirement" go
+
+[private]
+setup-maven:
+    @"{{ native }}/requirement" maven

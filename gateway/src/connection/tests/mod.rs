@@ -1,6 +1,7 @@
 //! A connection between a scripted socket and a real hub, on one thread with paused time.
 
 mod abrupt_end;
+mod asleep;
 mod bounds;
 mod catch_up;
 mod close;

@@ -1,7 +1,7 @@
 // Waits for events and states, each with a time limit. No test waits for a fixed time instead.
 
-/** The longest wait, in milliseconds. */
-const TIME_LIMIT = 10_000;
+/** The longest wait, in milliseconds. On a busy machine the start of a process alone takes seconds. */
+const TIME_LIMIT = 30_000;
 
 /** Waits for a promise. Fails after the time limit; the error says that `what` did not happen. */
 export function within(promise, what, limit = TIME_LIMIT) {
@@ -14,13 +14,13 @@ export function within(promise, what, limit = TIME_LIMIT) {
 }
 
 /** Waits for the next `event` of an emitter for which `accept` returns true. Resolves to the event. */
-export function next(emitter, event, accept = () => true) {
+export function next(emitter, event, accept = () => true, limit = TIME_LIMIT) {
     let listener;
     const happened = new Promise((resolve) => {
         listener = (context) => accept(context) && resolve(context);
         emitter.on(event, listener);
     });
-    return within(happened, `the event '${event}'`).finally(() => emitter.removeListener(event, listener));
+    return within(happened, `the event '${event}'`, limit).finally(() => emitter.removeListener(event, listener));
 }
 
 /** Calls `probe` until it returns a truthy value, and returns that value. For states that no event announces. */
