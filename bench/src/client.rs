@@ -27,6 +27,8 @@ pub(crate) const UPGRADE: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nhost: 
       sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 /// The opcode of a text frame (RFC 6455 5.2).
 pub(crate) const TEXT: u8 = 1;
+/// The opcode of a binary frame (RFC 6455 5.2).
+const BINARY: u8 = 2;
 /// The opcode of a close frame (RFC 6455 5.2).
 pub(crate) const CLOSE: u8 = 8;
 /// The line with which the gateway pings a client, and with which the client answers.
@@ -84,6 +86,20 @@ impl Client {
     /// Sends one text message.
     pub(crate) async fn send(&mut self, text: &str) -> Result {
         Ok(self.stream.write_all(&text_frame(text.as_bytes())).await?)
+    }
+
+    /// Sends one binary message.
+    pub(crate) async fn send_binary(&mut self, payload: &[u8]) -> Result {
+        Ok(self.stream.write_all(&frame(BINARY, payload)).await?)
+    }
+
+    /// Waits for a frame and drops it, together with all that came with it.
+    pub(crate) async fn receive(&mut self) -> Result {
+        let mut frames = 0;
+        while frames == 0 {
+            self.read(READ_SIZE, |_, _| frames += 1).await.map_err(|Closed| "the server closed the connection before it answered")?;
+        }
+        Ok(())
     }
 
     /// Waits for bytes, then calls `handle` with the opcode and the payload of each complete frame. Reads at most `limit` bytes.
@@ -167,9 +183,14 @@ impl Client {
     }
 }
 
-/// A masked text frame. The key is 0, which leaves the payload as it is.
+/// A masked text frame.
 pub(crate) fn text_frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x80 | TEXT];
+    frame(TEXT, payload)
+}
+
+/// A masked frame. The key is 0, which leaves the payload as it is.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode];
     match payload.len() {
         length @ 0..=125 => frame.push(0x80 | length as u8),
         length @ 126..=0xffff => {
@@ -187,7 +208,7 @@ pub(crate) fn text_frame(payload: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a line of the message is a ping. The gateway's JSON has line breaks only between lines.
-fn has_ping(payload: &[u8]) -> bool {
+pub(crate) fn has_ping(payload: &[u8]) -> bool {
     payload.strip_prefix(PING).is_some_and(|rest| matches!(rest, [] | [b'\n', ..]))
         || payload.ends_with(b"\n{}")
         || memmem::find(payload, b"\n{}\n").is_some()

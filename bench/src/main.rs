@@ -1,6 +1,8 @@
 //! Starts a server, loads it from one thread, and prints what it cost. See `bench/README.md`.
 
+mod callgrind;
 mod client;
+mod form;
 mod http;
 mod latency;
 mod probe;
@@ -12,7 +14,7 @@ mod sockets;
 
 use clap::{Parser, Subcommand};
 use result::Result;
-use scenarios::{fanout, flood, memory, publish, resubscribe, stuck};
+use scenarios::{encodings, fanout, flood, memory, publish, resubscribe, stuck};
 use server::Binaries;
 
 /// Measures a gateway that it starts itself, on its own ports
@@ -30,6 +32,8 @@ enum Scenario {
     Memory(memory::Arguments),
     /// CPU, writes, latency and highest rate of one channel with many subscribers
     Fanout(fanout::Arguments),
+    /// CPU, instructions and bytes of a delivery, for each encoding and for what clients negotiate
+    Encodings(encodings::Arguments),
     /// Cost of clients that never read or read too slowly
     Stuck(stuck::Arguments),
     /// How much a flooding client and a large fan-out delay other clients
@@ -47,6 +51,7 @@ async fn main() -> Result {
         match scenario {
             Scenario::Memory(arguments) => memory::run(&binaries, arguments).await,
             Scenario::Fanout(arguments) => fanout::run(&binaries, &arguments).await,
+            Scenario::Encodings(arguments) => encodings::run(&binaries, &arguments).await,
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,

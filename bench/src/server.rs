@@ -1,6 +1,6 @@
 //! The server under load, and its use of CPU and memory according to the kernel.
 
-use crate::{client::Client, http::Http, result::Result};
+use crate::{callgrind::Callgrind, client::Client, http::Http, result::Result};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
@@ -12,6 +12,11 @@ use tokio::time::sleep;
 
 /// Clock ticks per second (`getconf CLK_TCK`).
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Wait between two checks whether a server is ready.
+const START_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// Checks until the start counts as failed. In callgrind a start takes seconds.
+const START_CHECKS: u32 = 300;
 
 /// The programs to start and the core to pin them to.
 #[derive(clap::Args)]
@@ -46,6 +51,8 @@ pub(crate) struct Server {
     /// The address for publications.
     pub(crate) internal: SocketAddr,
     child: Child,
+    /// Present if instructions are counted.
+    callgrind: Option<Callgrind>,
 }
 
 impl Binaries {
@@ -59,12 +66,22 @@ impl Binaries {
             Kind::Gateway => (&self.gateway, [18_000, 18_001]),
             Kind::Bare => (self.bare.as_ref().ok_or("--bare is missing")?, [9001, 9001]),
         };
-        self.launch(kind, pinned(self.cpu, program), ports, settings).await
+        self.launch(kind, command(&launcher(self.cpu), program), ports, settings).await
+    }
+
+    /// Starts a gateway, in callgrind if instructions are to be counted.
+    pub(crate) async fn start_counted(&self, settings: &[(&str, &str)], instructions: bool) -> Result<Server> {
+        let callgrind = instructions.then(Callgrind::new);
+        let mut words = launcher(self.cpu);
+        words.extend(callgrind.iter().flat_map(Callgrind::launcher));
+        let mut server = self.launch(Kind::Gateway, command(&words, &self.gateway), [18_000, 18_001], settings).await?;
+        server.callgrind = callgrind;
+        Ok(server)
     }
 
     /// Starts a second gateway on the generator's cores.
     pub(crate) async fn start_second_gateway(&self, settings: &[(&str, &str)]) -> Result<Server> {
-        self.launch(Kind::Gateway, pinned(None, &self.gateway), [18_010, 18_011], settings).await
+        self.launch(Kind::Gateway, command(&launcher(None), &self.gateway), [18_010, 18_011], settings).await
     }
 
     async fn launch(&self, kind: Kind, mut command: Command, ports: [u16; 2], settings: &[(&str, &str)]) -> Result<Server> {
@@ -78,15 +95,14 @@ impl Binaries {
             }
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut server = Server { kind, public, internal, child };
+        let mut server = Server { kind, public, internal, child, callgrind: None };
         server.wait_until_ready().await?;
         Ok(server)
     }
 }
 
-/// A command that runs `program` on this core, or on the generator's cores for `None`.
-fn pinned(cpu: Option<usize>, program: &Path) -> Command {
-    let words = launcher(cpu);
+/// A command that runs `program` with these words in front of it.
+fn command(words: &[String], program: &Path) -> Command {
     let Some((first, rest)) = words.split_first() else { return Command::new(program) };
     let mut command = Command::new(first);
     command.args(rest).arg(program);
@@ -100,7 +116,7 @@ pub(crate) fn launcher(cpu: Option<usize>) -> Vec<String> {
 
 impl Server {
     async fn wait_until_ready(&mut self) -> Result {
-        for _ in 0..100 {
+        for _ in 0..START_CHECKS {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("the server ended during its start with {status}; check that its ports are free").into());
             }
@@ -109,9 +125,9 @@ impl Server {
             {
                 return Ok(());
             }
-            sleep(Duration::from_millis(100)).await;
+            sleep(START_CHECK_INTERVAL).await;
         }
-        Err("the server was not ready within 10 s".into())
+        Err(format!("the server was not ready within {:?}", START_CHECK_INTERVAL * START_CHECKS).into())
     }
 
     /// Opens a connection and subscribes it. A bare server has no channels: there the connection is a subscription.
@@ -142,6 +158,11 @@ impl Server {
     /// CPU time that the server has used, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(&self.child.id().to_string())
+    }
+
+    /// Instructions in user space since the last call; `None` if they are not counted.
+    pub(crate) fn instructions(&self) -> Result<Option<u64>> {
+        self.callgrind.as_ref().map(|callgrind| callgrind.instructions(self.child.id())).transpose()
     }
 
     /// The value of a metric from `/metrics`, summed over all labels.

@@ -82,7 +82,7 @@ impl Hub {
         let NewSubscription { options, info, side, join_leave, is_compact, has_deltas, filter } = subscription;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        let format = DeliveryFormat { codec: state.entry(key)?.codec, is_compact, has_deltas };
+        let format = DeliveryFormat::new(state.entry(key)?.codec, is_compact, has_deltas);
         let local_channel = *state.channels.entry(channel.clone()).or_insert_with(|| {
             self.last_channel_number.update(|last| last + 1);
             ChannelKey::new(state.local_channels.insert(LocalChannel::new(
@@ -210,7 +210,7 @@ impl Hub {
             (HistoryTarget { outbox, number, format: terms.format(), filter }, (before != at).then_some(at))
         };
         if let Some(at) = new_position {
-            target.outbox.push(self.now(), Batch::new(encode::position(channel, target.format.codec, at), &self.budget));
+            target.outbox.push(self.now(), Batch::new(encode::position(channel, target.format.codec(), at), &self.budget));
         }
         self.queue_history(channel, &page.publications, &target);
         CatchUpStep::Status(self.go_live(key, channel))

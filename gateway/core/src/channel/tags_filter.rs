@@ -21,10 +21,10 @@ pub struct FilterNode {
 }
 
 /// A valid filter. A publication without a tag has no value for it: only `neq`, `nin` and `nex` accept that.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TagsFilter(Node);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
@@ -32,7 +32,7 @@ enum Node {
     Tag(String, Test),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Test {
     Exists,
     In(Vec<String>),
@@ -163,7 +163,7 @@ impl Test {
 }
 
 /// A decimal number of any length, without loss of digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Decimal {
     is_negative: bool,
     /// The digits before the point, without zeros at their start.

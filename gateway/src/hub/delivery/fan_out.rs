@@ -6,7 +6,8 @@ use crate::{
         hub::Hub,
         keys::ChannelKey,
         output::{
-            encode::{ChannelNames, DeliveryFormat},
+            batch::Batch,
+            encode::ChannelNames,
             outbox::{Overflow, PushError},
         },
         state::{
@@ -22,10 +23,11 @@ use crate::{
     telemetry::{Count, DropCause, OverflowPolicy, SpanKind, TraceSpan},
 };
 use gateway_core::{
-    channel::{DeltaOption, SlowConsumer},
+    channel::{DeltaOption, SlowConsumer, TagsFilter},
     model::Tick,
 };
 use slab::Slab;
+use std::{rc::Rc, sync::Arc};
 
 impl Hub {
     /// Gives queued channels one turn each, until the turns have reached one slice of subscribers.
@@ -129,50 +131,57 @@ impl FanOutTurn<'_> {
         if matches!(fan_out.content, Content::Announcements(_)) && !member.terms.join_leave() {
             return 0;
         }
-        let has_previous = match (&fan_out.content, &mut member.state) {
-            (Content::Publications(_), MemberState::Client { has_last_delivery }) => std::mem::replace(has_last_delivery, false),
-            _ => false,
-        };
         let format = member.terms.format();
-        let filter = self.rare.filter(|_| member.terms.has_filter()).and_then(|rare| rare.filters.get(member.connection));
-        let (names, budget, selection) = (self.names(), self.hub.budget(), fan_out.select(filter));
-        let has_some = fan_out.first_offset().is_some_and(|first| member.start_offset >= first);
-        let batch = match &selection {
-            Selection::Nothing => return 0,
-            _ if has_some => publications(&fan_out.publications_after(member.start_offset, filter), names, format, budget),
-            Selection::Part(selected) => fan_out.part(selected, names, format, budget),
-            Selection::All => fan_out.whole(names, format, if has_previous { Chain::Continues } else { Chain::Begins }, budget),
+        let chain = if format.has_deltas() { take_chain(fan_out, member) } else { Chain::Begins };
+        let batch = if member.terms.has_filter() || fan_out.begins_before(member.start_offset) {
+            self.part(fan_out, member)
+        } else {
+            Some(fan_out.whole(self.names(), format, chain, self.hub.budget()))
         };
+        let Some(batch) = batch else { return 0 };
         let count = batch.deliveries();
-        if has_some && count == 0 {
-            return 0;
-        }
         let delivered = match entry.outbox.push_channel(self.now, batch, self.key) {
             Ok(()) => count,
-            Err(PushError::Full(overflow)) => self.overflow(fan_out, &selection, format, (entry, count), overflow),
+            Err(PushError::Full(overflow)) => self.overflow(fan_out, member, (entry, count), overflow),
             Err(PushError::Closed) => self.dropped(PushError::Closed, count),
         };
         // The last publication of every batch is the last of the fan-out.
-        if let (Content::Publications(_), MemberState::Client { has_last_delivery }) = (&fan_out.content, &mut member.state) {
-            *has_last_delivery = delivered > 0 && format.has_deltas;
+        if let (true, Content::Publications(_), MemberState::Client { has_last_delivery }) =
+            (format.has_deltas(), &fan_out.content, &mut member.state)
+        {
+            *has_last_delivery = delivered > 0;
         }
         delivered
     }
 
+    /// The publications that a member lacks and that pass its filter.
+    #[inline(never)] // Most members get everything.
+    fn part(&self, fan_out: &mut FanOut, member: &Member) -> Option<Rc<Batch>> {
+        let (format, filter) = (member.terms.format(), self.filter(member));
+        let (names, budget) = (self.names(), self.hub.budget());
+        match fan_out.select(filter) {
+            Selection::Nothing => None,
+            _ if fan_out.begins_before(member.start_offset) => {
+                let lacking = fan_out.publications_after(member.start_offset, filter);
+                (!lacking.is_empty()).then(|| publications(&lacking, names, format, budget))
+            }
+            Selection::Part(selected) => Some(fan_out.part(&selected, names, format, budget)),
+            Selection::All => Some(fan_out.whole(names, format, Chain::Begins, budget)),
+        }
+    }
+
+    fn filter(&self, member: &Member) -> Option<&Arc<TagsFilter>> {
+        self.rare.filter(|_| member.terms.has_filter()).and_then(|rare| rare.filters.get(member.connection))
+    }
+
     /// Applies the namespace's policy for slow consumers. Returns the number of deliveries that the outbox took.
-    fn overflow(
-        &self,
-        fan_out: &mut FanOut,
-        selection: &Selection,
-        format: DeliveryFormat,
-        (entry, count): (&Entry, usize),
-        overflow: Overflow,
-    ) -> usize {
+    fn overflow(&self, fan_out: &mut FanOut, member: &Member, (entry, count): (&Entry, usize), overflow: Overflow) -> usize {
         if let (SlowConsumer::Latest, Content::Publications(_)) = (self.slow, &fan_out.content) {
             let metrics = &self.hub.parts.metrics;
             metrics.overflowed(OverflowPolicy::Latest);
             metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
-            let newest = fan_out.newest(selection, self.names(), format, self.hub.budget());
+            let selection = fan_out.select(self.filter(member));
+            let newest = fan_out.newest(&selection, self.names(), member.terms.format(), self.hub.budget());
             if entry.outbox.push_channel(self.now, newest, self.key).is_ok() {
                 metrics.dropped(DropCause::OutboxReplaced, count as u64 - 1);
                 return 1;
@@ -185,5 +194,16 @@ impl FanOutTurn<'_> {
     fn dropped(&self, error: PushError, count: usize) -> usize {
         self.hub.parts.metrics.dropped(error.cause(), count as u64);
         0
+    }
+}
+
+/// What the first publication for a member refers to. The member has the channel's last delivery no more, until it gets this one.
+fn take_chain(fan_out: &FanOut, member: &mut Member) -> Chain {
+    match (&fan_out.content, &mut member.state) {
+        (Content::Publications(_), MemberState::Client { has_last_delivery }) if *has_last_delivery => {
+            *has_last_delivery = false;
+            Chain::Continues
+        }
+        _ => Chain::Begins,
     }
 }

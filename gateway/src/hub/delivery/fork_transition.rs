@@ -47,7 +47,7 @@ impl FanOutTurn<'_> {
                     let position = if at == transition.change.position {
                         fan_out.whole(self.names(), member.terms.format(), Chain::Begins, self.hub.budget())
                     } else {
-                        Batch::new(encode::position(&self.name, member.terms.format().codec, at), self.hub.budget())
+                        Batch::new(encode::position(&self.name, member.terms.format().codec(), at), self.hub.budget())
                     };
                     entry.outbox.push(self.now, position);
                 }

@@ -13,13 +13,55 @@ use std::sync::Arc;
 
 /// How the deliveries of a subscription are encoded. Subscriptions with the same format share batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DeliveryFormat {
+pub(crate) struct DeliveryFormat(u8);
+
+const PROTOBUF: u8 = 1;
+const COMPACT: u8 = 1 << 1;
+const DELTAS: u8 = 1 << 2;
+
+impl DeliveryFormat {
+    /// Number of formats.
+    pub(crate) const COUNT: usize = 1 << Self::BITS;
+    /// Number of bits in [`Self::bits`].
+    pub(crate) const BITS: u32 = 3;
+
+    /// In a compact format pushes have the channel's number in place of its name. With deltas, publications are deltas to the ones before them.
+    pub(crate) fn new(codec: Codec, is_compact: bool, has_deltas: bool) -> Self {
+        let protobuf = match codec {
+            Codec::Json => 0,
+            Codec::Protobuf => PROTOBUF,
+        };
+        Self(protobuf | if is_compact { COMPACT } else { 0 } | if has_deltas { DELTAS } else { 0 })
+    }
+
+    /// The format in the lowest bits.
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits & (PROTOBUF | COMPACT | DELTAS))
+    }
+
+    /// The format as bits.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The number of the format, below [`Self::COUNT`].
+    pub(crate) fn index(self) -> usize {
+        self.0.into()
+    }
+
     /// The encoding of the connection.
-    pub(crate) codec: Codec,
-    /// Whether pushes have the channel's number in place of its name.
-    pub(crate) is_compact: bool,
+    pub(crate) fn codec(self) -> Codec {
+        if self.0 & PROTOBUF == 0 { Codec::Json } else { Codec::Protobuf }
+    }
+
     /// Whether publications are deltas to the ones before them.
-    pub(crate) has_deltas: bool,
+    pub(crate) fn has_deltas(self) -> bool {
+        self.0 & DELTAS != 0
+    }
+
+    fn is_compact(self) -> bool {
+        self.0 & COMPACT != 0
+    }
 }
 
 /// The two names of a channel in pushes.
@@ -32,7 +74,7 @@ pub(crate) struct ChannelNames<'a> {
 
 impl<'a> ChannelNames<'a> {
     fn in_format(self, format: DeliveryFormat) -> PushChannel<'a> {
-        if format.is_compact { PushChannel::Id(self.number) } else { PushChannel::Name(self.name) }
+        if format.is_compact() { PushChannel::Id(self.number) } else { PushChannel::Name(self.name) }
     }
 }
 
@@ -54,10 +96,10 @@ pub(crate) fn publications<'a>(
 ) -> Vec<u8> {
     let mut payload = Vec::new();
     for (at, publication) in publications.iter().enumerate() {
-        let form = if format.has_deltas { DataForm::of(delta(at)) } else { DataForm::Plain };
-        format.codec.append_publication(channel.in_format(format), publication, form, &mut payload);
+        let form = if format.has_deltas() { DataForm::of(delta(at)) } else { DataForm::Plain };
+        format.codec().append_publication(channel.in_format(format), publication, form, &mut payload);
     }
-    frame(format.codec, &payload)
+    frame(format.codec(), &payload)
 }
 
 /// Publications of a channel, each encoded on its own.
@@ -73,11 +115,11 @@ impl Parts {
         let (mut payload, mut ends, mut part) = (Vec::new(), Vec::with_capacity(publications.len()), Vec::new());
         for publication in publications {
             part.clear();
-            format.codec.append_publication(channel.in_format(format), publication, DataForm::Plain, &mut part);
+            format.codec().append_publication(channel.in_format(format), publication, DataForm::Plain, &mut part);
             payload.extend_from_slice(&part);
             ends.push(payload.len() as u32);
         }
-        Self { codec: format.codec, payload, ends }
+        Self { codec: format.codec(), payload, ends }
     }
 
     /// The publications at these indices as one message.
@@ -97,11 +139,11 @@ pub(crate) fn announcements(channel: ChannelNames<'_>, format: DeliveryFormat, a
     let mut payload = Vec::new();
     for announcement in announcements {
         match announcement {
-            Announcement::Join(info) => format.codec.append_join(channel.in_format(format), info, &mut payload),
-            Announcement::Leave(info) => format.codec.append_leave(channel.in_format(format), info, &mut payload),
+            Announcement::Join(info) => format.codec().append_join(channel.in_format(format), info, &mut payload),
+            Announcement::Leave(info) => format.codec().append_leave(channel.in_format(format), info, &mut payload),
         }
     }
-    frame(format.codec, &payload)
+    frame(format.codec(), &payload)
 }
 
 /// Encodes the new position of a server-side subscription.

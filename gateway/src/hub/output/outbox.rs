@@ -21,15 +21,18 @@ pub struct Frame {
     /// replace them. `None` for anything else.
     channel: Option<ChannelKey>,
     /// The memory that counts against the limit, in bytes.
-    memory: u32,
+    memory: usize,
     queued: Tick,
 }
+
+// A queue begins with four frames. The allocator is fastest with sizes that are powers of two.
+const _: () = assert!(size_of::<Frame>() == 32);
 
 impl Frame {
     fn new(batch: Rc<Batch>, channel: Option<ChannelKey>, queued: Tick) -> Self {
         // A growing queue may have twice the capacity that it needs.
         let memory = batch.memory() + 2 * size_of::<Self>();
-        Self { batch, channel, memory: memory as u32, queued }
+        Self { batch, channel, memory, queued }
     }
 }
 
@@ -177,7 +180,7 @@ impl Outbox {
             return Err(PushError::Closed);
         }
         let frame = Frame::new(batch, channel, now);
-        let memory = self.memory.get() + frame.memory as usize;
+        let memory = self.memory.get() + frame.memory;
         let overflow = if memory > self.limit && !self.has_room() {
             Some(Overflow::Connection)
         } else if frame.batch.over_budget() && self.memory.get() > 0 {
@@ -254,7 +257,7 @@ impl Outbox {
     }
 
     fn count(&self, frames: &VecDeque<Frame>) {
-        self.memory.set(frames.iter().map(|frame| frame.memory as usize).sum());
+        self.memory.set(frames.iter().map(|frame| frame.memory).sum());
     }
 
     /// Queues a notice and wakes the connection's task.

@@ -13,7 +13,6 @@ use crate::{
     telemetry::TraceSpan,
 };
 use gateway_core::{channel::TagsFilter, model::Publication, protocol::centrifuge};
-use smallvec::SmallVec;
 use std::{rc::Rc, sync::Arc};
 
 /// Most batches of a format with a part of the publications that a fan-out keeps for other members with the same selection.
@@ -26,7 +25,12 @@ pub(crate) struct FanOut {
     previous: Option<Arc<Publication>>,
     /// The delta of each publication to the one before it, when they are needed.
     deltas: Option<Vec<Option<Vec<u8>>>>,
-    encoded: SmallVec<[Encoded; 1]>,
+    /// The first offset among the publications. `None` if none of them has a position.
+    first_offset: Option<u64>,
+    /// The batches with all deliveries, by chain and format.
+    whole: [[Option<Rc<Batch>>; DeliveryFormat::COUNT]; 2],
+    /// What members with filters need, by format.
+    filtered: [Option<Box<Filtered>>; DeliveryFormat::COUNT],
     selections: Selections,
     /// The trace span of the fan-out, which ends with it.
     _step: TraceSpan,
@@ -48,16 +52,6 @@ pub(crate) enum Chain {
     Continues,
 }
 
-/// The batches of one format.
-struct Encoded {
-    format: DeliveryFormat,
-    chain: Chain,
-    /// All deliveries.
-    whole: Option<Rc<Batch>>,
-    /// What members with filters need.
-    filtered: Option<Box<Filtered>>,
-}
-
 /// The publications of a fan-out for members with filters.
 struct Filtered {
     parts: Parts,
@@ -74,24 +68,41 @@ struct Variant {
 impl FanOut {
     /// Deliveries after `previous`, which is the channel's delivery before them.
     pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, step: TraceSpan) -> Self {
-        Self { content, previous, deltas: None, encoded: SmallVec::new(), selections: Selections::default(), _step: step }
+        let first_offset = match &content {
+            Content::Publications(all) => all.iter().find_map(|publication| publication.position).map(|at| at.offset),
+            Content::Announcements(_) | Content::Fork(_) => None,
+        };
+        let (whole, filtered) = Default::default();
+        Self { content, previous, deltas: None, first_offset, whole, filtered, selections: Selections::default(), _step: step }
     }
 
     /// All deliveries as one batch. For a fork it is the new position of server-side subscriptions.
+    #[inline] // It runs for each member, and encodes for the first of them.
     pub(crate) fn whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
-        let Self { content, previous, deltas, encoded, .. } = self;
-        let whole = &mut in_format(encoded, format, chain).whole;
-        let encode = || match content {
-            Content::Publications(all) if format.has_deltas => {
+        match &self.whole[chain as usize][format.index()] {
+            Some(known) => known.clone(),
+            None => self.encode_whole(channel, format, chain, budget),
+        }
+    }
+
+    #[cold]
+    fn encode_whole(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
+        let batch = self.encode(channel, format, chain, budget);
+        self.whole[chain as usize][format.index()].insert(batch).clone()
+    }
+
+    fn encode(&mut self, channel: ChannelNames<'_>, format: DeliveryFormat, chain: Chain, budget: &Rc<Budget>) -> Rc<Batch> {
+        let Self { content, previous, deltas, .. } = self;
+        match content {
+            Content::Publications(all) if format.has_deltas() => {
                 let deltas = deltas.get_or_insert_with(|| centrifuge::deltas(previous.as_deref(), all));
                 let delta = |at: usize| deltas[at].as_deref().filter(|_| at > 0 || chain == Chain::Continues);
                 Batch::with_deliveries(all.len(), encode::publications(channel, format, all, delta), budget)
             }
             Content::Publications(all) => publications(all, channel, format, budget),
             Content::Announcements(all) => Batch::with_deliveries(all.len(), encode::announcements(channel, format, all), budget),
-            Content::Fork(transition) => Batch::new(encode::position(channel.name, format.codec, transition.position()), budget),
-        };
-        whole.get_or_insert_with(encode).clone()
+            Content::Fork(transition) => Batch::new(encode::position(channel.name, format.codec(), transition.position()), budget),
+        }
     }
 
     /// The deliveries that pass a filter.
@@ -110,9 +121,9 @@ impl FanOut {
         format: DeliveryFormat,
         budget: &Rc<Budget>,
     ) -> Rc<Batch> {
-        let Self { content, encoded, .. } = self;
+        let Self { content, filtered, .. } = self;
         let Content::Publications(all) = content else { return Batch::new([], budget) };
-        let filtered = &mut in_format(encoded, format, Chain::Begins).filtered;
+        let filtered = &mut filtered[format.index()];
         let Filtered { parts, variants } =
             &mut **filtered.get_or_insert_with(|| Box::new(Filtered { parts: Parts::encode(channel, format, all), variants: Vec::new() }));
         if let Some(known) = variants.iter().find(|known| known.selected == *selected) {
@@ -142,12 +153,9 @@ impl FanOut {
         publications(newest.map_or(&[], |at| &all[at..=at]), channel, format, budget)
     }
 
-    /// The first offset in the batch. `None` if nothing in it has a position.
-    pub(crate) fn first_offset(&self) -> Option<u64> {
-        match &self.content {
-            Content::Publications(all) => all.iter().find_map(|p| p.position).map(|at| at.offset),
-            Content::Announcements(_) | Content::Fork(_) => None,
-        }
+    /// Whether a member that has everything up to `start_offset` has publications of the batch.
+    pub(crate) fn begins_before(&self, start_offset: u64) -> bool {
+        self.first_offset.is_some_and(|first| start_offset >= first)
     }
 
     /// The publications of the batch for a member that has everything up to `start_offset`, and wants those that pass the filter.
@@ -164,14 +172,6 @@ impl FanOut {
 
 /// Encodes publications of a channel as a batch, the first of them whole.
 pub(crate) fn publications(all: &[Arc<Publication>], channel: ChannelNames<'_>, format: DeliveryFormat, budget: &Rc<Budget>) -> Rc<Batch> {
-    let deltas = if format.has_deltas { centrifuge::deltas(None, all) } else { Vec::new() };
+    let deltas = if format.has_deltas() { centrifuge::deltas(None, all) } else { Vec::new() };
     Batch::with_deliveries(all.len(), encode::publications(channel, format, all, |at| deltas[at].as_deref()), budget)
-}
-
-fn in_format(encoded: &mut SmallVec<[Encoded; 1]>, format: DeliveryFormat, chain: Chain) -> &mut Encoded {
-    let at = encoded.iter().position(|it| it.format == format && it.chain == chain).unwrap_or_else(|| {
-        encoded.push(Encoded { format, chain, whole: None, filtered: None });
-        encoded.len() - 1
-    });
-    &mut encoded[at]
 }

@@ -1,0 +1,127 @@
+//! What a subscriber negotiates with the gateway: the encoding, and what it asks for in its subscribe command.
+
+use crate::{
+    client::{Client, has_ping},
+    result::Result,
+    server::Server,
+};
+use prost::Message;
+use serde_json::{Value, json};
+
+/// The name of an SDK that gets numbers in place of channel names in Protobuf.
+const SDK: &str = "go";
+/// Groups of subscribers with different filters, and values of the tag `group`.
+pub(crate) const GROUPS: usize = 10;
+
+/// How a subscriber gets publications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Form {
+    /// JSON with channel names
+    Json,
+    /// JSON with numbers in place of channel names
+    JsonCompact,
+    /// Protobuf with channel names
+    Protobuf,
+    /// Protobuf with numbers in place of channel names
+    ProtobufCompact,
+    /// JSON with deltas
+    JsonDelta,
+    /// Protobuf with deltas
+    ProtobufDelta,
+    /// JSON; ten groups of subscribers with different filters, which all publications pass
+    JsonPassed,
+    /// JSON; ten groups of subscribers with different filters, each of which a tenth of the publications passes
+    JsonSelected,
+}
+
+impl Form {
+    /// The settings that the namespace `open` needs.
+    pub(crate) fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::JsonDelta | Self::ProtobufDelta => &[("NAMESPACES__OPEN__DELTA", "fossil")],
+            Self::JsonPassed | Self::JsonSelected => &[("NAMESPACES__OPEN__TAGS_FILTER", "true")],
+            Self::Json | Self::JsonCompact | Self::Protobuf | Self::ProtobufCompact => &[],
+        }
+    }
+
+    /// One of this many publications passes a subscriber's filter.
+    pub(crate) fn selection(self) -> usize {
+        if self == Self::JsonSelected { GROUPS } else { 1 }
+    }
+
+    fn is_protobuf(self) -> bool {
+        matches!(self, Self::Protobuf | Self::ProtobufCompact | Self::ProtobufDelta)
+    }
+
+    /// Opens connection number `number` and subscribes it.
+    pub(crate) async fn subscriber(self, server: &Server, number: usize, channel: &str) -> Result<Client> {
+        let path = if self.is_protobuf() { "/connection/websocket?format=protobuf" } else { "/connection/websocket" };
+        let mut client = Client::open(server.public, path, number, None).await?;
+        let flag = u32::from(matches!(self, Self::JsonCompact | Self::ProtobufCompact));
+        let delta = if matches!(self, Self::JsonDelta | Self::ProtobufDelta) { "fossil" } else { "" };
+        if self.is_protobuf() {
+            let connect = Command { id: 1, connect: Some(Connect { name: SDK.into() }), subscribe: None };
+            let subscribe = Subscribe { channel: channel.into(), delta: delta.into(), flag: flag.into() };
+            client.send_binary(&connect.encode_length_delimited_to_vec()).await?;
+            client.receive().await?;
+            client.send_binary(&Command { id: 2, connect: None, subscribe: Some(subscribe) }.encode_length_delimited_to_vec()).await?;
+            client.receive().await?;
+        } else {
+            let mut subscribe = json!({ "channel": channel, "flag": flag, "delta": delta });
+            if let Some(filter) = self.filter(number % GROUPS) {
+                subscribe["tf"] = filter;
+            }
+            client.connect("").await?;
+            client.send(&json!({ "id": 2, "subscribe": subscribe }).to_string()).await?;
+            client.expect(r#""subscribe":"#).await?;
+        }
+        Ok(client)
+    }
+
+    fn filter(self, group: usize) -> Option<Value> {
+        match self {
+            Self::JsonPassed => Some(json!({ "key": "group", "cmp": "neq", "val": format!("none-{group}") })),
+            Self::JsonSelected => Some(json!({ "key": "group", "cmp": "eq", "val": group.to_string() })),
+            _ => None,
+        }
+    }
+
+    /// The number of messages in a frame's payload, without pings.
+    pub(crate) fn count_messages(self, payload: &[u8]) -> usize {
+        if !self.is_protobuf() {
+            return memchr::memchr_iter(b'\n', payload).count() + 1 - usize::from(has_ping(payload));
+        }
+        let (mut rest, mut count) = (payload, 0);
+        while let Ok(length) = prost::decode_length_delimiter(&mut rest) {
+            rest = rest.get(length..).unwrap_or_default();
+            count += usize::from(length > 0);
+        }
+        count
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Command {
+    #[prost(uint32, tag = "1")]
+    id: u32,
+    #[prost(message, optional, tag = "4")]
+    connect: Option<Connect>,
+    #[prost(message, optional, tag = "5")]
+    subscribe: Option<Subscribe>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Connect {
+    #[prost(string, tag = "4")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Subscribe {
+    #[prost(string, tag = "1")]
+    channel: String,
+    #[prost(string, tag = "12")]
+    delta: String,
+    #[prost(int64, tag = "14")]
+    flag: i64,
+}
