@@ -11,13 +11,13 @@ use std::{
 pub(crate) struct Filters {
     by_connection: HashMap<u32, Arc<TagsFilter>, foldhash::quality::RandomState>,
     /// Every filter, and the number of its connections.
-    connections: HashMap<Arc<TagsFilter>, usize, foldhash::quality::RandomState>,
+    distinct: HashMap<Arc<TagsFilter>, usize, foldhash::quality::RandomState>,
 }
 
 impl Filters {
     pub(crate) fn insert(&mut self, connection: u32, filter: Arc<TagsFilter>) {
         self.remove(connection);
-        let shared = match self.connections.entry(filter) {
+        let shared = match self.distinct.entry(filter) {
             Entry::Occupied(mut known) => {
                 *known.get_mut() += 1;
                 known.key().clone()
@@ -29,7 +29,7 @@ impl Filters {
 
     pub(crate) fn remove(&mut self, connection: u32) {
         let Some(filter) = self.by_connection.remove(&connection) else { return };
-        if let Entry::Occupied(mut known) = self.connections.entry(filter) {
+        if let Entry::Occupied(mut known) = self.distinct.entry(filter) {
             *known.get_mut() -= 1;
             if *known.get() == 0 {
                 known.remove();
@@ -65,9 +65,9 @@ mod tests {
         filters.insert(3, filter("b"));
         filters.insert(3, filter("b"));
         filters.remove(2);
-        assert_eq!(filters.connections.len(), 1, "only b is left");
+        assert_eq!(filters.distinct.len(), 1, "only b is left");
         filters.remove(3);
         filters.remove(3);
-        assert!(filters.by_connection.is_empty() && filters.connections.is_empty(), "what nobody uses takes no memory");
+        assert!(filters.by_connection.is_empty() && filters.distinct.is_empty(), "what nobody uses takes no memory");
     }
 }
