@@ -28,6 +28,20 @@ pub fn read_replies(codec: Codec, payload: &[u8]) -> Result<Vec<Value>, String> 
     }
 }
 
+/// Removes the members that Protobuf does not write: 0, false, and empty texts and lists.
+pub fn without_defaults(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let is_default =
+                |value: &Value| *value == 0 || *value == "" || *value == Value::Bool(false) || *value == Value::Array(Vec::new());
+            let members = members.into_iter().map(|(name, value)| (name, without_defaults(value)));
+            Value::Object(members.filter(|(_, value)| !is_default(value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_defaults).collect()),
+        other => other,
+    }
+}
+
 /// A connect or subscribe command as the payload of a frame. `command` is its JSON form.
 pub fn write_command(codec: Codec, command: &Value) -> Vec<u8> {
     match codec {
