@@ -46,6 +46,7 @@ mod engine;
 mod error_lines;
 mod explore;
 mod final_phase;
+mod message;
 mod node;
 mod plan;
 mod publisher;
