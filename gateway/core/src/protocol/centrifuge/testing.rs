@@ -389,6 +389,20 @@ struct SubscribeCommand {
     offset: u64,
     #[prost(string, tag = "12")]
     delta: String,
+    #[prost(message, optional, tag = "13")]
+    tf: Option<FilterCommand>,
     #[prost(int64, tag = "14")]
     flag: i64,
+}
+
+/// A filter that looks at one tag.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FilterCommand {
+    #[prost(string, tag = "2")]
+    key: String,
+    #[prost(string, tag = "3")]
+    cmp: String,
+    #[prost(string, tag = "4")]
+    val: String,
 }
