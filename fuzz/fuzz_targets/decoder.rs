@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../src/invariant.rs"]
-mod invariant;
+#[path = "../src/decoder.rs"]
+mod decoder;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| invariant::check(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| decoder::check(data));

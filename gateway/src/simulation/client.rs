@@ -1,22 +1,30 @@
 //! A frontend with one subscription, and the guarantees that it checks.
 
-use super::{node::SimulatedWorker, situations::Situation, wake_flag::WakeFlag};
+use super::{
+    message::{Connected, Line, Push, Subscribed},
+    node::SimulatedWorker,
+    situations::Situation,
+    wake_flag::WakeFlag,
+};
 use crate::{
     auth::ConnectionClaims,
-    broker::simulated::{Lineage, Server},
+    broker::simulated::{Lineage, Server, payload},
     connection::SocketlessConnection,
     hub::Frame,
 };
 use gateway_core::{
-    model::{Epoch, Position, RecoverFrom, SubscriptionSide, UserId},
+    model::{Content, Position, RecoverFrom, SubscriptionSide, UserId},
     protocol::{
         Command, ConnectRequest, Request, SubscribeRequest,
-        centrifuge::{Codec, testing::read_replies},
+        centrifuge::{
+            Codec,
+            testing::{DeltaReader, read_replies},
+        },
     },
 };
-use serde::Deserialize;
+use serde_json::Value;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     sync::Arc,
     task::{Context, Wake, Waker},
 };
@@ -33,6 +41,8 @@ pub(super) struct Client {
     command: u32,
     stage: Stage,
     position: Option<Position>,
+    /// What makes data from the deltas of its subscription.
+    deltas: DeltaReader,
     /// The newest position of the channel when it last sent a subscribe.
     top_at_request: Option<Position>,
     pub(super) reached: BTreeSet<Situation>,
@@ -46,8 +56,26 @@ pub(super) struct ClientKind {
     pub(super) codec: Codec,
     /// Whether it accepts a number in place of the channel's name.
     pub(super) is_compact: bool,
+    pub(super) wanted: Wanted,
     /// Whether it goes on live after a loss. Otherwise it first gets what is still held.
     pub(super) live_after_loss: bool,
+}
+
+/// What a client wants of its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All publications, each whole.
+    All,
+    /// All publications, as deltas.
+    Deltas,
+    /// The publications that pass [`payload::filter`].
+    Selected,
+}
+
+impl Wanted {
+    fn contains(self, number: u64) -> bool {
+        self != Self::Selected || payload::is_selected(number)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,62 +103,6 @@ impl Requested {
     }
 }
 
-/// A message from the gateway.
-#[derive(Deserialize)]
-struct Line {
-    #[serde(default)]
-    id: u32,
-    subscribe: Option<Subscribed>,
-    connect: Option<Connected>,
-    error: Option<serde::de::IgnoredAny>,
-    push: Option<Push>,
-}
-
-#[derive(Deserialize)]
-struct Connected {
-    #[serde(default)]
-    subs: HashMap<String, Subscribed>,
-}
-
-#[derive(Deserialize)]
-struct Push {
-    #[serde(default)]
-    channel: String,
-    #[serde(default)]
-    id: u64,
-    #[serde(rename = "pub")]
-    publication: Option<Publication>,
-    unsubscribe: Option<serde::de::IgnoredAny>,
-    /// A new epoch, for a server-side subscription.
-    subscribe: Option<Subscribed>,
-}
-
-#[derive(Deserialize)]
-struct Subscribed {
-    epoch: String,
-    offset: u64,
-    #[serde(default)]
-    recovered: bool,
-    #[serde(default)]
-    was_recovering: bool,
-    #[serde(default)]
-    publications: Vec<Publication>,
-    #[serde(default)]
-    id: u64,
-}
-
-#[derive(Deserialize)]
-struct Publication {
-    data: u64,
-    offset: u64,
-}
-
-impl Subscribed {
-    fn position(&self) -> Result<Position, &'static str> {
-        Ok(Position { epoch: Epoch::parse(&self.epoch).ok_or("no epoch")?, offset: self.offset })
-    }
-}
-
 impl Client {
     pub(super) fn new(name: String, channel: String, kind: ClientKind) -> Self {
         let (connection, stage, position, reached) = (None, Stage::Idle, None, BTreeSet::new());
@@ -144,6 +116,7 @@ impl Client {
             command: 1,
             stage,
             position,
+            deltas: DeltaReader::default(),
             top_at_request: None,
             reached,
         }
@@ -180,8 +153,11 @@ impl Client {
             });
             connection
         });
+        let ClientKind { is_compact: compact, wanted, .. } = self.kind;
+        let delta = if wanted == Wanted::Deltas { "fossil".to_owned() } else { String::new() };
+        let tags_filter = (wanted == Wanted::Selected).then(payload::filter);
         let request =
-            SubscribeRequest { channel: self.channel.clone(), recover, compact: self.kind.is_compact, ..SubscribeRequest::default() };
+            SubscribeRequest { channel: self.channel.clone(), recover, compact, delta, tags_filter, ..SubscribeRequest::default() };
         let sent = connection.receive(Command { id: self.command + 1, request: Request::Subscribe(Box::new(request)) });
         self.command += u32::from(sent);
         sent
@@ -341,33 +317,62 @@ impl Client {
         if (answer.id > 0) != (self.kind.is_compact && self.kind.side == SubscriptionSide::Client) {
             return Err(format!("the answer has the number {}", answer.id));
         }
-        (self.stage, self.position, self.number) = (Stage::Live, Some(at), answer.id);
+        if answer.delta != (self.kind.wanted == Wanted::Deltas) {
+            return Err(format!("the answer says {:?}, that publications are deltas: {}", self.kind, answer.delta));
+        }
+        (self.stage, self.position, self.number, self.deltas) = (Stage::Live, Some(at), answer.id, DeltaReader::default());
+        let has_delta = answer.publications.iter().any(|publication| publication["delta"] == true);
+        self.reached.extend(has_delta.then_some(Situation::DeltasRecovered));
         answer.publications.iter().try_for_each(|publication| self.publication(publication, lineage))
     }
 
     // NL-0.1
-    fn publication(&mut self, publication: &Publication, lineage: &Lineage) -> Result<(), String> {
-        let Some(position) = &mut self.position else { return Err("a publication before any position".into()) };
-        let Publication { data, offset } = *publication;
-        let target = Position { offset, ..*position };
-        if lineage.at(target) != Some(data) {
+    fn publication(&mut self, publication: &Value, lineage: &Lineage) -> Result<(), String> {
+        let Some(before) = self.position else { return Err("a publication before any position".into()) };
+        let target = Position { offset: publication["offset"].as_u64().unwrap_or_default(), ..before };
+        let data = match self.kind.wanted {
+            Wanted::Deltas => self.deltas.data(self.kind.codec, publication)?,
+            Wanted::All | Wanted::Selected => publication["data"].clone(),
+        };
+        let number = lineage.at(target).filter(|number| payload::as_json(*number) == data);
+        let Some(number) = number else {
             return Err(format!("{data} came with position {target:?}, where the store has {:?}", lineage.at(target)));
+        };
+        if !self.kind.wanted.contains(number) {
+            return Err(format!("number {number} does not pass the filter"));
         }
-        if offset != position.offset + 1 {
-            return Err(format!("{offset} followed {position:?}"));
+        if target.offset <= before.offset || self.lacks(before, target.offset - 1, lineage) {
+            return Err(format!("{} followed {before:?}", target.offset));
         }
-        *position = target;
+        self.reached.extend((target.offset > before.offset + 1).then_some(Situation::FilteredOut));
+        self.reached.extend((publication["delta"] == true).then_some(Situation::DeltaApplied));
+        self.reached.extend(match payload::content(number) {
+            Content::Json(_) => None,
+            Content::Text(_) => Some(Situation::TextRead),
+            Content::Bytes(_) => Some(Situation::BytesRead),
+        });
+        self.position = Some(target);
         Ok(())
+    }
+
+    /// Whether the client wants a publication after this position, up to the offset `last`.
+    fn lacks(&self, after: Position, last: u64, lineage: &Lineage) -> bool {
+        let number = |offset| lineage.at(Position { offset, ..after });
+        (after.offset + 1..=last).any(|offset| number(offset).is_none_or(|number| self.kind.wanted.contains(number)))
     }
 
     // NL-0.1, NL-4.7
     /// What the client still lacks when nothing is in flight. `None` if it has everything.
-    pub(super) fn missing(&self, server: &Server) -> Option<String> {
-        let top = server.top(&self.channel);
-        (self.stage != Stage::Live || self.position != top).then(|| {
-            let Self { name, channel, stage, position, .. } = self;
-            format!("{name} of {channel} is {stage:?} at {position:?}, the store at {top:?}")
-        })
+    pub(super) fn missing(&self, server: &mut Server) -> Option<String> {
+        let Self { name, channel, stage, position, .. } = self;
+        let top = server.top(channel);
+        let has_all = match (*position, top) {
+            (Some(at), Some(top)) => {
+                at.epoch == top.epoch && at.offset <= top.offset && !self.lacks(at, top.offset, server.lineage(channel))
+            }
+            _ => false,
+        };
+        (*stage != Stage::Live || !has_all).then(|| format!("{name} of {channel} is {stage:?} at {position:?}, the store at {top:?}"))
     }
 }
 

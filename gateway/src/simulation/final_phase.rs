@@ -62,12 +62,13 @@ fn run_audits(world: &mut World<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn missing(world: &World<'_>) -> Option<String> {
-    world.publisher.waits().or_else(|| world.clients.iter().find_map(|client| client.missing(&world.server)))
+fn missing(world: &mut World<'_>) -> Option<String> {
+    let World { publisher, clients, server, .. } = world;
+    publisher.waits().or_else(|| clients.iter().find_map(|client| client.missing(server)))
 }
 
 /// Runs rounds until nothing is missing.
-fn run_until_idle(world: &mut World<'_>, missing: impl Fn(&World<'_>) -> Option<String>) -> Result<(), String> {
+fn run_until_idle(world: &mut World<'_>, missing: impl Fn(&mut World<'_>) -> Option<String>) -> Result<(), String> {
     let mut idle = 0;
     for index in 0..ROUNDS {
         match (round(world)?, missing(world)) {

@@ -9,7 +9,8 @@
 //!
 //! Checked at every step (docs/redis.md promises it):
 //!
-//! - a client gets the publications of one epoch, each once, in order and without a gap, from the position in its answer;
+//! - a client gets the publications of one epoch, each once, in order and without a gap, from the position in its answer; one with a filter gets
+//!   exactly those that pass it, and one with deltas makes each from those before it;
 //! - a recovery reports no loss only if nothing is missing, and a loss only if something may be missing;
 //! - after a loss, either all stored publications are delivered, or none from before the subscribe, as the run's shape says;
 //! - no client gets a position that never existed in the store;
@@ -37,6 +38,7 @@
 //! - recovery: a position behind a fork counts as valid, also if a worker answers from memory; trimming is not reported, or stored publications are skipped;
 //! - forks and losses: live subscribers or attaching subscribers are not informed;
 //! - mailbox: a full share drops without a mark; members: an index is not updated after a move;
+//! - fan-out: a client gets a delta to a publication that it did not receive;
 //! - command queue: unanswered commands are queued behind newer ones, or count as not carried out.
 //!
 //! Not covered: a Redis Cluster of several masters, presence, channels without history, the policy `latest`.
@@ -46,6 +48,7 @@ mod engine;
 mod error_lines;
 mod explore;
 mod final_phase;
+mod message;
 mod node;
 mod plan;
 mod publisher;

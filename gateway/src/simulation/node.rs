@@ -12,7 +12,7 @@ use crate::{
     settings::Settings,
 };
 use gateway_core::{
-    channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces, Unrecoverable},
+    channel::{ChannelOptions, DeltaOption, GapBufferBudget, Grant, Namespaces, Unrecoverable},
     model::{PageLimit, Retention, WorkerId},
     session::SessionConfig,
 };
@@ -143,7 +143,14 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
 fn session_config(name: &str, shape: &Shape) -> SessionConfig {
     let retention = Some(Retention { size: shape.kept, ttl: Duration::from_hours(1) });
     let unrecoverable = if shape.live_after_loss { Unrecoverable::Live } else { Unrecoverable::Replay };
-    let kept = ChannelOptions { retention, subscribe: Grant::Anyone, unrecoverable, ..ChannelOptions::default() };
+    let kept = ChannelOptions {
+        retention,
+        subscribe: Grant::Anyone,
+        unrecoverable,
+        delta: DeltaOption::Fossil,
+        tags_filter: true,
+        ..ChannelOptions::default()
+    };
     SessionConfig {
         namespaces: Namespaces { defaults: Arc::new(kept), ..Namespaces::default() },
         node: name.into(),

@@ -36,6 +36,10 @@ pub(super) struct Shape {
     /// Whether a client goes on live after a loss. Otherwise it first gets what is still held.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) live_after_loss: bool,
+    /// What clients negotiate besides encoding and compaction. 0: nothing. Otherwise each channel has clients with deltas, clients with a filter
+    /// and others, and this number says who is what.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) extras: usize,
     /// Commands sent together.
     pub(super) pipeline: usize,
     /// Channels subscribed to together.
@@ -207,8 +211,8 @@ impl Plan {
             step
         };
         let steps = (0..steps).map(next).collect();
-        // The last choice: so the seeds of earlier findings keep their steps.
-        Self { shape: Shape { live_after_loss: rng.random(), ..shape }, steps }
+        // The last choices: so the seeds of earlier findings keep their steps.
+        Self { shape: Shape { live_after_loss: rng.random(), extras: rng.random_range(0..=3), ..shape }, steps }
     }
 }
 
@@ -264,6 +268,7 @@ impl Shape {
         batch_bytes: 1000,
         slice: 16,
         live_after_loss: false,
+        extras: 0,
         pipeline: 8,
         chunk: 2,
     };
@@ -286,6 +291,7 @@ impl Shape {
             batch_bytes: one_of(&[1, 100, 1000]),
             slice: one_of(&[1, 2, 16]),
             live_after_loss: false,
+            extras: 0,
             pipeline: one_of(&[1, 2, 8]),
             chunk: one_of(&[1, 2]),
         }

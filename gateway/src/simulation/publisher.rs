@@ -1,9 +1,11 @@
 //! Publishes through the nodes, and checks the guarantees of the answers. Each publication is a unique number.
 
 use super::{situations::Situation, wake_flag::WakeFlag};
-use crate::broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published, simulated::Server};
-use gateway_core::model::{ChannelName, Data, Position, Retention, Tags};
-use serde_json::value::to_raw_value;
+use crate::broker::{
+    Broker, BrokerError, IdempotencyKey, NewPublication, Published,
+    simulated::{Server, payload},
+};
+use gateway_core::model::{ChannelName, Position, Retention};
 use std::{
     collections::BTreeSet,
     future::Future,
@@ -72,8 +74,8 @@ impl Publisher {
     pub(super) fn publish(&mut self, draft: Draft, node: usize, broker: &Arc<Broker>, size: u32) {
         let key = draft.keyed.then(|| IdempotencyKey { scope: "s".into(), key: draft.number.to_string().into(), fingerprint: [1; 32] });
         let publication = NewPublication {
-            content: Data::parse(&to_raw_value(&draft.number).expect("a number")).expect("shallow").into(),
-            tags: Tags::new(),
+            content: payload::content(draft.number),
+            tags: payload::tags(draft.number),
             info: None,
             traceparent: None,
             retention: Some(Retention { size, ttl: Duration::from_hours(1) }),

@@ -63,6 +63,11 @@ situations! {
     ReplayedAfterLoss, "a loss was reported to a client that then got what was still held";
     MovedToEpoch, "a server-side subscription continued in a new epoch";
     NumberedPush, "a publication came with a number in place of the channel's name";
+    DeltaApplied, "a client made a publication from a delta";
+    DeltasRecovered, "the missed publications of an answer were deltas";
+    FilteredOut, "a client did not get publications that its filter refuses";
+    TextRead, "a client got a text";
+    BytesRead, "a client got bytes";
     Unsubscribed, "the gateway ended a subscription";
     SubscribeRefused, "a subscribe was refused";
     ConnectionClosed, "the gateway closed a connection";

@@ -1,7 +1,7 @@
 //! A simulated cluster in one thread, and its steps.
 
 use super::{
-    client::{Client, ClientKind},
+    client::{Client, ClientKind, Wanted},
     engine::Engine,
     node::{PREFIX, SimulatedNode},
     plan::{Kind, Shape, Step},
@@ -41,7 +41,11 @@ impl<'a> World<'a> {
             let side = if index < shape.server_side { SubscriptionSide::Server } else { SubscriptionSide::Client };
             // Neighbours differ, and each channel has all kinds.
             let codec = if index % 2 == 0 { Codec::Json } else { Codec::Protobuf };
-            let kind = ClientKind { side, codec, is_compact: matches!(index % 4, 1 | 2), live_after_loss: shape.live_after_loss };
+            let wanted = match (side, shape.extras) {
+                (SubscriptionSide::Server, _) | (_, 0) => Wanted::All,
+                (SubscriptionSide::Client, extras) => [Wanted::All, Wanted::Deltas, Wanted::Selected][(index + extras) % 3],
+            };
+            let kind = ClientKind { side, codec, is_compact: matches!(index % 4, 1 | 2), wanted, live_after_loss: shape.live_after_loss };
             Client::new(format!("client {index}"), channel(index % shape.channels), kind)
         };
         let clients = (0..shape.clients).map(client).collect();

@@ -1,18 +1,31 @@
-//! Replays the inputs that the fuzz target has found.
+//! Replays the inputs that the fuzz targets have found.
 
 #[expect(unreachable_pub, reason = "shared with the fuzz target")]
-#[path = "../../../fuzz/src/invariant.rs"]
-mod invariant;
+#[path = "../../../fuzz/src/codec.rs"]
+mod codec;
+#[expect(unreachable_pub, reason = "shared with the fuzz target")]
+#[path = "../../../fuzz/src/decoder.rs"]
+mod decoder;
 
 use std::{fs, path::Path};
 
-#[test]
-fn the_corpus_keeps_the_invariant() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/decoder");
+/// Passes the files of a corpus to the invariant of its target. `least`: a corpus with fewer files is not the one that was committed.
+fn replay(target: &str, invariant: fn(&[u8]), least: usize) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut replayed = 0;
     for entry in fs::read_dir(&corpus).expect("the corpus is in the repository") {
-        invariant::check(&fs::read(entry.expect("readable").path()).expect("readable"));
+        invariant(&fs::read(entry.expect("readable").path()).expect("readable"));
         replayed += 1;
     }
-    assert!(replayed >= 12, "{replayed} files in {}", corpus.display());
+    assert!(replayed >= least, "{replayed} files in {}", corpus.display());
+}
+
+#[test]
+fn the_decoder_keeps_its_invariant_on_its_corpus() {
+    replay("decoder", decoder::check, 200);
+}
+
+#[test]
+fn the_codec_keeps_its_invariant_on_its_corpus() {
+    replay("codec", codec::check, 400);
 }

@@ -1,10 +1,11 @@
 //! Checkpoints: read the histories, and check that every subscriber has received their content.
 
 use crate::{
+    content,
     ledger::{Channel, HeldPublication, Kind},
     node::KEY,
     tally::Count,
-    world::{Content, World},
+    world::World,
 };
 use gateway_core::model::{Epoch, Position};
 use reqwest::StatusCode;
@@ -106,7 +107,7 @@ impl Checkpoints {
             };
             let epoch = Epoch::parse(&page.epoch)?;
             for publication in &page.publications {
-                let number = serde_json::from_str::<Content>(publication.data.as_ref()?.get()).ok()?.number;
+                let number = content::of_history(publication)?;
                 held.push(HeldPublication { offset: publication.offset, number });
             }
             let last = page.publications.last().map_or(page.offset, |last| last.offset);
@@ -131,7 +132,7 @@ impl Held {
     fn has_arrived(&self, world: &World, last: bool) -> bool {
         world.checkers.of(&self.channel).iter().all(|checker| {
             let checker = checker.lock().expect("no panic");
-            (!last || checker.position() == Some(self.top)) && self.publications.iter().all(|held| checker.has(held))
+            (!last || checker.is_at(self.top)) && self.publications.iter().all(|held| checker.has(held))
         })
     }
 
@@ -148,7 +149,7 @@ impl Held {
                 world.tally.violation(Count::UnreportedLosses, missing.len() as u64, || {
                     format!("{who} of {name} is at {at:?} without publications of the history: {}; {age}", summary(&missing))
                 });
-            } else if last && at != Some(self.top) {
+            } else if last && !checker.is_at(self.top) {
                 world.tally.violation(Count::Other, 1, || format!("{who} of {name} is at {at:?}, and the channel at {:?}", self.top));
             }
         }

@@ -18,8 +18,8 @@ pub(crate) struct DeliveryCheckers(Mutex<HashMap<String, Vec<Arc<Mutex<DeliveryC
 
 impl DeliveryCheckers {
     /// Adds a checker.
-    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>) -> Arc<Mutex<DeliveryChecker>> {
-        let checker = Arc::new(Mutex::new(DeliveryChecker::new(who, channel.clone())));
+    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>, has_filter: bool) -> Arc<Mutex<DeliveryChecker>> {
+        let checker = Arc::new(Mutex::new(DeliveryChecker::new(who, channel.clone(), has_filter)));
         self.0.lock().expect("no panic").entry(channel.name.clone()).or_default().push(checker.clone());
         checker
     }
@@ -34,6 +34,8 @@ impl DeliveryCheckers {
 pub(crate) struct DeliveryChecker {
     pub(crate) who: String,
     channel: Arc<Channel>,
+    /// Whether it gets no publications with the tag [`SKIPPED`](crate::content::SKIPPED). Checkpoints find those that it should have got.
+    has_filter: bool,
     position: Option<Position>,
     /// The time at which it reached the position.
     position_since: Instant,
@@ -46,10 +48,11 @@ pub(crate) struct DeliveryChecker {
 }
 
 impl DeliveryChecker {
-    fn new(who: String, channel: Arc<Channel>) -> Self {
+    fn new(who: String, channel: Arc<Channel>, has_filter: bool) -> Self {
         Self {
             who,
             channel,
+            has_filter,
             position: None,
             position_since: Instant::now(),
             live_after: None,
@@ -65,7 +68,13 @@ impl DeliveryChecker {
 
     /// Whether it received this publication of the history, or went on behind it after a reported loss.
     pub(crate) fn has(&self, held: &HeldPublication) -> bool {
-        self.received.contains(held.number) || self.live_after.is_some_and(|live_after| held.offset <= live_after.offset)
+        let is_unwanted = self.has_filter && self.channel.is_skipped(held.number);
+        is_unwanted || self.received.contains(held.number) || self.live_after.is_some_and(|live_after| held.offset <= live_after.offset)
+    }
+
+    /// Whether its position is the newest of the channel. Behind a filter it is the newest that passes, so that only the epoch is checked.
+    pub(crate) fn is_at(&self, top: Position) -> bool {
+        self.position.is_some_and(|at| if self.has_filter { at.epoch == top.epoch && at.offset <= top.offset } else { at == top })
     }
 
     /// Checks the reply to a subscribe command that requested recovery from [`Self::position`].
@@ -102,7 +111,10 @@ impl DeliveryChecker {
         let is_new = self.received.insert(number);
         let may_come_again = self.channel.delivered(number, place, is_new, tally);
         let is_new_since_loss = self.received_since_loss.insert(number);
-        if offset > position.offset + 1 {
+        if self.has_filter && self.channel.is_skipped(number) {
+            tally.violation(Count::Other, 1, || format!("{}: {offset} (number {number}) does not pass the filter", self.name()));
+        }
+        if offset > position.offset + 1 && !self.has_filter {
             let gap = offset - position.offset - 1;
             tally.violation(Count::UnreportedLosses, gap, || format!("{}: {offset} (number {number}) followed {position:?}", self.name()));
         } else if !is_new_since_loss && !may_come_again {

@@ -1,5 +1,6 @@
 //! What a client negotiates. It changes how frames look, and not what they say.
 
+use crate::content::SKIPPED;
 use gateway_core::protocol::centrifuge::{
     Codec,
     testing::{DeltaReader, pong, read_replies, write_command},
@@ -17,17 +18,37 @@ const COMPACTION: u32 = 1;
 pub(crate) struct Form {
     codec: Codec,
     is_compact: bool,
-    has_deltas: bool,
+    wanted: Wanted,
+}
+
+/// What a client asks for when it subscribes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// All publications, each whole.
+    All,
+    /// All publications, as deltas.
+    Deltas,
+    /// The publications without the tag [`SKIPPED`].
+    Unskipped,
 }
 
 impl Form {
     /// JSON, and nothing negotiated.
-    pub(crate) const PLAIN: Self = Self { codec: Codec::Json, is_compact: false, has_deltas: false };
+    pub(crate) const PLAIN: Self = Self { codec: Codec::Json, is_compact: false, wanted: Wanted::All };
 
     /// The form of the client with this number. Each form is as frequent.
     pub(crate) fn of(number: usize) -> Self {
         let codec = if number.is_multiple_of(2) { Codec::Json } else { Codec::Protobuf };
-        Self { codec, is_compact: number / 2 % 2 == 1, has_deltas: number / 4 % 2 == 1 }
+        Self { codec, is_compact: number / 2 % 2 == 1, wanted: [Wanted::All, Wanted::Deltas, Wanted::Unskipped][number / 4 % 3] }
+    }
+
+    fn has_deltas(self) -> bool {
+        self.wanted == Wanted::Deltas
+    }
+
+    /// Whether it gets only the publications without the tag [`SKIPPED`].
+    pub(crate) fn has_filter(self) -> bool {
+        self.wanted == Wanted::Unskipped
     }
 
     /// The query of the upgrade request.
@@ -64,7 +85,10 @@ impl Translator {
         if let Some(Value::Object(subscribe)) = command.get_mut("subscribe") {
             self.requested.insert(id.into(), subscribe["channel"].as_str().unwrap_or_default().to_owned());
             subscribe.insert("flag".into(), json!(u32::from(self.form.is_compact) * COMPACTION));
-            subscribe.insert("delta".into(), json!(if self.form.has_deltas { "fossil" } else { "" }));
+            subscribe.insert("delta".into(), json!(if self.form.has_deltas() { "fossil" } else { "" }));
+            if self.form.has_filter() {
+                subscribe.insert("tf".into(), json!({ "key": SKIPPED, "cmp": "nex" }));
+            }
         }
         self.message(write_command(self.form.codec, &command))
     }
@@ -110,7 +134,7 @@ impl Translator {
 
     fn subscribed(&mut self, channel: String, answer: &mut Value) -> Result<(), String> {
         let (number, has_deltas) = (answer["id"].as_u64().unwrap_or_default(), answer["delta"] == true);
-        if (number > 0, has_deltas) != (self.form.is_compact, self.form.has_deltas) {
+        if (number > 0, has_deltas) != (self.form.is_compact, self.form.has_deltas()) {
             return Err(format!("{answer} does not fit {:?}", self.form));
         }
         self.names.insert(number, channel.clone());

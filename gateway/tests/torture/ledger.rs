@@ -88,6 +88,7 @@ struct Ledger {
 
 #[derive(Default)]
 struct Record {
+    is_skipped: bool,
     answer: Answer,
     /// Whether an attempt to publish it had no answer. Then the store may have stored it, lost it, and stored it again.
     uncertain: bool,
@@ -107,11 +108,16 @@ impl Channel {
         Self { name, kind, unrecoverable, ledger: Mutex::default() }
     }
 
-    /// Assigns the number of the next publication.
-    pub(crate) fn next(&self) -> u32 {
+    /// Assigns the number of the next publication. `is_skipped`: clients with a filter do not want it.
+    pub(crate) fn next(&self, is_skipped: bool) -> u32 {
         let mut ledger = self.ledger.lock().expect("no panic");
-        ledger.records.push(Record::default());
+        ledger.records.push(Record { is_skipped, ..Record::default() });
         ledger.records.len() as u32 - 1
+    }
+
+    /// Whether clients with a filter do not want the publication.
+    pub(crate) fn is_skipped(&self, number: u32) -> bool {
+        self.ledger.lock().expect("no panic").records.get(number as usize).is_some_and(|record| record.is_skipped)
     }
 
     /// An attempt to publish had no answer.

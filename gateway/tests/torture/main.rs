@@ -10,6 +10,7 @@
 
 mod checkpoint;
 mod client;
+mod content;
 mod control;
 mod counters;
 mod delivery_checker;

@@ -2,17 +2,18 @@
 
 use crate::{
     client::{Client, Ended},
+    content,
     form::Form,
     ledger::Channel,
     node::KEY,
     tally::Count,
-    world::{Content, World},
+    world::World,
 };
 use gateway_core::model::{Epoch, Position};
 use reqwest::StatusCode;
 use shared_proto::{
     frontend::{Method, Publish},
-    rest::{PositionBody, PublishRequest},
+    rest::PositionBody,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -41,8 +42,9 @@ pub(crate) async fn publish_as_service(world: Arc<World>, channel: Arc<Channel>,
 /// Publishes once, through the node `via` or through random nodes, and retries until the outcome is certain. Returns `None` if the publication was
 /// not stored, or if the run stopped before.
 pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>) -> Option<Position> {
-    let number = channel.next();
-    let body = PublishRequest { data: Some(Content::new(number).raw()), ..PublishRequest::default() };
+    let is_skipped = rand::random();
+    let number = channel.next(is_skipped);
+    let body = content::request(number, is_skipped);
     let key = format!("{:016x}", rand::random::<u64>());
     let mut is_certain = true;
     loop {
@@ -93,7 +95,7 @@ pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>
             continue;
         };
         while !world.stop.is_cancelled() {
-            let number = channel.next();
+            let number = channel.next(false);
             match publish_over(&mut client, &channel, number).await {
                 Ok(Outcome::Stored) => channel.stored(number, None, &world.tally),
                 Ok(Outcome::Refused) => channel.refused(number),
@@ -121,7 +123,7 @@ enum Outcome {
 }
 
 async fn publish_over(client: &mut Client, channel: &Channel, number: u32) -> Result<Outcome, Ended> {
-    let publish = Publish { channel: channel.name.clone(), data: Content::new(number).raw() };
+    let publish = Publish { channel: channel.name.clone(), data: content::document(number) };
     let id = client.send(Method::Publish(publish)).await?;
     let deadline = Instant::now() + TIMEOUT;
     loop {

@@ -2,11 +2,12 @@
 
 use crate::{
     client::{Client, Ended},
+    content,
     delivery_checker::DeliveryChecker,
     form::Form,
     ledger::Channel,
     tally::Count,
-    world::{Content, World},
+    world::World,
 };
 use gateway_core::model::{Epoch, Position};
 use shared_proto::frontend::{Frame, Method, Publication, Push, Subscribe, Subscribed};
@@ -46,7 +47,7 @@ enum State {
 impl Subscriber {
     pub(crate) fn new(world: Arc<World>, who: String, form: Form, channels: &[Arc<Channel>]) -> Self {
         let each = |channel: &Arc<Channel>| {
-            let checker = world.checkers.add(who.clone(), channel);
+            let checker = world.checkers.add(who.clone(), channel, form.has_filter());
             (channel.name.clone(), Subscription { checker, state: State::Due(Instant::now()), failures: 0 })
         };
         let subscriptions = channels.iter().map(each).collect();
@@ -161,9 +162,9 @@ impl Subscriber {
         if self.world.drops_this_delivery() {
             return;
         }
-        match serde_json::from_str(publication.data.get()) {
-            Ok(Content { number, .. }) => checker.publication(publication.offset, number, &self.world.tally),
-            Err(error) => self.world.tally.violation(Count::Other, 1, || format!("{}: {error}: {publication:?}", self.who)),
+        match serde_json::from_str(publication.data.get()).ok().and_then(|data| content::number(&data)) {
+            Some(number) => checker.publication(publication.offset, number, &self.world.tally),
+            None => self.world.tally.violation(Count::Other, 1, || format!("{}: no number: {publication:?}", self.who)),
         }
     }
 }

@@ -10,8 +10,6 @@ use crate::{
     tally::Tally,
 };
 use gateway_core::channel::Unrecoverable;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -52,23 +50,6 @@ pub(crate) struct World {
     control: Option<Control>,
     /// Number of ended subscriber connections by close code. 0: without a code.
     ends: Mutex<BTreeMap<u16, u64>>,
-}
-
-/// The data of every publication.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Content {
-    pub(crate) number: u32,
-    padding: String,
-}
-
-impl Content {
-    pub(crate) fn new(number: u32) -> Self {
-        Self { number, padding: "-".repeat(rand::random_range(0..300)) }
-    }
-
-    pub(crate) fn raw(&self) -> Box<RawValue> {
-        serde_json::value::to_raw_value(self).expect("it is JSON")
-    }
 }
 
 impl World {
@@ -134,7 +115,7 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
     let namespace = |name: &str, size: u32, unrecoverable: &str| {
         format!(
             "[namespaces.{name}]\nhistory_size = {size}\nhistory_ttl = \"24h\"\nsubscribe = \"anyone\"\npublish = \"anyone\"\n\
-             delta = \"fossil\"\nunrecoverable = \"{unrecoverable}\"\n"
+             delta = \"fossil\"\ntags_filter = true\ndata = \"any\"\nunrecoverable = \"{unrecoverable}\"\n"
         )
     };
     format!(

@@ -301,6 +301,85 @@ mod tests {
         }
     }
 
+    /// What the documentation says of a filter that is valid, without its code.
+    fn expected(filter: &FilterNode, tags: &Tags) -> bool {
+        let FilterNode { op, key, cmp, val, vals, nodes } = filter;
+        let tag = tags.get(key).map(String::as_str);
+        let number =
+            |order: fn(&i64, &i64) -> bool| tag.is_some_and(|tag| tag.parse().is_ok_and(|tag| order(&tag, &val.parse().expect("valid"))));
+        match (&**op, &**cmp) {
+            ("and", _) => nodes.iter().all(|node| expected(node, tags)),
+            ("or", _) => nodes.iter().any(|node| expected(node, tags)),
+            ("not", _) => !expected(&nodes[0], tags),
+            (_, "eq") => tag == Some(val),
+            (_, "neq") => tag != Some(val),
+            (_, "in") => tag.is_some_and(|tag| vals.iter().any(|val| val == tag)),
+            (_, "nin") => !tag.is_some_and(|tag| vals.iter().any(|val| val == tag)),
+            (_, "ex") => tag.is_some(),
+            (_, "nex") => tag.is_none(),
+            (_, "sw") => tag.is_some_and(|tag| tag.starts_with(val)),
+            (_, "ew") => tag.is_some_and(|tag| tag.ends_with(val)),
+            (_, "ct") => tag.is_some_and(|tag| tag.contains(val)),
+            (_, "lt") => number(i64::lt),
+            (_, "lte") => number(i64::le),
+            (_, "gt") => number(i64::gt),
+            (_, "gte") => number(i64::ge),
+            other => panic!("{other:?} is not valid"),
+        }
+    }
+
+    /// The nodes of a filter, and its levels.
+    fn size(filter: &FilterNode) -> (usize, usize) {
+        let below: Vec<_> = filter.nodes.iter().map(size).collect();
+        (1 + below.iter().map(|(nodes, _)| nodes).sum::<usize>(), 1 + below.iter().map(|(_, levels)| *levels).max().unwrap_or_default())
+    }
+
+    fn any_filter() -> impl Strategy<Value = FilterNode> {
+        const COMPARE: [&str; 14] = ["eq", "neq", "in", "nin", "ex", "nex", "sw", "ew", "ct", "lt", "lte", "gt", "gte", "like"];
+        let value = || "-?[0-9]|[0-9]{2}|[ab]{1,2}";
+        let leaf = (proptest::sample::select(&COMPARE[..]), "[kp]", value(), proptest::collection::vec(value(), 1..3), 0..20).prop_map(
+            |(cmp, key, val, vals, wrong)| {
+                let (has_val, has_vals) = (!matches!(cmp, "ex" | "nex" | "in" | "nin"), matches!(cmp, "in" | "nin"));
+                FilterNode {
+                    key: if wrong == 1 { String::new() } else { key },
+                    cmp: cmp.to_owned(),
+                    val: if has_val || wrong == 2 { val } else { String::new() },
+                    vals: if has_vals || wrong == 3 { vals } else { Vec::new() },
+                    ..FilterNode::default()
+                }
+            },
+        );
+        leaf.prop_recursive(10, 48, 6, |below| {
+            prop_oneof![
+                4 => (proptest::sample::select(&["and", "or", "xor"][..]), proptest::collection::vec(below.clone(), 0..6))
+                    .prop_map(|(op, nodes)| node(op, nodes)),
+                4 => below.prop_map(|below| node("not", [below])),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+        #[test]
+        fn a_filter_is_refused_or_passes_what_the_documentation_says(
+            filter in any_filter(),
+            all in proptest::collection::vec(proptest::collection::btree_map("[kp]", "-?[0-9]|[0-9]{2}|[ab]{1,3}|", 0..3), 1..8),
+        ) {
+            let (nodes, levels) = size(&filter);
+            let fits = nodes <= TagsFilter::MAX_NODES && levels <= TagsFilter::MAX_DEPTH;
+            match TagsFilter::check(filter.clone()) {
+                Ok(valid) => {
+                    prop_assert!(fits, "{nodes} nodes, {levels} levels");
+                    for tags in &all {
+                        prop_assert_eq!(valid.matches(tags), expected(&filter, tags), "{:?} {:?}", filter, tags);
+                    }
+                }
+                Err(InvalidFilter::TooManyNodes | InvalidFilter::TooDeep) => prop_assert!(!fits, "{nodes} nodes, {levels} levels"),
+                Err(_) => {}
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn decimals_have_the_order_of_integers(a in any::<i64>(), b in any::<i64>()) {

@@ -257,6 +257,21 @@ mod tests {
         }
 
         #[test]
+        fn no_delta_causes_a_panic(
+            source in proptest::collection::vec(0u8..4, 20..100),
+            at in any::<prop::sample::Index>(),
+            wrong in "[0-9A-Z_a-z~@:,;\n]{0,30}",
+        ) {
+            let target = [&source[..], b"more"].concat();
+            let mut delta = delta(&source, &target).expect("shorter");
+            let from = at.index(delta.len());
+            delta.splice(from..(from + wrong.len()).min(delta.len()), wrong.bytes());
+            for delta in [&delta[..], wrong.as_bytes()] {
+                let _ = apply(&source, delta);
+            }
+        }
+
+        #[test]
         fn an_advanced_hash_is_the_hash_of_the_block(bytes in proptest::collection::vec(any::<u8>(), BLOCK..100)) {
             let block = |at: usize| RollingHash::of(bytes[at..].first_chunk().expect("a block"));
             let mut hash = block(0);

@@ -28,6 +28,20 @@ pub fn read_replies(codec: Codec, payload: &[u8]) -> Result<Vec<Value>, String> 
     }
 }
 
+/// Removes the members that Protobuf does not write: 0, false, and empty texts and lists.
+pub fn without_defaults(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let is_default =
+                |value: &Value| *value == 0 || *value == "" || *value == Value::Bool(false) || *value == Value::Array(Vec::new());
+            let members = members.into_iter().map(|(name, value)| (name, without_defaults(value)));
+            Value::Object(members.filter(|(_, value)| !is_default(value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_defaults).collect()),
+        other => other,
+    }
+}
+
 /// A connect or subscribe command as the payload of a frame. `command` is its JSON form.
 pub fn write_command(codec: Codec, command: &Value) -> Vec<u8> {
     match codec {
@@ -375,6 +389,20 @@ struct SubscribeCommand {
     offset: u64,
     #[prost(string, tag = "12")]
     delta: String,
+    #[prost(message, optional, tag = "13")]
+    tf: Option<FilterCommand>,
     #[prost(int64, tag = "14")]
     flag: i64,
+}
+
+/// A filter that looks at one tag.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FilterCommand {
+    #[prost(string, tag = "2")]
+    key: String,
+    #[prost(string, tag = "3")]
+    cmp: String,
+    #[prost(string, tag = "4")]
+    val: String,
 }

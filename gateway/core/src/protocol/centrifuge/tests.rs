@@ -1,4 +1,7 @@
-use super::{testing::read_replies, *};
+use super::{
+    testing::{read_replies, without_defaults},
+    *,
+};
 use crate::{
     model::{
         CONTENT_TYPE, ChannelName, ClientInfo, ConnectionId, Content, Data, Epoch, ErrorCode, Position, PresenceStats, Publication,
@@ -7,7 +10,6 @@ use crate::{
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
 };
 use proptest::prelude::*;
-use serde_json::Value;
 use std::sync::Arc;
 
 const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
@@ -84,20 +86,6 @@ fn in_both(append: impl Fn(Codec, &mut Vec<u8>)) -> String {
         .map(|(codec, payload)| read_replies(codec, payload).expect("valid").into_iter().map(without_defaults).collect::<Vec<_>>());
     assert_eq!(as_json, as_protobuf);
     String::from_utf8(text).expect("UTF-8")
-}
-
-/// Removes the members that Protobuf does not write: 0, false, and empty texts and lists.
-fn without_defaults(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let is_default =
-                |value: &Value| *value == 0 || *value == "" || *value == Value::Bool(false) || *value == Value::Array(Vec::new());
-            let members = members.into_iter().map(|(name, value)| (name, without_defaults(value)));
-            Value::Object(members.filter(|(_, value)| !is_default(value)).collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(without_defaults).collect()),
-        other => other,
-    }
 }
 
 mod decoding {

@@ -22,6 +22,8 @@ pub enum Flaw {
     ConfirmsEarly,
     /// It loses every tenth message
     LosesMessages,
+    /// It sends every third publication to subscribers without one of its tags
+    LosesTags,
     /// The node does not check for lost publications after a broken connection
     UncheckedResume,
     /// The node logs an ERROR when its subscriber connection breaks

@@ -1,11 +1,12 @@
 //! The broker with a simulated Redis. Only the connections and the server are simulated. Each step happens when the simulation starts it.
 //!
-//! - [`server`]: the store; [`lineage`]: the full history of each channel; [`flaw`]: faults to plant
+//! - [`server`]: the store; [`lineage`]: the full history of each channel; [`payload`]: what publications carry; [`flaw`]: faults to plant
 //! - [`connections`]: the connections of a node; [`subscriber`]: the subscriber connection among them
 
 mod connections;
 mod flaw;
 mod lineage;
+pub(crate) mod payload;
 mod server;
 mod subscriber;
 

@@ -3,6 +3,8 @@
 //! - [`decode`]: lines to commands; [`wire`]: the objects as serde types; [`writer`]: objects of replies and pushes
 
 mod decode;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod writer;
 

@@ -181,6 +181,55 @@ fn bad_frames_are_refused() {
     }
 }
 
+/// The fields of each command that the gateway reads, as `client.proto` numbers them: those that are numbers, and those that have a length.
+const FIELDS: [(u32, &[u32], &[u32]); 12] = [
+    (4, &[], &[1, 3, 4, 6]),
+    (5, &[3, 7, 11, 14, 15], &[1, 2, 6, 12, 13]),
+    (6, &[], &[1]),
+    (7, &[3], &[1, 2]),
+    (8, &[], &[1]),
+    (9, &[], &[1]),
+    (10, &[7, 9], &[1, 8]),
+    (11, &[], &[]),
+    (12, &[], &[1]),
+    (13, &[], &[1, 2]),
+    (14, &[], &[1]),
+    (15, &[3], &[1, 2]),
+];
+
+#[test]
+fn a_field_of_another_wire_type_is_refused() {
+    // A key, and what this wire type needs after it.
+    let field = |number: u32, wire_type: u32| {
+        let mut out = Vec::new();
+        encode_varint(u64::from(number << 3 | wire_type), &mut out);
+        let end_of_group = number << 3 | 4;
+        match wire_type {
+            0 | 2 => out.push(0),
+            1 => out.extend_from_slice(&[0; 8]),
+            3 => encode_varint(u64::from(end_of_group), &mut out),
+            5 => out.extend_from_slice(&[0; 4]),
+            _ => {}
+        }
+        Bytes(out)
+    };
+    let good = |command_field, body: &Bytes| only(&command(1, command_field, body)).is_ok();
+    for (command_field, numbers, with_length) in FIELDS {
+        let fields = numbers.iter().map(|number| (*number, 0)).chain(with_length.iter().map(|number| (*number, 2)));
+        for (number, right) in fields {
+            for wire_type in 0..8 {
+                let is_good = good(command_field, &field(number, wire_type));
+                assert_eq!(is_good, wire_type == right, "field {number} of command {command_field} with the wire type {wire_type}");
+            }
+        }
+        for wire_type in [0, 1, 3, 4, 5, 6, 7] {
+            let message = Bytes([empty().number(1, 1).0, field(command_field, wire_type).0].concat());
+            assert!(matches!(only(&message), Err(BadFrame::Protobuf(_))), "command {command_field} with the wire type {wire_type}");
+        }
+        assert!(good(command_field, &field(900, 3)), "unknown groups are skipped");
+    }
+}
+
 #[test]
 fn a_publish_is_json_or_text_or_bytes() {
     for (bytes, content) in [
@@ -240,6 +289,27 @@ proptest! {
             prop_assert!(good.iter().zip(&whole).all(|(one, whole)| *one == whole));
             prop_assert!(commands.len() <= good.len() + 1, "at most one error");
         }
+    }
+
+    #[test]
+    fn a_wrong_byte_changes_no_command_before_it(
+        which in proptest::sample::subsequence((0..12).collect::<Vec<usize>>(), 1..4),
+        at in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let messages: Vec<_> = which.iter().map(|at| every_command()[*at].framed()).collect();
+        let mut frame = messages.concat();
+        let at = at.index(frame.len());
+        frame[at] = byte;
+        let ends = messages.iter().scan(0, |end, message| { *end += message.len(); Some(*end) });
+        let before = ends.take_while(|end| *end <= at).count();
+        let commands: Vec<_> = decode(&frame).collect();
+        for (command, expected) in commands.iter().zip(&which).take(before) {
+            let command = command.as_ref().expect("a good command");
+            prop_assert_eq!(format!("{:?}", command.request), format!("{:?}", request(&every_command()[*expected])));
+        }
+        prop_assert!(commands.len() >= before);
+        prop_assert!(commands.iter().rev().skip(1).all(Result::is_ok), "an error is the last");
     }
 
     #[test]
