@@ -35,7 +35,7 @@ pub enum TargetKind {
     Library,
     /// A program, or a build script.
     Binary,
-    /// A test, a benchmark or an example. It is never part of a release.
+    /// A test, a benchmark, an example or a fuzz target. It is never part of a release.
     Test,
 }
 
@@ -83,7 +83,9 @@ fn dependencies(table: &Table, sections: &[&str]) -> Vec<(String, String)> {
 
 fn targets(tree: &Tree, folder: &str, table: &Table) -> Vec<Target> {
     let mut found: Vec<Target> = Vec::new();
+    let is_fuzz = is_fuzz(table);
     let mut add = |root: String, kind| {
+        let kind = if is_fuzz { TargetKind::Test } else { kind };
         if !found.iter().any(|target| target.root == root) {
             found.push(Target { root, kind });
         }
@@ -111,6 +113,12 @@ fn targets(tree: &Tree, folder: &str, table: &Table) -> Vec<Target> {
         }
     }
     found
+}
+
+/// Whether the package has the mark of cargo-fuzz. Its programs are fuzz targets.
+fn is_fuzz(table: &Table) -> bool {
+    let metadata = table.get("package").and_then(|package| package.get("metadata"));
+    metadata.and_then(|metadata| metadata.get("cargo-fuzz")).and_then(Value::as_bool).unwrap_or_default()
 }
 
 /// The kind of target that Cargo infers from a file's path in its package.

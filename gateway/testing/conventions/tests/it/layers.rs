@@ -121,6 +121,29 @@ fn test_code_may_use_everything_and_only_test_code_may_use_it() {
 }
 
 #[test]
+fn fuzz_targets_may_use_test_code() {
+    let lib = "mod top;\nmod left;\nmod right;\nmod bottom;\n#[cfg(feature = \"testing\")]\npub mod simulation;";
+    let uses = |metadata: &str| {
+        let manifest = format!(
+            "[package]\nname = \"gateway-fuzz\"\n{metadata}\n[dependencies]\ngateway = {{ path = \"../gateway\" }}\n[[bin]]\npath = \"targets/a.rs\""
+        );
+        let target = "use gateway::simulation::Clock;";
+        layers_of(&[
+            ("gateway/src/lib.rs", lib),
+            ("gateway/src/simulation.rs", "pub struct Clock;"),
+            ("fuzz/Cargo.toml", &manifest),
+            ("fuzz/targets/a.rs", target),
+        ])
+    };
+    assert_eq!(uses("metadata = { cargo-fuzz = true }"), [""; 0]);
+    let of_a_program = uses("");
+    assert_eq!(
+        of_a_program,
+        ["fuzz/targets/a.rs:1 uses gateway::simulation::Clock from gateway/src/simulation.rs, which only tests compile"]
+    );
+}
+
+#[test]
 fn a_module_without_a_row_and_a_row_without_a_module_are_found() {
     let lib = "mod top;\nmod left;\nmod right;\nmod bottom;\nmod new;";
     let findings = layers_of(&[("gateway/src/lib.rs", lib), ("gateway/src/new.rs", "")]);
