@@ -1,7 +1,7 @@
 //! Publishes into channels, for REST, links and frontends.
 
 use crate::{
-    broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published},
+    broker::{Broker, BrokerError, NewPublication, Published},
     telemetry::{SpanKind, TraceSpan},
 };
 use futures_util::TryFutureExt as _;
@@ -15,8 +15,11 @@ use std::sync::Arc;
 use tracing::Instrument as _;
 
 mod content;
+mod identity;
 #[cfg(test)]
 mod tests;
+
+pub use identity::{CallerIdentity, CallerKey};
 
 /// Limits of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +38,6 @@ impl Default for PublishLimits {
     }
 }
 
-/// The caller's idempotency key of a publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallerKey {
-    /// The name of the API key. Keys of different callers are independent.
-    pub scope: Box<str>,
-    /// 1 to 255 visible ASCII characters.
-    key: Box<str>,
-}
-
-impl CallerKey {
-    /// Checks a key.
-    pub fn new(scope: &str, key: &str) -> Result<Self, Refusal> {
-        let valid = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-        if !valid {
-            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key must be 1 to 255 visible ASCII characters."));
-        }
-        Ok(Self { scope: scope.into(), key: key.into() })
-    }
-}
-
 /// A publication that is not checked yet.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -70,8 +53,8 @@ pub struct Draft {
     pub info: Option<Box<ClientInfo>>,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,
-    /// The caller's idempotency key.
-    pub key: Option<CallerKey>,
+    /// What tells a repeat from a new publish.
+    pub identity: Option<CallerIdentity>,
 }
 
 impl Draft {
@@ -85,14 +68,14 @@ impl Draft {
             ContentBody::Text(text) => Content::Text(text.into()),
             ContentBody::Bytes(bytes) => Content::Bytes(bytes.into()),
         };
-        Ok(Self { channel, content, tags, ephemeral, info: None, traceparent: None, key: None })
+        Ok(Self { channel, content, tags, ephemeral, info: None, traceparent: None, identity: None })
     }
 
-    /// Adds the trace context and the idempotency key.
+    /// Adds the trace context and the identity.
     #[must_use]
-    pub fn within(mut self, traceparent: Option<Box<str>>, key: Option<CallerKey>) -> Self {
+    pub fn within(mut self, traceparent: Option<Box<str>>, identity: Option<CallerIdentity>) -> Self {
         self.traceparent = traceparent;
-        self.key = key;
+        self.identity = identity;
         self
     }
 
@@ -158,20 +141,22 @@ impl Publisher {
         let options = self.options(&draft.channel)?;
         self.check(&draft)?;
         content::check(options, &draft.content, &mut draft.tags)?;
+        if matches!(draft.identity, Some(CallerIdentity::Producer(_))) {
+            check_stored(options, draft.ephemeral)?;
+        }
         let step = TraceSpan::begin(SpanKind::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
-        let idempotency =
-            draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
-        let key = idempotency.as_ref().map(|k| k.key.clone());
+        let identity = draft.identity.clone().map(|identity| identity.for_broker(|| draft.fingerprint()));
         let publication = NewPublication {
             content: draft.content,
             tags: draft.tags,
             info: draft.info,
             traceparent: step.traceparent(),
             retention: if draft.ephemeral { None } else { options.retention },
-            idempotency,
+            identity,
         };
         let span = step.span().clone();
-        let refusal = move |error: BrokerError| with_key(error.into(), key.as_deref());
+        let identity = draft.identity;
+        let refusal = move |error: BrokerError| CallerIdentity::refusal(identity.as_ref(), error);
         match self.broker.hand_over(&draft.channel, publication).instrument(span.clone()).await {
             Ok(answer) => Ok(answer.instrument(span).map_err(refusal)),
             Err(error) => Err(refusal(error)),
@@ -204,14 +189,14 @@ impl Publisher {
     }
 }
 
-// NL-2.8
-/// Adds the idempotency key to a refusal of unknown outcome.
-fn with_key(mut refusal: Refusal, key: Option<&str>) -> Refusal {
-    if refusal.code == ErrorCode::OutcomeUnknown {
-        refusal.detail = match key {
-            Some(key) => format!("The store did not confirm in time. Send the request again with the same idempotency key, {key}."),
-            None => "The store did not confirm in time, and the request had no idempotency key: a repeat may publish twice. Send a key with every request.".into(),
-        };
-    }
-    refusal
+/// A producer's numbers are kept beside the history, so they need one.
+fn check_stored(options: &ChannelOptions, ephemeral: bool) -> Result<(), Refusal> {
+    let detail = match options.retention {
+        Some(_) if !ephemeral => return Ok(()),
+        Some(_) => "An ephemeral publication cannot have a `producer`, because nothing of it is stored. Leave out one of both.",
+        None => {
+            "The channel's namespace keeps no history, so a publication cannot have a `producer`. Leave it out, or set history_size and history_ttl for the namespace."
+        }
+    };
+    Err(Refusal::new(ErrorCode::InvalidProducer, detail))
 }

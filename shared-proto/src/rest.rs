@@ -1,6 +1,7 @@
 //! Request and response bodies of the gateway's REST interface.
 
-use crate::json::{objects, or_default, present};
+use crate::json::{objects, optional_object, or_default, present};
+use crate::producer::Producer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -34,6 +35,9 @@ pub struct PublishRequest {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
+    /// The number that a producer gave to this publish. It excludes `Idempotency-Key` and `ephemeral`.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<Producer>,
 }
 
 /// The position of a publication in its channel. In a channel without history, the epoch is empty and the offset is 0.
@@ -148,6 +152,9 @@ pub struct Problem {
     pub retryable: bool,
     /// The error and what to do about it.
     pub detail: String,
+    /// With `sequence_gap`: the number that the producer has to send next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
 }
 
 /// Body of a request to publish several publications.
@@ -188,6 +195,9 @@ pub struct BatchItem {
     /// The idempotency key, with the meaning of the header `Idempotency-Key` of a single publication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The number that a producer gave to this publish. It excludes `idempotency_key` and `ephemeral`.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<Producer>,
 }
 
 /// Response to a [`BatchRequest`].

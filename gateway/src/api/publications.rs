@@ -7,7 +7,7 @@ use super::{
 use crate::{
     broker::BrokerError,
     node::Node,
-    publish::{CallerKey, Draft},
+    publish::{CallerIdentity, CallerKey, Draft},
 };
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::{
@@ -49,7 +49,8 @@ pub(super) async fn publish_into(
     body: PublishRequest,
 ) -> Result<HttpResponse, ApiError> {
     let content = ContentMembers { data: body.data, text: body.text, data_base64: body.data_base64 }.read()?;
-    let draft = Draft::parse(channel, content, body.tags, body.ephemeral)?.within(headers.traceparent, headers.key);
+    let identity = CallerIdentity::new(headers.key, body.producer)?;
+    let draft = Draft::parse(channel, content, body.tags, body.ephemeral)?.within(headers.traceparent, identity);
     let published = node.publisher.publish(draft).await?;
     let mut response = HttpResponse::Ok();
     if published.replayed {
@@ -107,7 +108,8 @@ fn contents(items: Vec<BatchItem>) -> Result<Vec<(BatchItem, ContentBody)>, ApiE
 
 fn draft(scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem, content: ContentBody) -> Result<Draft, Refusal> {
     let key = item.idempotency_key.map(|key| CallerKey::new(&scope.0, &key)).transpose()?;
-    Ok(Draft::parse(&item.channel, content, item.tags, item.ephemeral)?.within(traceparent, key))
+    let identity = CallerIdentity::new(key, item.producer)?;
+    Ok(Draft::parse(&item.channel, content, item.tags, item.ephemeral)?.within(traceparent, identity))
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod document;
 mod link;
+mod producers;
 mod resources;
 
 use super::configure;

@@ -30,7 +30,9 @@ pub use redis::{
 };
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
-pub use types::{Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, Published, Readiness, UserSubscription};
+pub use types::{
+    Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, PublishIdentity, Published, Readiness, UserSubscription,
+};
 
 /// The broker that the settings choose. An enum, so that its methods need no boxed futures.
 pub enum Broker {

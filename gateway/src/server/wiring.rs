@@ -189,6 +189,7 @@ fn memory(settings: &Settings) -> MemoryLimits {
     MemoryLimits {
         idempotency_ttl: settings.idempotency.ttl,
         idempotency_keys: settings.idempotency.max_keys,
+        producers: settings.broker.producers,
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,
         position_ttl: settings.broker.position_ttl,

@@ -176,6 +176,8 @@ section! {
         history_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
         /// Limit of idle channels whose position is remembered (memory broker only).
         idle_channels: usize = 1..=100_000_000,
+        /// Limit of producers whose numbers are remembered (memory broker only).
+        producers: usize = 1..=100_000_000,
         /// How long a position is remembered after the last publication expired.
         position_ttl: Duration = MINUTE..=3650 * DAY,
     }

@@ -48,6 +48,7 @@ mod explore;
 mod final_phase;
 mod node;
 mod plan;
+mod producers;
 mod publisher;
 mod run;
 mod situations;

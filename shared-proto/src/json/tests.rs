@@ -1,5 +1,5 @@
 use super::{testing::check_members, *};
-use crate::{link, rest};
+use crate::{link, producer::Producer, rest};
 
 #[derive(Debug, Deserialize)]
 struct Inner {
@@ -105,10 +105,13 @@ fn errors_in_frames_of_the_link_name_the_member() {
 
 #[test]
 fn rest_requests_follow_the_json_rules() {
-    check_members::<rest::PublishRequest>(r#"{"data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true}"#, &["data"]);
+    let producer = r#"{"id":"p","epoch":1,"seq":2}"#;
+    check_members::<Producer>(producer, &[]);
+    let whole = format!(r#"{{"data":{{}},"text":"t","data_base64":"","tags":{{"a":"b"}},"ephemeral":true,"producer":{producer}}}"#);
+    check_members::<rest::PublishRequest>(&whole, &["data"]);
     check_members::<rest::BatchRequest>(r#"{"publications":[{"channel":"a","data":1}]}"#, &[]);
-    let item = r#"{"channel":"a","data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k"}"#;
-    check_members::<rest::BatchItem>(item, &["data"]);
+    let item = format!(r#"{{"channel":"a","idempotency_key":"k",{}"#, &whole[1..]);
+    check_members::<rest::BatchItem>(&item, &["data"]);
     check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
     check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
 }
@@ -120,7 +123,7 @@ fn rest_responses_follow_the_json_rules() {
     let info = r#"{"user":"a","client":"c","conn_info":{},"chan_info":{}}"#;
     let publication = format!(r#"{{"offset":1,"data":{{}},"text":"t","data_base64":"","tags":{{"a":"b"}},"info":{info},"time":1}}"#);
     check_members::<rest::PublicationBody>(&publication, &["data"]);
-    let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d"}"#;
+    let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d","expected":7}"#;
     check_members::<rest::Problem>(problem, &[]);
     check_members::<rest::HistoryBody>(r#"{"epoch":"e","offset":1,"publications":[{"offset":1,"data":1,"time":1}]}"#, &[]);
     check_members::<rest::BatchResult>(&format!(r#"{{"position":{position},"replayed":true,"error":{problem}}}"#), &[]);

@@ -2,9 +2,9 @@
 
 use super::{
     MemoryLimits,
-    idempotency::{Idempotency, Request},
     idle::IdleChannels,
     presence::Presence,
+    repeats::{Identity, Repeats},
     revocations::Revocations,
     shard::Shard,
     users::UserSubscriptions,
@@ -13,8 +13,8 @@ use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Published, UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Tick, UserId,
-    WorkerId, WorkerSet, lock,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Span, Tick,
+    UserId, WorkerId, WorkerSet, lock,
 };
 use std::{
     hash::BuildHasher,
@@ -41,7 +41,7 @@ pub(super) struct Store {
     hasher: foldhash::fast::RandomState,
     mailboxes: Vec<Arc<Mailbox>>,
     idle: IdleChannels,
-    idempotency: Mutex<Idempotency>,
+    repeats: Box<Repeats>,
     users: Mutex<UserSubscriptions>,
     revocations: Box<Mutex<Revocations>>,
     /// Size of all histories together, in bytes.
@@ -63,7 +63,7 @@ impl Store {
             hasher: foldhash::fast::RandomState::default(),
             mailboxes,
             idle: IdleChannels::new(limits.idle_channels, limits.position_ttl),
-            idempotency: Mutex::new(Idempotency::new(limits.idempotency_ttl, limits.idempotency_keys)),
+            repeats: Box::new(Repeats::new(limits)),
             users: Mutex::new(UserSubscriptions::new(limits.subscriptions_per_user, limits.user_subscriptions)),
             revocations: Box::new(Mutex::new(Revocations::new(limits.revocations))),
             bytes: AtomicUsize::new(0),
@@ -73,14 +73,17 @@ impl Store {
     }
 
     pub(super) fn publish(&self, now: Now, channel: &ChannelName, new: NewPublication) -> Result<Published, BrokerError> {
-        let NewPublication { content, tags, info, traceparent, retention, idempotency } = new;
-        let request = idempotency.map(|key| Request::new(channel, key));
+        let NewPublication { content, tags, info, traceparent, retention, identity } = new;
+        let identity = identity.map(|identity| Identity::new(channel, identity));
+        if retention.is_none() && matches!(identity, Some(Identity::Producer(_))) {
+            return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
+        }
         let publication = Publication { position: None, content, tags, info, time_ms: now.unix_ms, traceparent };
-        // One lock covers the position, the history, the mailboxes and the idempotency key. So all of them have the same order, and a
-        // repeat finds all of them changed or none.
+        // One lock covers the position, the history, the mailboxes and the identity. So all of them have the same order, and a repeat finds
+        // all of them changed or none.
         let mut shard = self.shard_of(channel);
-        if let Some(request) = &request
-            && let Some(published) = lock(&self.idempotency).recall(request, now.tick)?
+        if let Some(identity) = &identity
+            && let Some(published) = self.repeats.find(channel, identity, now.tick, || shard.top(channel, now.tick, &self.idle))?
         {
             return Ok(published);
         }
@@ -92,8 +95,8 @@ impl Store {
             None => (None, Arc::new(publication)),
         };
         let woken = self.deliver(&shard, channel, &Delivery::Publication(publication));
-        if let Some(request) = request {
-            lock(&self.idempotency).remember(request, position, now.tick);
+        if let Some(identity) = identity {
+            self.repeats.remember(channel, identity, position.map(Span::from).zip(retention), now.tick);
         }
         drop(shard);
         self.wake(woken);
@@ -176,20 +179,22 @@ impl Store {
     /// Removes all other expired data.
     pub(super) fn sweep_rest(&self, now: Now) {
         self.idle.sweep(now.tick);
-        lock(&self.idempotency).sweep(now.tick);
+        self.repeats.sweep(now.tick);
         lock(&self.users).sweep(now.unix_ms / 1000);
     }
 
     pub(super) fn stats(&self) -> BrokerStats {
         let (idle_channels, idle_evicted) = self.idle.stats();
-        let (idempotency_keys, idempotency_evicted) = lock(&self.idempotency).stats();
+        let [(idempotency_keys, idempotency_evicted), (producers, producers_evicted)] = self.repeats.stats();
         let user_subscriptions = lock(&self.users).len();
         let rest = BrokerStats {
             idle_channels,
             idempotency_keys,
+            producers,
             user_subscriptions,
             idle_evicted,
             idempotency_evicted,
+            producers_evicted,
             ..BrokerStats::default()
         };
         (0..Self::SHARDS).fold(rest, |mut sum, shard| {

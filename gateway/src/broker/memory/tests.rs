@@ -26,6 +26,7 @@ crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "mul
 const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,
     idempotency_keys: 10,
+    producers: 10,
     history_bytes: 100_000,
     position_ttl: HOUR,
     idle_channels: 10,
@@ -201,7 +202,7 @@ fn a_publication_larger_than_the_bound_is_delivered_and_not_kept() {
 fn idempotency_keys_are_bounded_and_the_oldest_go_first() {
     let store = store(&LIMITS);
     let publish = |n: usize| {
-        let publication = NewPublication { idempotency: Some(key("api", &n.to_string(), 1)), ..kept(n, retention(100, HOUR)) };
+        let publication = NewPublication { identity: Some(key("api", &n.to_string(), 1)), ..kept(n, retention(100, HOUR)) };
         store.publish(at(0), &channel("c"), publication).expect("published").replayed
     };
     assert!((0..12).all(|n| !publish(n)));

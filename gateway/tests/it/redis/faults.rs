@@ -381,7 +381,7 @@ async fn two_nodes_deliver_each_others_publications() {
             assert_eq!(offset(&inbox.publication().await.1), number);
         }
     }
-    let with = |body| NewPublication { idempotency: Some(key("api", "k", body)), ..kept("x", retention(10, KEEP.ttl)) };
+    let with = |body| NewPublication { identity: Some(key("api", "k", body)), ..kept("x", retention(10, KEEP.ttl)) };
     let once = first.publish(&channel("once"), with(1)).await.expect("published");
     assert_eq!(second.publish(&channel("once"), with(1)).await.expect("answered").position, once.position);
     assert_eq!(second.publish(&channel("once"), with(2)).await, Err(BrokerError::IdempotencyMismatch));

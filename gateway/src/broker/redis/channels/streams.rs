@@ -1,8 +1,8 @@
 //! Publishes to streams and reads from them.
 
-use super::channel_index::ChannelIndex;
+use super::{channel_index::ChannelIndex, publish_answer::PublishAnswer};
 use crate::broker::{
-    Announcement, BrokerError, IdempotencyKey, NewPublication, Published,
+    Announcement, BrokerError, IdempotencyKey, NewPublication, PublishIdentity, Published,
     redis::{
         commands::{
             job::{Command, Resend, Target},
@@ -19,7 +19,7 @@ use crate::broker::{
         subscriptions::subscriptions::Subscriptions,
     },
 };
-use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention};
+use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention, Span};
 use redis::{Cmd, Value};
 use std::{
     hash::BuildHasher as _,
@@ -56,12 +56,15 @@ impl Streams {
         channel: &ChannelName,
         new: NewPublication,
     ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
-        let NewPublication { content, tags, info, traceparent, retention, idempotency } = new;
+        let NewPublication { content, tags, info, traceparent, retention, identity } = new;
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let publication = Publication { position: None, content, tags, info, time_ms, traceparent };
-        let (cmd, resend) = match (retention, idempotency) {
-            (Some(retention), key) => (self.store(channel, &publication, retention, key), Resend::UntilDeadline),
-            (None, Some(key)) => (self.publish_ephemeral(channel, &publication, &key), Resend::UntilDeadline),
+        let (cmd, resend) = match (retention, identity) {
+            (Some(retention), identity) => (self.store(channel, &publication, retention, identity), Resend::UntilDeadline),
+            (None, Some(PublishIdentity::Producer(_))) => {
+                return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
+            }
+            (None, Some(PublishIdentity::Key(key))) => (self.publish_ephemeral(channel, &publication, &key), Resend::UntilDeadline),
             (None, None) => (self.publish_only(channel, &codec::encode_ephemeral(&publication)), Resend::Never),
         };
         let (answer, channel) = (self.write(channel, cmd, resend).await?, channel.clone());
@@ -69,17 +72,25 @@ impl Streams {
     }
 
     // NL-2.3
-    fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
+    fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, identity: Option<PublishIdentity>) -> Cmd {
+        let (key, producer) = match identity {
+            Some(PublishIdentity::Key(key)) => (Some(key), None),
+            Some(PublishIdentity::Producer(number)) => (None, Some(number)),
+            None => (None, None),
+        };
         let (key_name, fingerprint, lifetime) = match key {
             Some(key) => (self.keys.idempotency(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
             // The gateway makes a key, so that a lane can send the command again after a lost answer. No other publish has this key.
             None => (self.keys.idempotency(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
         };
-        let keys = [self.keys.meta(channel), self.keys.stream(channel), key_name];
+        let mut keys = vec![self.keys.meta(channel), self.keys.stream(channel)];
+        keys.extend(producer.as_ref().map(|_| self.keys.producers(channel)));
+        keys.push(key_name);
         let mut cmd = call(&SCRIPTS.publish, &keys);
         cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_body(publication));
         cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.position_ttl.max(retention.ttl)));
         cmd.arg(fingerprint).arg(millis(lifetime)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
+        cmd.arg(producer.map(|it| format!("{} {} {}", it.epoch(), it.seq(), it.id())).unwrap_or_default());
         cmd
     }
 
@@ -102,29 +113,34 @@ impl Streams {
         if matches!(answer, Value::Int(_)) {
             return Ok(Published { position: None, replayed: false });
         }
-        let (what, position, is_first) = outcome(answer).ok_or_else(unexpected_answer)?;
+        let answer = PublishAnswer::read(answer).ok_or_else(unexpected_answer)?;
         // A name is added with the first publication, and sometimes again, in case a node ended before it wrote the name.
-        if position.is_some_and(|position| is_first || position.offset.is_power_of_two()) {
+        if answer.is_first() || answer.position().is_some_and(|position| position.offset.is_power_of_two()) {
             self.channel_index.add([channel]);
         }
-        match &*what {
-            "stored" => {
-                let position = position.ok_or_else(unexpected_answer)?;
-                self.subscriptions.acknowledged(channel, position);
+        match answer {
+            PublishAnswer::Stored { position, is_announced, .. } => {
+                if is_announced {
+                    self.subscriptions.acknowledged(channel, position);
+                } else {
+                    self.unannounced(channel);
+                }
                 Ok(Published { position: Some(position), replayed: false })
             }
-            "replayed" => Ok(Published { position, replayed: true }),
-            "announced" => Ok(Published { position: None, replayed: false }),
-            "unannounced" => {
-                self.counters.unannounced.add(1);
-                tracing::error!(%channel, "Redis stored a publication but refused PUBLISH; subscribers get it from the history. Give the user of redis.url the right to PUBLISH");
-                // The audits of other nodes report the top to their own subscribers.
-                self.subscriptions.mark_dirty(channel);
-                Ok(Published { position: Some(position.ok_or_else(unexpected_answer)?), replayed: false })
-            }
-            "mismatch" => Err(BrokerError::IdempotencyMismatch),
-            _ => Err(unexpected_answer()),
+            PublishAnswer::Announced => Ok(Published { position: None, replayed: false }),
+            PublishAnswer::Replayed(span) => Ok(Published { position: span.map(Span::end), replayed: true }),
+            PublishAnswer::Mismatch => Err(BrokerError::IdempotencyMismatch),
+            PublishAnswer::Gap(expected) => Err(BrokerError::SequenceGap { expected }),
+            PublishAnswer::Fenced(epoch) => Err(BrokerError::ProducerFenced { epoch }),
         }
+    }
+
+    // NL-2.2
+    fn unannounced(&self, channel: &ChannelName) {
+        self.counters.unannounced.add(1);
+        tracing::error!(%channel, "Redis stored a publication but refused PUBLISH; subscribers get it from the history. Give the user of redis.url the right to PUBLISH");
+        // The audits of other nodes report the top to their own subscribers.
+        self.subscriptions.mark_dirty(channel);
     }
 
     pub(crate) async fn announce(&self, channel: &ChannelName, announcement: &Announcement) -> Result<(), BrokerError> {
@@ -172,19 +188,6 @@ impl Streams {
 /// Limits of one read, in entries and bytes. Redis executes no other command during a read, so it must be short.
 const ENTRIES: usize = 10_000;
 const BYTES: usize = 16 << 20;
-
-/// Reads an answer of a script: what it did, the position of the publication, and whether the history was empty before.
-fn outcome(value: Value) -> Option<(String, Option<Position>, bool)> {
-    let mut parts = match value {
-        Value::Array(parts) => parts.into_iter().map(text),
-        _ => return None,
-    };
-    let mut next = || parts.next().flatten();
-    let (what, epoch, offset, first) = (next()?, next(), next(), next());
-    // A publication that is not stored has no position.
-    let position = || Some(Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset?.parse().ok()? });
-    Some((what, position(), first.as_deref() == Some("1")))
-}
 
 fn page(value: Value, limit: PageLimit) -> Option<Page> {
     let Value::Array(parts) = value else { return None };

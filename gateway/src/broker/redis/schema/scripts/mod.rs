@@ -31,7 +31,12 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         Script::new(text)
     };
     Scripts {
-        publish: script(concat!(include_str!("timeline.lua"), include_str!("out_of_order.lua"), include_str!("publish.lua"))),
+        publish: script(concat!(
+            include_str!("timeline.lua"),
+            include_str!("out_of_order.lua"),
+            include_str!("producer.lua"),
+            include_str!("publish.lua")
+        )),
         publish_ephemeral: script(concat!(include_str!("out_of_order.lua"), include_str!("publish_ephemeral.lua"))),
         read: script(concat!(include_str!("timeline.lua"), include_str!("read.lua"))),
         presence_add: script(include_str!("presence_add.lua")),

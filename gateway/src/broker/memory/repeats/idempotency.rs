@@ -18,7 +18,7 @@ struct Name {
 
 /// A publish with an idempotency key.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(in super::super) struct Request {
     name: Arc<Name>,
     fingerprint: [u8; 32],
 }
