@@ -7,18 +7,21 @@ use crate::{
 use futures_util::TryFutureExt as _;
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Content, Data, ErrorCode, Refusal, Tags},
+    model::{ChannelName, ClientInfo, Content, ErrorCode, Refusal, Tags},
 };
-use sha2::{Digest, Sha256};
 use shared_proto::content::ContentBody;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
+mod all_or_none;
 mod content;
+mod fingerprint;
 mod identity;
 #[cfg(test)]
 mod tests;
 
+pub use all_or_none::DraftAll;
+use fingerprint::Fingerprint;
 pub use identity::{CallerIdentity, CallerKey};
 
 /// Limits of a publication.
@@ -61,13 +64,7 @@ impl Draft {
     /// Makes the draft of a service, with a checked name and valid content.
     pub fn parse(channel: &str, content: ContentBody, tags: Tags, ephemeral: bool) -> Result<Self, Refusal> {
         let channel = parse_channel(channel)?;
-        let content = match content {
-            ContentBody::Json(data) => {
-                Data::parse(&data).map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The data {e}.")))?.into()
-            }
-            ContentBody::Text(text) => Content::Text(text.into()),
-            ContentBody::Bytes(bytes) => Content::Bytes(bytes.into()),
-        };
+        let content = content::parse(content)?;
         Ok(Self { channel, content, tags, ephemeral, info: None, traceparent: None, identity: None })
     }
 
@@ -82,23 +79,16 @@ impl Draft {
     // NL-2.9
     /// A digest of everything that makes two requests equal.
     fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        part(self.channel.as_bytes());
-        part(self.content.as_bytes());
-        part(&[u8::from(self.ephemeral)]);
-        for (key, value) in &self.tags {
-            part(key.as_bytes());
-            part(value.as_bytes());
-        }
+        let mut parts = Fingerprint::default();
+        parts.add(self.channel.as_bytes());
+        parts.add(self.content.as_bytes());
+        parts.add(&[u8::from(self.ephemeral)]);
+        parts.add_tags(&self.tags);
         // JSON has no part of its own, so that keys from before there was other content keep their fingerprint.
         if self.content.as_json().is_none() {
-            part(self.content.kind().as_bytes());
+            parts.add(self.content.kind().as_bytes());
         }
-        hash.finalize().into()
+        parts.finish()
     }
 }
 
@@ -139,7 +129,7 @@ impl Publisher {
     /// Passes a draft to the broker. The returned future resolves as [`Self::publish`] does. See [`Broker::hand_over`].
     pub async fn hand_over(&self, mut draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         let options = self.options(&draft.channel)?;
-        self.check(&draft)?;
+        self.check(&draft.content, &draft.tags)?;
         content::check(options, &draft.content, &mut draft.tags)?;
         if matches!(draft.identity, Some(CallerIdentity::Producer(_))) {
             check_stored(options, draft.ephemeral)?;
@@ -172,17 +162,17 @@ impl Publisher {
         Ok(())
     }
 
-    fn check(&self, draft: &Draft) -> Result<(), Refusal> {
-        self.check_size(draft.content.size())?;
-        let (count, limit) = (draft.tags.len(), self.limits.tags);
+    fn check(&self, content: &Content, tags: &Tags) -> Result<(), Refusal> {
+        self.check_size(content.size())?;
+        let (count, limit) = (tags.len(), self.limits.tags);
         if count > limit {
             return Err(Refusal::new(ErrorCode::LimitExceeded, format!("There are {count} tags; {limit} are allowed.")));
         }
-        let (bytes, limit) = (draft.tags.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>(), self.limits.tag_bytes);
+        let (bytes, limit) = (tags.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>(), self.limits.tag_bytes);
         if bytes > limit {
             return Err(Refusal::new(ErrorCode::LimitExceeded, format!("The tags have {bytes} bytes; {limit} are allowed.")));
         }
-        if draft.tags.keys().any(String::is_empty) {
+        if tags.keys().any(String::is_empty) {
             return Err(Refusal::new(ErrorCode::BadRequest, "A tag has an empty name."));
         }
         Ok(())

@@ -141,6 +141,12 @@ pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
     Ok(all.into_iter().map(|Object(each)| each).collect())
 }
 
+/// Reads an array of objects or `null`. For `#[serde(default, deserialize_with = …)]`.
+pub fn optional_objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
+    let all = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
+    Ok(all.map(|all| all.into_iter().map(|Object(each)| each).collect()))
+}
+
 /// Reads `null` as the default value, like a missing member. For `#[serde(default, deserialize_with = …)]`.
 pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)

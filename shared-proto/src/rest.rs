@@ -1,6 +1,6 @@
 //! Request and response bodies of the gateway's REST interface.
 
-use crate::json::{objects, optional_object, or_default, present};
+use crate::json::{objects, optional_object, optional_objects, or_default, present};
 use crate::producer::Producer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -38,6 +38,31 @@ pub struct PublishRequest {
     /// The number that a producer gave to this publish. It excludes `Idempotency-Key` and `ephemeral`.
     #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub producer: Option<Producer>,
+    /// Instead of one publication: 2 to 256, of which all are stored or none, with consecutive offsets. Excludes `data`, `text`, `data_base64`,
+    /// `tags` and `ephemeral`.
+    #[serde(default, deserialize_with = "optional_objects", skip_serializing_if = "Option::is_none")]
+    pub publications: Option<Vec<PublishItem>>,
+}
+
+/// One of the publications of a [`PublishRequest`] that are stored together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PublishItem {
+    /// Any JSON, `null` included. The gateway does not interpret it. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub data: Option<Box<RawValue>>,
+    /// A text, where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Bytes as base64 with padding (RFC 4648, section 4), where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// Tags, which subscribers receive with the data. The tag `content-type` is the content type of `text` or `data_base64`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The position of a publication in its channel. In a channel without history, the epoch is empty and the offset is 0.
@@ -48,6 +73,18 @@ pub struct PositionBody {
     pub epoch: String,
     /// A number that grows by one with each publication.
     pub offset: u64,
+}
+
+/// The positions of publications that were stored together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpanBody {
+    /// The name of the channel's current timeline.
+    pub epoch: String,
+    /// The offset of the first one.
+    pub first: u64,
+    /// The offset of the last one.
+    pub last: u64,
 }
 
 /// One publication of a channel's history.

@@ -1,5 +1,6 @@
 //! Tests of all paths of the interface, with the memory broker.
 
+mod all_or_none;
 mod bad_input;
 mod document;
 mod link;

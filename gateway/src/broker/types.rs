@@ -21,6 +21,19 @@ pub struct NewPublication {
     pub identity: Option<PublishIdentity>,
 }
 
+/// Several publications for the history of one channel, of which all are stored or none.
+#[derive(Clone, Debug)]
+pub struct NewPublications {
+    /// Content and tags of each. At least one, and at most as many as the history keeps.
+    pub items: Vec<(Content, Tags)>,
+    /// The trace context of the publish (W3C `traceparent`).
+    pub traceparent: Option<Box<str>>,
+    /// The limits of the history.
+    pub retention: Retention,
+    /// What tells a repeat of this publish from a new one.
+    pub identity: Option<PublishIdentity>,
+}
+
 /// What tells a repeat of a publish from a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublishIdentity {
@@ -43,11 +56,19 @@ pub struct IdempotencyKey {
 
 /// The answer to a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// The position of the publication. None if it is not stored, or if it was stored earlier and its position is forgotten.
-    pub position: Option<Position>,
+pub struct Published<P = Position> {
+    /// Where the publication is stored, or with [`Span`](gateway_core::model::Span) several. None if it is not stored, or if it was stored
+    /// earlier and its position is forgotten.
+    pub position: Option<P>,
     /// Whether an earlier publish with the same identity did the work. This publish then changed nothing.
     pub replayed: bool,
+}
+
+impl<P> Published<P> {
+    /// The same answer with another kind of position.
+    pub fn map<Q>(self, position: impl FnOnce(P) -> Q) -> Published<Q> {
+        Published { position: self.position.map(position), replayed: self.replayed }
+    }
 }
 
 /// An error of the broker.

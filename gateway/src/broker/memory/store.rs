@@ -10,7 +10,8 @@ use super::{
     users::UserSubscriptions,
 };
 use crate::broker::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Published, UserSubscription, glob::Glob,
+    Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, NewPublications, PublishIdentity, Published,
+    UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Span, Tick,
@@ -74,12 +75,34 @@ impl Store {
 
     pub(super) fn publish(&self, now: Now, channel: &ChannelName, new: NewPublication) -> Result<Published, BrokerError> {
         let NewPublication { content, tags, info, traceparent, retention, identity } = new;
+        let publication = Publication { position: None, content, tags, info, time_ms: now.unix_ms, traceparent };
+        let published = self.carry_out(now, channel, [publication], retention, identity)?;
+        Ok(published.map(Span::end))
+    }
+
+    // NL-2.19
+    pub(super) fn publish_all(&self, now: Now, channel: &ChannelName, new: NewPublications) -> Result<Published<Span>, BrokerError> {
+        let NewPublications { items, traceparent, retention, identity } = new;
+        let publications = items.into_iter().map(|(content, tags)| {
+            let traceparent = traceparent.clone();
+            Publication { position: None, content, tags, info: None, time_ms: now.unix_ms, traceparent }
+        });
+        self.carry_out(now, channel, publications, Some(retention), identity)
+    }
+
+    fn carry_out(
+        &self,
+        now: Now,
+        channel: &ChannelName,
+        publications: impl IntoIterator<Item = Publication>,
+        retention: Option<Retention>,
+        identity: Option<PublishIdentity>,
+    ) -> Result<Published<Span>, BrokerError> {
         let identity = identity.map(|identity| Identity::new(channel, identity));
         if retention.is_none() && matches!(identity, Some(Identity::Producer(_))) {
             return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
         }
-        let publication = Publication { position: None, content, tags, info, time_ms: now.unix_ms, traceparent };
-        // One lock covers the position, the history, the mailboxes and the identity. So all of them have the same order, and a repeat finds
+        // One lock covers the positions, the history, the mailboxes and the identity. So all of them have the same order, and a repeat finds
         // all of them changed or none.
         let mut shard = self.shard_of(channel);
         if let Some(identity) = &identity
@@ -87,25 +110,30 @@ impl Store {
         {
             return Ok(published);
         }
-        let (position, publication) = match retention {
-            Some(retention) => {
-                let (position, publication) = shard.append(channel, publication, retention, now.tick, &self.idle);
-                (Some(position), publication)
-            }
-            None => (None, Arc::new(publication)),
-        };
-        let woken = self.deliver(&shard, channel, &Delivery::Publication(publication));
+        let (mut span, mut woken) = (None::<Span>, WorkerSet::default());
+        for publication in publications {
+            let publication = match retention {
+                Some(retention) => {
+                    let (position, publication) = shard.append(channel, publication, retention, now.tick, &self.idle);
+                    span = Some(span.map_or(position.into(), |span| Span { last: position.offset, ..span }));
+                    publication
+                }
+                None => Arc::new(publication),
+            };
+            self.deliver(&shard, channel, &Delivery::Publication(publication), &mut woken);
+        }
         if let Some(identity) = identity {
-            self.repeats.remember(channel, identity, position.map(Span::from).zip(retention), now.tick);
+            self.repeats.remember(channel, identity, span.zip(retention), now.tick);
         }
         drop(shard);
         self.wake(woken);
         self.reclaim(now.tick);
-        Ok(Published { position, replayed: false })
+        Ok(Published { position: span, replayed: false })
     }
 
     pub(super) fn announce(&self, channel: &ChannelName, announcement: Announcement) {
-        let woken = self.deliver(&self.shard_of(channel), channel, &Delivery::Announcement(announcement));
+        let mut woken = WorkerSet::default();
+        self.deliver(&self.shard_of(channel), channel, &Delivery::Announcement(announcement), &mut woken);
         self.wake(woken);
     }
 
@@ -212,16 +240,14 @@ impl Store {
         &self.mailboxes
     }
 
-    /// Puts a delivery into the mailboxes of all workers that subscribe. Returns the workers to wake after the lock is released.
-    fn deliver(&self, shard: &Shard, channel: &ChannelName, delivery: &Delivery) -> WorkerSet {
-        let mut woken = WorkerSet::default();
-        let Some((name, workers)) = shard.subscribers(channel) else { return woken };
+    /// Puts a delivery into the mailboxes of all workers that subscribe. Adds the workers to wake after the lock is released.
+    fn deliver(&self, shard: &Shard, channel: &ChannelName, delivery: &Delivery, woken: &mut WorkerSet) {
+        let Some((name, workers)) = shard.subscribers(channel) else { return };
         for worker in workers.iter() {
             if self.mailboxes.get(worker.index()).is_some_and(|mailbox| mailbox.enqueue(name, delivery.clone())) {
                 woken.insert(worker);
             }
         }
-        woken
     }
 
     fn wake(&self, workers: WorkerSet) {

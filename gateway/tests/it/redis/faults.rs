@@ -3,13 +3,13 @@
 use super::support::{KEEP, config, eventually, mailboxes, not_ready, publish, ready, start};
 use futures_util::future::join_all;
 use gateway::{
-    broker::{Broker, BrokerError, Delivery, MailboxEntry, NewPublication, Readiness, RedisConfig, TopReason},
+    broker::{Broker, BrokerError, Delivery, MailboxEntry, NewPublication, NewPublications, Readiness, RedisConfig, TopReason},
     testing::{
-        fixtures::{ALL, Inbox, channel, ephemeral, json, kept, key, offset, retention, worker},
+        fixtures::{ALL, Inbox, channel, data, ephemeral, json, kept, key, offset, retention, worker},
         internals::DELIVERY_TIMEOUT,
     },
 };
-use gateway_core::model::{Position, ReadRange};
+use gateway_core::model::{Position, ReadRange, Tags};
 use redis_testing::{Impairment, Options, Proxy, Server, Signal};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -358,6 +358,11 @@ async fn a_key_of_another_type_fails_the_request_and_changes_nothing() {
     for name in ["c:meta", "c:stream"] {
         let Err(BrokerError::Unavailable(why)) = publish(&broker, name, 1).await else { panic!("published into {name}") };
         assert!(why.contains(&format!("test:{{{name}}}:meta, test:{{{name}}}:stream")), "the keys are named: {why}");
+    }
+    for name in ["c:meta", "c:stream"] {
+        let items = vec![(data(1).into(), Tags::new()); 3];
+        let several = NewPublications { items, traceparent: None, retention: KEEP, identity: None };
+        assert!(matches!(broker.publish_all(&channel(name), several).await, Err(BrokerError::Unavailable(_))), "{name}");
     }
     server.command(&["DEL", "test:{c:stream}:stream"]).await;
     assert_eq!(publish(&broker, "c:stream", 2).await.expect("published").offset, 1, "no offset was taken");

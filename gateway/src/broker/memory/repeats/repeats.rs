@@ -53,14 +53,14 @@ impl Repeats {
         identity: &Identity,
         now: Tick,
         top: impl FnOnce() -> u64,
-    ) -> Result<Option<Published>, BrokerError> {
+    ) -> Result<Option<Published<Span>>, BrokerError> {
         match identity {
             Identity::Key(request) => lock(&self.keys).recall(request, now),
             Identity::Producer(number) => {
                 let top = top();
                 match lock(&self.producers).judge(channel, number, top, now) {
                     Judgement::Next => Ok(None),
-                    Judgement::Done(span) => Ok(Some(Published { position: span.map(Span::end), replayed: true })),
+                    Judgement::Done(span) => Ok(Some(Published { position: span, replayed: true })),
                     Judgement::Gap(expected) => Err(BrokerError::SequenceGap { expected }),
                     Judgement::Fenced(epoch) => Err(BrokerError::ProducerFenced { epoch }),
                 }
@@ -71,7 +71,7 @@ impl Repeats {
     /// Remembers a publish that was carried out. `stored`: where, and the retention of the channel.
     pub(in super::super) fn remember(&self, channel: &ChannelName, identity: Identity, stored: Option<(Span, Retention)>, now: Tick) {
         match (identity, stored) {
-            (Identity::Key(request), _) => lock(&self.keys).remember(request, stored.map(|(span, _)| span.end()), now),
+            (Identity::Key(request), _) => lock(&self.keys).remember(request, stored.map(|(span, _)| span), now),
             (Identity::Producer(number), Some((span, retention))) => {
                 lock(&self.producers).record(channel, &number, span, retention.ttl, now);
             }

@@ -2,7 +2,7 @@
 
 use super::{channel_index::ChannelIndex, publish_answer::PublishAnswer};
 use crate::broker::{
-    Announcement, BrokerError, IdempotencyKey, NewPublication, PublishIdentity, Published,
+    Announcement, BrokerError, IdempotencyKey, NewPublication, NewPublications, PublishIdentity, Published,
     redis::{
         commands::{
             job::{Command, Resend, Target},
@@ -57,10 +57,9 @@ impl Streams {
         new: NewPublication,
     ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
         let NewPublication { content, tags, info, traceparent, retention, identity } = new;
-        let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        let publication = Publication { position: None, content, tags, info, time_ms, traceparent };
+        let publication = Publication { position: None, content, tags, info, time_ms: now_ms(), traceparent };
         let (cmd, resend) = match (retention, identity) {
-            (Some(retention), identity) => (self.store(channel, &publication, retention, identity), Resend::UntilDeadline),
+            (Some(retention), identity) => (self.store(channel, [&publication], retention, identity), Resend::UntilDeadline),
             (None, Some(PublishIdentity::Producer(_))) => {
                 return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
             }
@@ -68,11 +67,31 @@ impl Streams {
             (None, None) => (self.publish_only(channel, &codec::encode_ephemeral(&publication)), Resend::Never),
         };
         let (answer, channel) = (self.write(channel, cmd, resend).await?, channel.clone());
-        Ok(async move { self.published(&channel, answer.await?) })
+        Ok(async move { Ok(self.published(&channel, answer.await?, 1)?.map(Span::end)) })
+    }
+
+    // NL-2.19
+    /// Stores all publications or none.
+    pub(crate) async fn publish_all(&self, channel: &ChannelName, new: NewPublications) -> Result<Published<Span>, BrokerError> {
+        let NewPublications { items, traceparent, retention, identity } = new;
+        let (time_ms, count) = (now_ms(), items.len());
+        let publications: Vec<_> = items
+            .into_iter()
+            .map(|(content, tags)| Publication { position: None, content, tags, info: None, time_ms, traceparent: traceparent.clone() })
+            .collect();
+        let cmd = self.store(channel, &publications, retention, identity);
+        let answer = self.write(channel, cmd, Resend::UntilDeadline).await?.await?;
+        self.published(channel, answer, count)
     }
 
     // NL-2.3
-    fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, identity: Option<PublishIdentity>) -> Cmd {
+    fn store<'a>(
+        &self,
+        channel: &ChannelName,
+        publications: impl IntoIterator<Item = &'a Publication>,
+        retention: Retention,
+        identity: Option<PublishIdentity>,
+    ) -> Cmd {
         let (key, producer) = match identity {
             Some(PublishIdentity::Key(key)) => (Some(key), None),
             Some(PublishIdentity::Producer(number)) => (None, Some(number)),
@@ -87,10 +106,15 @@ impl Streams {
         keys.extend(producer.as_ref().map(|_| self.keys.producers(channel)));
         keys.push(key_name);
         let mut cmd = call(&SCRIPTS.publish, &keys);
-        cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_body(publication));
-        cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.position_ttl.max(retention.ttl)));
+        cmd.arg(self.keys.pubsub_channel(channel))
+            .arg(retention.size.max(1))
+            .arg(millis(retention.ttl))
+            .arg(millis(self.position_ttl.max(retention.ttl)));
         cmd.arg(fingerprint).arg(millis(lifetime)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
         cmd.arg(producer.map(|it| format!("{} {} {}", it.epoch(), it.seq(), it.id())).unwrap_or_default());
+        for publication in publications {
+            cmd.arg(codec::encode_body(publication));
+        }
         cmd
     }
 
@@ -108,27 +132,24 @@ impl Streams {
         cmd
     }
 
-    /// Reads the answer to a publish.
-    fn published(&self, channel: &ChannelName, answer: Value) -> Result<Published, BrokerError> {
-        if matches!(answer, Value::Int(_)) {
-            return Ok(Published { position: None, replayed: false });
-        }
-        let answer = PublishAnswer::read(answer).ok_or_else(unexpected_answer)?;
+    /// Reads the answer to a publish of `count` publications.
+    fn published(&self, channel: &ChannelName, answer: Value, count: usize) -> Result<Published<Span>, BrokerError> {
+        let answer = PublishAnswer::read(answer, count).ok_or_else(unexpected_answer)?;
         // A name is added with the first publication, and sometimes again, in case a node ended before it wrote the name.
-        if answer.is_first() || answer.position().is_some_and(|position| position.offset.is_power_of_two()) {
+        if answer.is_first() || answer.span().is_some_and(|span| span.first.next_power_of_two() <= span.last) {
             self.channel_index.add([channel]);
         }
         match answer {
-            PublishAnswer::Stored { position, is_announced, .. } => {
+            PublishAnswer::Stored { span, is_announced, .. } => {
                 if is_announced {
-                    self.subscriptions.acknowledged(channel, position);
+                    self.subscriptions.acknowledged(channel, span.end());
                 } else {
                     self.unannounced(channel);
                 }
-                Ok(Published { position: Some(position), replayed: false })
+                Ok(Published { position: Some(span), replayed: false })
             }
             PublishAnswer::Announced => Ok(Published { position: None, replayed: false }),
-            PublishAnswer::Replayed(span) => Ok(Published { position: span.map(Span::end), replayed: true }),
+            PublishAnswer::Replayed(span) => Ok(Published { position: span, replayed: true }),
             PublishAnswer::Mismatch => Err(BrokerError::IdempotencyMismatch),
             PublishAnswer::Gap(expected) => Err(BrokerError::SequenceGap { expected }),
             PublishAnswer::Fenced(epoch) => Err(BrokerError::ProducerFenced { epoch }),
@@ -211,6 +232,11 @@ fn page(value: Value, limit: PageLimit) -> Option<Page> {
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -223,9 +223,7 @@ impl Server {
 
     /// Does the same as `publish.lua`.
     fn publish(&mut self, keys: &[&[u8]], args: &[&[u8]]) -> Value {
-        let &[pubsub_channel, body, size, _, _, fingerprint, lifetime, _, _, producer, not_after] = args else {
-            panic!("eleven arguments")
-        };
+        let &[pubsub_channel, size, _, _, fingerprint, lifetime, _, _, producer, body, not_after] = args else { panic!("one body") };
         let producer = producer_number(text(producer));
         let (key, later) = keys[usize::from(producer.is_some())..].split_first().expect("its own");
         let (now, fingerprint) = (self.start.elapsed().as_millis() as u64, text(fingerprint));

@@ -71,8 +71,8 @@ impl Probe {
         let key = |part: &str| self.name(part);
         let channel = key("channel");
         let mut publish = call(&SCRIPTS.publish, &[key("meta"), key("stream"), key("producers"), key("idempotency")]);
-        publish.arg(&channel).arg("").arg(1).arg(LIFETIME_MS).arg(LIFETIME_MS).arg("").arg(LIFETIME_MS);
-        publish.arg("probe000").arg(publish_command).arg("0 0 probe").arg(NO_DEADLINE);
+        publish.arg(&channel).arg(1).arg(LIFETIME_MS).arg(LIFETIME_MS).arg("").arg(LIFETIME_MS);
+        publish.arg("probe000").arg(publish_command).arg("0 0 probe").arg("").arg(NO_DEADLINE);
         let mut read = call(&SCRIPTS.read, &[key("meta"), key("stream")]);
         read.arg("after").arg(0).arg(1).arg(1).arg(LIFETIME_MS).arg("probe000");
         let mut publish_ephemeral = call(&SCRIPTS.publish_ephemeral, &[key("ephemeral")]);
