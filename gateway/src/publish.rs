@@ -14,6 +14,7 @@ use std::sync::Arc;
 use tracing::Instrument as _;
 
 mod all_or_none;
+mod broadcast;
 mod content;
 mod fingerprint;
 mod identity;
@@ -21,6 +22,7 @@ mod identity;
 mod tests;
 
 pub use all_or_none::DraftAll;
+pub use broadcast::Broadcast;
 use fingerprint::Fingerprint;
 pub use identity::{CallerIdentity, CallerKey};
 
@@ -127,9 +129,14 @@ impl Publisher {
     }
 
     /// Passes a draft to the broker. The returned future resolves as [`Self::publish`] does. See [`Broker::hand_over`].
-    pub async fn hand_over(&self, mut draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
-        let options = self.options(&draft.channel)?;
+    pub async fn hand_over(&self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         self.check(&draft.content, &draft.tags)?;
+        self.hand_over_checked(draft).await
+    }
+
+    /// The same for a draft whose content and tags [`Self::check`] accepted.
+    async fn hand_over_checked(&self, mut draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
+        let options = self.options(&draft.channel)?;
         content::check(options, &draft.content, &mut draft.tags)?;
         if matches!(draft.identity, Some(CallerIdentity::Producer(_))) {
             check_stored(options, draft.ephemeral)?;

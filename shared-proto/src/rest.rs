@@ -260,6 +260,40 @@ pub struct BatchResult {
     pub error: Option<Problem>,
 }
 
+/// Body of a request to publish one publication into many channels.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BroadcastRequest {
+    /// Any JSON, `null` included. The gateway does not interpret it. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub data: Option<Box<RawValue>>,
+    /// A text, where the namespaces allow any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Bytes as base64 with padding (RFC 4648, section 4), where the namespaces allow any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// Tags, which subscribers receive with the data. The tag `content-type` is the content type of `text` or `data_base64`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
+    pub tags: BTreeMap<String, String>,
+    /// Not stored: only the current subscribers receive it, and it has no position.
+    #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
+    pub ephemeral: bool,
+    /// The channels. A broadcast has either `channels` or `users`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    /// The users whose personal channels get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<String>>,
+    /// Always refused, because each channel has an order of its own.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<Producer>,
+}
+
 /// One channel in the list of active channels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -142,14 +142,19 @@ pub(super) async fn batch(
         let draft = draft(&scope, headers.traceparent.clone(), item, content);
         answers.push(async { node.publisher.hand_over(draft?).await }.await);
     }
-    let mut results = Vec::with_capacity(count);
+    Ok(HttpResponse::Ok().json(BatchBody { results: results(answers).await }))
+}
+
+/// Waits for the answers to publications that were handed over.
+pub(super) async fn results<F: Future<Output = Result<Published, Refusal>>>(answers: Vec<Result<F, Refusal>>) -> Vec<BatchResult> {
+    let mut results = Vec::with_capacity(answers.len());
     for answer in answers {
         results.push(match async { answer?.await }.await {
             Ok(published) => BatchResult { position: Some(position(published.position)), replayed: published.replayed, error: None },
             Err(refusal) => BatchResult { position: None, replayed: false, error: Some(problem(&refusal)) },
         });
     }
-    Ok(HttpResponse::Ok().json(BatchBody { results }))
+    results
 }
 
 /// Takes the content out of each publication of a batch. If one has no valid content, the batch is refused, like one with a malformed member.

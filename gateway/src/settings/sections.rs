@@ -62,6 +62,8 @@ section! {
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Largest number of publications in one batch request.
         batch_entries: usize = 1..=100_000,
+        /// Largest number of channels or users of one broadcast.
+        broadcast: usize = 1..=1_000_000,
         /// Largest number of channels in one answer.
         page_entries: usize = 1..=100_000,
     }

@@ -115,6 +115,8 @@ fn rest_requests_follow_the_json_rules() {
     check_members::<rest::BatchRequest>(r#"{"publications":[{"channel":"a","data":1}]}"#, &[]);
     let item = format!(r#"{{"channel":"a","idempotency_key":"k",{}"#, &whole[1..]);
     check_members::<rest::BatchItem>(&item, &["data"]);
+    let broadcast = format!(r#"{{"channels":["a"],"users":["b"],{}"#, &whole[1..]);
+    check_members::<rest::BroadcastRequest>(&broadcast, &["data"]);
     check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
     check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
 }
