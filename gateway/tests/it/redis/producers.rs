@@ -1,12 +1,17 @@
 //! Producers over REST whose requests are shuffled, repeated and lost, while Redis restarts with and without its newest data.
 
+use super::support::{KEEP, config, mailboxes, ready, start};
 use crate::{
     public::{ask, start_with},
     store_errors::until,
 };
 use futures_util::future::join_all;
+use gateway::{
+    broker::{Broker, BrokerError, NewPublication, Published, RedisConfig},
+    testing::fixtures::{channel, kept, producer},
+};
 use rand::RngExt as _;
-use redis_testing::{Options, Server};
+use redis_testing::{Options, Server, Signal};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use std::{
@@ -191,4 +196,42 @@ async fn every_number_of_a_producer_is_stored_once_and_in_order_through_restarts
     let counts = [&proxy.dropped, &proxy.repeated, &progress.gaps, &progress.lost].map(|count| count.load(Relaxed));
     assert!(counts.iter().all(|count| *count > 0), "dropped, repeated, gaps, lost: {counts:?}");
     println!("{} stored; dropped, repeated, gaps, lost: {counts:?}; done without position: {}", stored.len(), progress.done.load(Relaxed));
+}
+
+/// Publishes into the channel `c`.
+async fn publish(broker: &Broker, seq: u64) -> Result<Published, BrokerError> {
+    broker.publish(&channel("c"), NewPublication { identity: Some(producer("p", 0, seq)), ..kept(seq, KEEP) }).await
+}
+
+// NL-2.16
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publishes_whose_answers_were_lost_get_the_answers_of_their_numbers() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(RedisConfig { deadline: Duration::from_secs(8), ..config(server.url()) }, mailboxes());
+    ready(&broker).await;
+    server.signal(Signal::STOP);
+    let all = tokio::spawn(async move { join_all((0..20).map(|seq| publish(&broker, seq))).await });
+    // Longer than the time limit of an answer: the gateway closes connections that still wait for answers.
+    sleep(Duration::from_millis(2500)).await;
+    server.signal(Signal::CONT);
+    let offsets: Vec<_> =
+        all.await.expect("no panic").into_iter().map(|done| done.expect("in time").position.expect("stored").offset).collect();
+    assert_eq!(offsets, (1..=20).collect::<Vec<_>>());
+}
+
+// NL-2.17
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_producer_that_is_ahead_of_its_channel_is_not_known() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    for seq in 0..3 {
+        publish(&broker, seq).await.expect("the next");
+    }
+    // As after a move of the slot that left a part behind: the records belong to another timeline.
+    for command in [&["HSET", "test:{c}:meta", "top", "2"][..], &["DEL", "test:{c}:meta"]] {
+        server.command(command).await;
+        assert_eq!(publish(&broker, 3).await, Err(BrokerError::SequenceGap { expected: 0 }), "{command:?}");
+    }
+    assert_eq!(publish(&broker, 0).await.expect("begins again").position.map(|at| at.offset), Some(1));
+    assert_eq!(publish(&broker, 1).await.expect("the next").position.map(|at| at.offset), Some(2));
 }

@@ -105,7 +105,8 @@ impl Streams {
         let mut keys = vec![self.keys.meta(channel), self.keys.stream(channel)];
         keys.extend(producer.as_ref().map(|_| self.keys.producers(channel)));
         keys.push(key_name);
-        let mut cmd = call(&SCRIPTS.publish, &keys);
+        let script = if producer.is_some() { &SCRIPTS.publish_with_producer } else { &SCRIPTS.publish };
+        let mut cmd = call(script, &keys);
         cmd.arg(self.keys.pubsub_channel(channel))
             .arg(retention.size.max(1))
             .arg(millis(retention.ttl))

@@ -207,7 +207,9 @@ impl Server {
         }
         let args: Vec<&[u8]> = cmd.args_iter().filter_map(|arg| if let Arg::Simple(arg) = arg { Some(arg) } else { None }).collect();
         match args[..] {
-            [b"EVALSHA", hash, keys, ref rest @ ..] if hash == SCRIPTS.publish.get_hash().as_bytes() => {
+            [b"EVALSHA", hash, keys, ref rest @ ..]
+                if [&SCRIPTS.publish, &SCRIPTS.publish_with_producer].iter().any(|script| hash == script.get_hash().as_bytes()) =>
+            {
                 let (keys, rest) = rest.split_at(number(keys) as usize);
                 self.publish(&keys[2..], rest)
             }

@@ -1,4 +1,4 @@
--- Included at the start of the script publish.
+-- Included at the start of the script that publishes with a producer.
 
 -- Number of producers that a channel remembers, and number of publishes of a producer whose positions are remembered.
 local PRODUCERS, POSITIONS = 64, 16

@@ -15,8 +15,7 @@
 -- script: XADD is the first write of the publication, and PUBLISH comes last. Before XADD, the script may only delete a stream that belongs to
 -- another timeline.
 local meta, stream = KEYS[1], KEYS[2]
-local producer_epoch, seq, producer = string.match(ARGV[9], '^(%d+) (%d+) (.+)$')
-local own = producer and 4 or 3
+local own = ARGV[9] == '' and 3 or 4
 local key = KEYS[own]
 
 -- NL-2.10
@@ -34,42 +33,46 @@ if refusal then return refusal end
 
 local epoch, top, forks, replid, changed = timeline(meta, stream, ARGV[7])
 -- NL-2.16
-local positions
-if producer then
+local producer_epoch, seq, producer, positions
+if own == 4 then
+    producer_epoch, seq, producer = string.match(ARGV[9], '^(%d+) (%d+) (.+)$')
     refusal, positions = judge(KEYS[3], producer, tonumber(producer_epoch), tonumber(seq), top)
     if refusal then return refusal end
 end
-local count = #ARGV - 10
-local function offset(i) return string.format('%.0f', top + i) end
-local function add(i) return { 'XADD', stream, 'MAXLEN', ARGV[2], offset(i) .. '-0', 'd', ARGV[9 + i] } end
-local added = redis.pcall(unpack(add(1)))
+local first = string.format('%.0f', top + 1)
+local add = { 'XADD', stream, 'MAXLEN', ARGV[2], first .. '-0', 'd', ARGV[10] }
+local added = redis.pcall(unpack(add))
 if type(added) == 'table' and added.err then
     if string.find(added.err, 'equal or smaller', 1, true) then
         epoch, forks, changed = ARGV[7], discard(stream, ARGV[7], epoch, top, forks), true
     end
     -- Any other error occurs again here, and ends the script with its own code.
-    redis.call(unpack(add(1)))
+    redis.call(unpack(add))
 end
 -- None of these fails: their offsets follow the first, and a script that has written may exceed maxmemory.
-for i = 2, count do redis.call(unpack(add(i))) end
-local last = offset(count)
+local count, last = #ARGV - 10, first
+for i = 2, count do
+    last = string.format('%.0f', top + i)
+    redis.call('XADD', stream, 'MAXLEN', ARGV[2], last .. '-0', 'd', ARGV[9 + i])
+end
 if changed then
     redis.call('HSET', meta, 'epoch', epoch, 'top', last, 'replid', replid, 'forks', forks)
 else
     redis.call('HSET', meta, 'top', last)
 end
 if producer then
-    local span = epoch .. ':' .. offset(1) .. ':' .. last
+    local span = epoch .. ':' .. first .. ':' .. last
     record_publish(KEYS[3], producer, producer_epoch, seq, span, positions, ARGV[4])
 end
 redis.call('SET', key, ARGV[5] .. ' ' .. epoch .. ' ' .. last, 'PX', ARGV[6])
-local first = redis.call('PTTL', stream) < 0 and 1 or 0
+local was_empty = redis.call('PTTL', stream) < 0 and 1 or 0
 redis.call('PEXPIRE', stream, ARGV[3])
 redis.call('PEXPIRE', meta, ARGV[4])
 -- NL-2.2
 local what = 'stored'
 for i = 1, count do
-    local receivers = redis.pcall(ARGV[8], ARGV[1], 'p' .. epoch .. offset(i) .. ' ' .. ARGV[9 + i])
+    local offset = i == count and last or string.format('%.0f', top + i)
+    local receivers = redis.pcall(ARGV[8], ARGV[1], 'p' .. epoch .. offset .. ' ' .. ARGV[9 + i])
     if type(receivers) == 'table' and receivers.err then what = 'unannounced' end
 end
-return { what, epoch, last, first }
+return { what, epoch, last, was_empty }

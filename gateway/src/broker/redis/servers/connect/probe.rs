@@ -70,7 +70,7 @@ impl Probe {
     pub(crate) fn trials(&self, publish_command: &'static str) -> Vec<Trial> {
         let key = |part: &str| self.name(part);
         let channel = key("channel");
-        let mut publish = call(&SCRIPTS.publish, &[key("meta"), key("stream"), key("producers"), key("idempotency")]);
+        let mut publish = call(&SCRIPTS.publish_with_producer, &[key("meta"), key("stream"), key("producers"), key("idempotency")]);
         publish.arg(&channel).arg(1).arg(LIFETIME_MS).arg(LIFETIME_MS).arg("").arg(LIFETIME_MS);
         publish.arg("probe000").arg(publish_command).arg("0 0 probe").arg("").arg(NO_DEADLINE);
         let mut read = call(&SCRIPTS.read, &[key("meta"), key("stream")]);
