@@ -14,7 +14,7 @@ mod sockets;
 
 use clap::{Parser, Subcommand};
 use result::Result;
-use scenarios::{encodings, fanout, flood, memory, publish, resubscribe, stuck};
+use scenarios::{broadcast, encodings, fanout, flood, memory, publish, resubscribe, stuck};
 use server::Binaries;
 
 /// Measures a gateway that it starts itself, on its own ports
@@ -40,6 +40,8 @@ enum Scenario {
     Flood(flood::Arguments),
     /// Publications with a history through one gateway into Redis, compared with redis-benchmark
     Publish(publish::Arguments),
+    /// A broadcast to 10,000 personal channels, compared with ten batches of 1,000
+    Broadcast(broadcast::Arguments),
     /// How long a node with very many channels needs to resubscribe all of them
     Resubscribe(resubscribe::Arguments),
 }
@@ -55,6 +57,7 @@ async fn main() -> Result {
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,
+            Scenario::Broadcast(arguments) => broadcast::run(&binaries, &arguments).await,
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };

@@ -56,6 +56,8 @@ pub struct ApiLimits {
     pub body: usize,
     /// Publications in one batch.
     pub batch: usize,
+    /// Channels or users of one broadcast.
+    pub broadcast: usize,
     /// Publications in one page of history.
     pub history: usize,
     /// Channels in one page.
@@ -64,7 +66,7 @@ pub struct ApiLimits {
 
 impl Default for ApiLimits {
     fn default() -> Self {
-        Self { body: 1 << 20, batch: 1000, history: 1000, channels: 1000 }
+        Self { body: 1 << 20, batch: 1000, broadcast: 10_000, history: 1000, channels: 1000 }
     }
 }
 

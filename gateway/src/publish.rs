@@ -1,22 +1,30 @@
 //! Publishes into channels, for REST, links and frontends.
 
 use crate::{
-    broker::{Broker, BrokerError, IdempotencyKey, NewPublication, Published},
+    broker::{Broker, BrokerError, NewPublication, Published},
     telemetry::{SpanKind, TraceSpan},
 };
 use futures_util::TryFutureExt as _;
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Content, Data, ErrorCode, Refusal, Tags},
+    model::{ChannelName, ClientInfo, Content, ErrorCode, Refusal, Tags},
 };
-use sha2::{Digest, Sha256};
 use shared_proto::content::ContentBody;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
+mod all_or_none;
+mod broadcast;
 mod content;
+mod fingerprint;
+mod identity;
 #[cfg(test)]
 mod tests;
+
+pub use all_or_none::DraftAll;
+pub use broadcast::Broadcast;
+use fingerprint::Fingerprint;
+pub use identity::{CallerIdentity, CallerKey};
 
 /// Limits of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +43,6 @@ impl Default for PublishLimits {
     }
 }
 
-/// The caller's idempotency key of a publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallerKey {
-    /// The name of the API key. Keys of different callers are independent.
-    pub scope: Box<str>,
-    /// 1 to 255 visible ASCII characters.
-    key: Box<str>,
-}
-
-impl CallerKey {
-    /// Checks a key.
-    pub fn new(scope: &str, key: &str) -> Result<Self, Refusal> {
-        let valid = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-        if !valid {
-            return Err(Refusal::new(ErrorCode::BadRequest, "The idempotency key must be 1 to 255 visible ASCII characters."));
-        }
-        Ok(Self { scope: scope.into(), key: key.into() })
-    }
-}
-
 /// A publication that is not checked yet.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -70,52 +58,39 @@ pub struct Draft {
     pub info: Option<Box<ClientInfo>>,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,
-    /// The caller's idempotency key.
-    pub key: Option<CallerKey>,
+    /// What tells a repeat from a new publish.
+    pub identity: Option<CallerIdentity>,
 }
 
 impl Draft {
     /// Makes the draft of a service, with a checked name and valid content.
     pub fn parse(channel: &str, content: ContentBody, tags: Tags, ephemeral: bool) -> Result<Self, Refusal> {
         let channel = parse_channel(channel)?;
-        let content = match content {
-            ContentBody::Json(data) => {
-                Data::parse(&data).map_err(|e| Refusal::new(ErrorCode::BadRequest, format!("The data {e}.")))?.into()
-            }
-            ContentBody::Text(text) => Content::Text(text.into()),
-            ContentBody::Bytes(bytes) => Content::Bytes(bytes.into()),
-        };
-        Ok(Self { channel, content, tags, ephemeral, info: None, traceparent: None, key: None })
+        let content = content::parse(content)?;
+        Ok(Self { channel, content, tags, ephemeral, info: None, traceparent: None, identity: None })
     }
 
-    /// Adds the trace context and the idempotency key.
+    /// Adds the trace context and the identity.
     #[must_use]
-    pub fn within(mut self, traceparent: Option<Box<str>>, key: Option<CallerKey>) -> Self {
+    pub fn within(mut self, traceparent: Option<Box<str>>, identity: Option<CallerIdentity>) -> Self {
         self.traceparent = traceparent;
-        self.key = key;
+        self.identity = identity;
         self
     }
 
     // NL-2.9
     /// A digest of everything that makes two requests equal.
     fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        part(self.channel.as_bytes());
-        part(self.content.as_bytes());
-        part(&[u8::from(self.ephemeral)]);
-        for (key, value) in &self.tags {
-            part(key.as_bytes());
-            part(value.as_bytes());
-        }
+        let mut parts = Fingerprint::default();
+        parts.add(self.channel.as_bytes());
+        parts.add(self.content.as_bytes());
+        parts.add(&[u8::from(self.ephemeral)]);
+        parts.add_tags(&self.tags);
         // JSON has no part of its own, so that keys from before there was other content keep their fingerprint.
         if self.content.as_json().is_none() {
-            part(self.content.kind().as_bytes());
+            parts.add(self.content.kind().as_bytes());
         }
-        hash.finalize().into()
+        parts.finish()
     }
 }
 
@@ -154,24 +129,31 @@ impl Publisher {
     }
 
     /// Passes a draft to the broker. The returned future resolves as [`Self::publish`] does. See [`Broker::hand_over`].
-    pub async fn hand_over(&self, mut draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
+    pub async fn hand_over(&self, draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
+        self.check(&draft.content, &draft.tags)?;
+        self.hand_over_checked(draft).await
+    }
+
+    /// The same for a draft whose content and tags [`Self::check`] accepted.
+    async fn hand_over_checked(&self, mut draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
         let options = self.options(&draft.channel)?;
-        self.check(&draft)?;
         content::check(options, &draft.content, &mut draft.tags)?;
+        if matches!(draft.identity, Some(CallerIdentity::Producer(_))) {
+            check_stored(options, draft.ephemeral)?;
+        }
         let step = TraceSpan::begin(SpanKind::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
-        let idempotency =
-            draft.key.as_ref().map(|k| IdempotencyKey { scope: k.scope.clone(), key: k.key.clone(), fingerprint: draft.fingerprint() });
-        let key = idempotency.as_ref().map(|k| k.key.clone());
+        let identity = draft.identity.clone().map(|identity| identity.for_broker(|| draft.fingerprint()));
         let publication = NewPublication {
             content: draft.content,
             tags: draft.tags,
             info: draft.info,
             traceparent: step.traceparent(),
             retention: if draft.ephemeral { None } else { options.retention },
-            idempotency,
+            identity,
         };
         let span = step.span().clone();
-        let refusal = move |error: BrokerError| with_key(error.into(), key.as_deref());
+        let identity = draft.identity;
+        let refusal = move |error: BrokerError| CallerIdentity::refusal(identity.as_ref(), error);
         match self.broker.hand_over(&draft.channel, publication).instrument(span.clone()).await {
             Ok(answer) => Ok(answer.instrument(span).map_err(refusal)),
             Err(error) => Err(refusal(error)),
@@ -187,31 +169,31 @@ impl Publisher {
         Ok(())
     }
 
-    fn check(&self, draft: &Draft) -> Result<(), Refusal> {
-        self.check_size(draft.content.size())?;
-        let (count, limit) = (draft.tags.len(), self.limits.tags);
+    fn check(&self, content: &Content, tags: &Tags) -> Result<(), Refusal> {
+        self.check_size(content.size())?;
+        let (count, limit) = (tags.len(), self.limits.tags);
         if count > limit {
             return Err(Refusal::new(ErrorCode::LimitExceeded, format!("There are {count} tags; {limit} are allowed.")));
         }
-        let (bytes, limit) = (draft.tags.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>(), self.limits.tag_bytes);
+        let (bytes, limit) = (tags.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>(), self.limits.tag_bytes);
         if bytes > limit {
             return Err(Refusal::new(ErrorCode::LimitExceeded, format!("The tags have {bytes} bytes; {limit} are allowed.")));
         }
-        if draft.tags.keys().any(String::is_empty) {
+        if tags.keys().any(String::is_empty) {
             return Err(Refusal::new(ErrorCode::BadRequest, "A tag has an empty name."));
         }
         Ok(())
     }
 }
 
-// NL-2.8
-/// Adds the idempotency key to a refusal of unknown outcome.
-fn with_key(mut refusal: Refusal, key: Option<&str>) -> Refusal {
-    if refusal.code == ErrorCode::OutcomeUnknown {
-        refusal.detail = match key {
-            Some(key) => format!("The store did not confirm in time. Send the request again with the same idempotency key, {key}."),
-            None => "The store did not confirm in time, and the request had no idempotency key: a repeat may publish twice. Send a key with every request.".into(),
-        };
-    }
-    refusal
+/// A producer's numbers are kept beside the history, so they need one.
+fn check_stored(options: &ChannelOptions, ephemeral: bool) -> Result<(), Refusal> {
+    let detail = match options.retention {
+        Some(_) if !ephemeral => return Ok(()),
+        Some(_) => "An ephemeral publication cannot have a `producer`, because nothing of it is stored. Leave out one of both.",
+        None => {
+            "The channel's namespace keeps no history, so a publication cannot have a `producer`. Leave it out, or set history_size and history_ttl for the namespace."
+        }
+    };
+    Err(Refusal::new(ErrorCode::InvalidProducer, detail))
 }

@@ -74,6 +74,9 @@ errors! {
     Draining, "draining", 1014, 503, Safe, "This node is shutting down. Connect again to reach another node.";
     UnsupportedMediaType, "unsupported_media_type", 1015, 415, Never, "The body must be JSON. Send it with Content-Type: application/json.";
     UnsupportedEncoding, "unsupported_encoding", 1016, 415, Never, "The body is compressed. Send it uncompressed, without Content-Encoding.";
+    SequenceGap, "sequence_gap", 1017, 409, Never, "Publishes of this producer are missing before this one. Send them first, from the number `expected`.";
+    ProducerFenced, "producer_fenced", 1018, 409, Never, "This producer has begun a higher epoch in the channel. Stop this process if another one took over; otherwise begin a higher epoch.";
+    InvalidProducer, "invalid_producer", 1019, 422, Never, "This publish cannot have a producer. The detail names the reason.";
 }
 
 impl ErrorCode {

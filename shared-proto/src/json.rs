@@ -130,10 +130,21 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -
     deserializer.deserialize_map(OnlyMap(PhantomData))
 }
 
+/// Reads an object or `null`. For `#[serde(default, deserialize_with = …)]`.
+pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(it)| it))
+}
+
 /// Reads an array of objects. For `#[serde(deserialize_with = …)]`.
 pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let all = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(all.into_iter().map(|Object(each)| each).collect())
+}
+
+/// Reads an array of objects or `null`. For `#[serde(default, deserialize_with = …)]`.
+pub fn optional_objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
+    let all = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
+    Ok(all.map(|all| all.into_iter().map(|Object(each)| each).collect()))
 }
 
 /// Reads `null` as the default value, like a missing member. For `#[serde(default, deserialize_with = …)]`.

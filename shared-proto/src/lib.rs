@@ -7,6 +7,7 @@
 //! - [`json`]: deserialisation that accepts only JSON objects
 //! - [`link`]: frames of the service link
 //! - [`name`]: rules for the names of channels, users and services
+//! - [`producer`]: the number that a producer gives to a publish
 //! - [`rest`]: bodies of the gateway's REST interface
 //! - `client` (feature `client`): the typed REST and link clients for services
 //! - `http` (feature `http`): the parts that all HTTP listeners share
@@ -19,6 +20,7 @@ pub mod frontend;
 pub mod json;
 pub mod link;
 pub mod name;
+pub mod producer;
 pub mod rest;
 
 #[cfg(feature = "client")]

@@ -7,7 +7,8 @@
 //! instance returns it with `credit` after it has answered the call, handled the event, or stopped the call because of `cancel`. A node without
 //! credit sends no calls and events.
 
-use crate::json::{object, or_default, present};
+use crate::json::{object, optional_object, or_default, present};
+use crate::producer::Producer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -192,6 +193,9 @@ pub struct Publish {
     /// Publications with the same key are stored once. A repeat gets the position of the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The number that a producer gave to this publish. It excludes `idempotency_key` and `ephemeral`.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<Producer>,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -243,6 +247,9 @@ pub struct LinkError {
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// With `sequence_gap`: the number that the producer has to send next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
 }
 
 /// See [`ToGateway::Drain`] and [`ToService::Drain`].

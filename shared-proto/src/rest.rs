@@ -1,6 +1,7 @@
 //! Request and response bodies of the gateway's REST interface.
 
-use crate::json::{objects, or_default, present};
+use crate::json::{objects, optional_object, optional_objects, or_default, present};
+use crate::producer::Producer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -34,6 +35,34 @@ pub struct PublishRequest {
     #[serde(default, deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(nullable))]
     pub ephemeral: bool,
+    /// The number that a producer gave to this publish. It excludes `Idempotency-Key` and `ephemeral`.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<Producer>,
+    /// Instead of one publication: 2 to 256, of which all are stored or none, with consecutive offsets. Excludes `data`, `text`, `data_base64`,
+    /// `tags` and `ephemeral`.
+    #[serde(default, deserialize_with = "optional_objects", skip_serializing_if = "Option::is_none")]
+    pub publications: Option<Vec<PublishItem>>,
+}
+
+/// One of the publications of a [`PublishRequest`] that are stored together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PublishItem {
+    /// Any JSON, `null` included. The gateway does not interpret it. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub data: Option<Box<RawValue>>,
+    /// A text, where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Bytes as base64 with padding (RFC 4648, section 4), where the namespace allows any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// Tags, which subscribers receive with the data. The tag `content-type` is the content type of `text` or `data_base64`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The position of a publication in its channel. In a channel without history, the epoch is empty and the offset is 0.
@@ -44,6 +73,18 @@ pub struct PositionBody {
     pub epoch: String,
     /// A number that grows by one with each publication.
     pub offset: u64,
+}
+
+/// The positions of publications that were stored together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpanBody {
+    /// The name of the channel's current timeline.
+    pub epoch: String,
+    /// The offset of the first one.
+    pub first: u64,
+    /// The offset of the last one.
+    pub last: u64,
 }
 
 /// One publication of a channel's history.
@@ -148,6 +189,9 @@ pub struct Problem {
     pub retryable: bool,
     /// The error and what to do about it.
     pub detail: String,
+    /// With `sequence_gap`: the number that the producer has to send next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
 }
 
 /// Body of a request to publish several publications.
@@ -188,6 +232,9 @@ pub struct BatchItem {
     /// The idempotency key, with the meaning of the header `Idempotency-Key` of a single publication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The number that a producer gave to this publish. It excludes `idempotency_key` and `ephemeral`.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<Producer>,
 }
 
 /// Response to a [`BatchRequest`].
@@ -211,6 +258,40 @@ pub struct BatchResult {
     /// The reason why it was not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
+}
+
+/// Body of a request to publish one publication into many channels.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BroadcastRequest {
+    /// Any JSON, `null` included. The gateway does not interpret it. A publication has exactly one of `data`, `text` and `data_base64`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub data: Option<Box<RawValue>>,
+    /// A text, where the namespaces allow any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Bytes as base64 with padding (RFC 4648, section 4), where the namespaces allow any data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+    /// Tags, which subscribers receive with the data. The tag `content-type` is the content type of `text` or `data_base64`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
+    pub tags: BTreeMap<String, String>,
+    /// Not stored: only the current subscribers receive it, and it has no position.
+    #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(nullable))]
+    pub ephemeral: bool,
+    /// The channels. A broadcast has either `channels` or `users`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    /// The users whose personal channels get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<String>>,
+    /// Always refused, because each channel has an order of its own.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<Producer>,
 }
 
 /// One channel in the list of active channels.

@@ -73,8 +73,7 @@ async fn publish(broker: &MemoryBroker, channel: &ChannelName, number: usize) ->
     // Channels expire in a different order from that of their creation.
     let ttl = Duration::from_millis(100 + (number * 7919 % 900) as u64);
     let retention = Some(Retention { size: 10, ttl });
-    let publication =
-        NewPublication { content: data.into(), tags: Tags::new(), info: None, traceparent: None, retention, idempotency: None };
+    let publication = NewPublication { content: data.into(), tags: Tags::new(), info: None, traceparent: None, retention, identity: None };
     broker.publish(channel, publication).await?;
     Ok(())
 }

@@ -79,13 +79,17 @@ impl FromRequest for PublishHeaders {
     }
 }
 
-/// Maximum size of a body in bytes.
+/// Maximum size of a body.
 #[derive(Clone, Copy)]
-struct BodyLimit(usize);
+pub(crate) struct BodyLimit {
+    pub(crate) bytes: usize,
+    /// The setting that changes it.
+    pub(crate) setting: Option<&'static str>,
+}
 
 /// Sets the limit of bodies for [`Json`].
-pub(crate) fn limit_bodies(config: &mut ServiceConfig, bytes: usize) {
-    config.app_data(PayloadConfig::new(bytes)).app_data(BodyLimit(bytes));
+pub(crate) fn limit_bodies(config: &mut ServiceConfig, limit: BodyLimit) {
+    config.app_data(PayloadConfig::new(limit.bytes)).app_data(limit);
 }
 
 /// A JSON object in the body. Unknown fields are refused.
@@ -97,7 +101,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = check_headers(request);
-        let limit = request.app_data::<BodyLimit>().map_or(0, |limit| limit.0);
+        let limit = request.app_data::<BodyLimit>().copied().unwrap_or(BodyLimit { bytes: 0, setting: None });
         let body = Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|error| body_error(&error, limit))?;
@@ -115,10 +119,11 @@ fn check_headers(request: &HttpRequest) -> Result<(), ErrorCode> {
     if is_identity(encodings) { Ok(()) } else { Err(ErrorCode::UnsupportedEncoding) }
 }
 
-fn body_error(error: &Error, limit: usize) -> ApiError {
+fn body_error(error: &Error, BodyLimit { bytes, setting }: BodyLimit) -> ApiError {
     match error.as_error::<PayloadError>() {
         Some(PayloadError::Overflow) => {
-            ApiError(Refusal::new(ErrorCode::PayloadTooLarge, format!("The body is larger than the limit of {limit} bytes.")))
+            let cure = setting.map(|setting| format!(" Send less, or raise {setting}.")).unwrap_or_default();
+            ApiError(Refusal::new(ErrorCode::PayloadTooLarge, format!("The body is larger than the limit of {bytes} bytes.{cure}")))
         }
         _ => bad_request("The body is incomplete."),
     }

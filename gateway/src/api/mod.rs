@@ -3,6 +3,7 @@
 //! Every refusal is a problem document (RFC 9457), and a refused request changes nothing. [`configure`] registers one table of paths. A test compares
 //! it with the OpenAPI document.
 
+mod broadcasts;
 mod channels;
 mod cluster;
 mod connections;
@@ -18,7 +19,7 @@ mod route;
 mod tests;
 mod users;
 
-pub(crate) use extract::{Json, limit_bodies};
+pub(crate) use extract::{BodyLimit, Json, limit_bodies};
 pub use link::accepts_websocket;
 pub use problem::{ApiError, problem};
 pub(crate) use route::Path;
@@ -36,6 +37,7 @@ fn guarded() -> Vec<Path> {
     vec![
         Path::new("/v1/publications").post(publications::batch),
         Path::new("/v1/channels/{channel}/publications").post(publications::publish).get(publications::history).delete(publications::clear),
+        Path::new("/v1/broadcasts").post(broadcasts::broadcast),
         Path::new("/v1/users/{user}/messages").post(users::message),
         Path::new("/v1/channels").get(channels::list),
         Path::new("/v1/channels/{channel}").get(channels::get),
@@ -70,6 +72,6 @@ pub fn configure(config: &mut ServiceConfig, node: &Arc<Node>) {
         all = all.service(path.into_resource());
     }
     all = all.service(openapi::to_docs()).service(openapi::docs());
-    extract::limit_bodies(config, node.api.body);
+    extract::limit_bodies(config, BodyLimit { bytes: node.api.body, setting: Some("internal.body_size") });
     config.app_data(web::Data::from(Arc::clone(node))).service(all);
 }

@@ -1,6 +1,6 @@
 //! The OpenAPI document, and its page.
 
-use super::{channels, cluster, connections, link, operations, publications, users};
+use super::{broadcasts, channels, cluster, connections, link, operations, publications, users};
 use actix_web::{
     HttpResponse,
     web::{self, Redirect},
@@ -33,7 +33,7 @@ null, which means the same as leaving them out.";
         (name = "operations", description = "Nodes, health and metrics"),
     ),
     paths(
-        publications::publish, publications::batch, users::message,
+        publications::publish, publications::batch, users::message, broadcasts::broadcast,
         publications::history, channels::presence, channels::list, channels::get, publications::clear,
         users::connections, users::subscribe, users::unsubscribe, users::disconnect,
         connections::get, connections::message, connections::disconnect,

@@ -74,6 +74,7 @@ pub fn problem(refusal: &Refusal) -> Problem {
         code: row.name.into(),
         retryable: row.retry != Retry::Never,
         detail: refusal.detail.clone(),
+        expected: refusal.expected,
     }
 }
 

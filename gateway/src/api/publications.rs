@@ -5,31 +5,35 @@ use super::{
     problem::{ApiError, bad_request, problem},
 };
 use crate::{
-    broker::BrokerError,
+    broker::{BrokerError, Published},
     node::Node,
-    publish::{CallerKey, Draft},
+    publish::{CallerIdentity, CallerKey, Draft, DraftAll},
 };
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, Content, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, RecoverFrom, Refusal, Retention},
+    model::{
+        ChannelName, Content, ErrorCode, Page, PageLimit, Position, Publication, ReadRange, RecoverFrom, Refusal, Retention, Span, Tags,
+    },
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared_proto::content::{ContentBody, ContentMembers};
 use shared_proto::rest::{
-    BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishRequest,
+    BatchBody, BatchItem, BatchRequest, BatchResult, ClientInfoBody, HistoryBody, PositionBody, Problem, PublicationBody, PublishItem,
+    PublishRequest, SpanBody,
 };
 
-/// Publish into a channel. With `Idempotency-Key`, a repeat is answered with the position of the first publish and `Idempotent-Replayed: true`.
+/// Publish into a channel. With `Idempotency-Key` or `producer`, a repeat is answered with the position of the first publish and
+/// `Idempotent-Replayed: true`. With `publications`, all of them are stored or none.
 #[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publish",
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"headline": "It rains"}, "tags": {"lang": "en"}})),
     responses(
-        (status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
+        (status = 200, description = "Stored (or, ephemeral, announced)", body = PublishedBody, example = json!({"epoch": "Xq3h0aZk", "offset": 1})),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`sequence_gap`, `producer_fenced`, `idempotency_in_progress`; with `publications` also `not_available`: the namespace keeps no history", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_mismatch`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_mismatch`, `invalid_producer`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`: not published", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "`outcome_unknown`: repeat with the same key", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -48,14 +52,67 @@ pub(super) async fn publish_into(
     headers: PublishHeaders,
     body: PublishRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let content = ContentMembers { data: body.data, text: body.text, data_base64: body.data_base64 }.read()?;
-    let draft = Draft::parse(channel, content, body.tags, body.ephemeral)?.within(headers.traceparent, headers.key);
-    let published = node.publisher.publish(draft).await?;
+    let PublishRequest { data, text, data_base64, tags, ephemeral, producer, publications } = body;
+    let identity = CallerIdentity::new(headers.key, producer)?;
+    let members = ContentMembers { data, text, data_base64 };
+    let published = if let Some(items) = publications {
+        if let Some(name) = single_member(&members, &tags, ephemeral) {
+            return Err(bad_request(format!("The members `publications` and `{name}` exclude each other. Leave one of them out.")));
+        }
+        let draft = DraftAll::parse(channel, item_contents(items)?, headers.traceparent, identity)?;
+        node.publisher.publish_all(draft).await?.map(PublishedBody::all)
+    } else {
+        let draft = Draft::parse(channel, members.read()?, tags, ephemeral)?.within(headers.traceparent, identity);
+        let published = node.publisher.publish(draft).await?;
+        Published { position: Some(PublishedBody::One(position(published.position))), replayed: published.replayed }
+    };
     let mut response = HttpResponse::Ok();
     if published.replayed {
         response.insert_header(("Idempotent-Replayed", "true"));
     }
-    Ok(response.json(position(published.position)))
+    Ok(response.json(published.position.unwrap_or_else(PublishedBody::forgotten)))
+}
+
+/// The positions of what a request published.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub(super) enum PublishedBody {
+    /// Of one publication.
+    One(PositionBody),
+    /// Of `publications`.
+    All(SpanBody),
+}
+
+impl PublishedBody {
+    fn all(Span { epoch, first, last }: Span) -> Self {
+        Self::All(SpanBody { epoch: epoch.to_string(), first, last })
+    }
+
+    /// The positions of `publications` that were stored earlier, and are no longer remembered.
+    fn forgotten() -> Self {
+        Self::All(SpanBody { epoch: String::new(), first: 0, last: 0 })
+    }
+}
+
+/// The member that only a single publication has, if the request has one.
+fn single_member(members: &ContentMembers, tags: &Tags, ephemeral: bool) -> Option<&'static str> {
+    let ContentMembers { data, text, data_base64 } = members;
+    let present = [
+        (data.is_some(), "data"),
+        (text.is_some(), "text"),
+        (data_base64.is_some(), "data_base64"),
+        (!tags.is_empty(), "tags"),
+        (ephemeral, "ephemeral"),
+    ];
+    present.into_iter().find_map(|(is_present, name)| is_present.then_some(name))
+}
+
+fn item_contents(items: Vec<PublishItem>) -> Result<Vec<(ContentBody, Tags)>, ApiError> {
+    let read = |(index, item): (usize, PublishItem)| {
+        let members = ContentMembers { data: item.data, text: item.text, data_base64: item.data_base64 };
+        Ok((members.read().map_err(|error| bad_request(format!("publications[{index}]: {error}")))?, item.tags))
+    };
+    items.into_iter().enumerate().map(read).collect()
 }
 
 /// Publish several publications. The gateway handles each of them in order, like a single publication, and each has its own result.
@@ -85,14 +142,19 @@ pub(super) async fn batch(
         let draft = draft(&scope, headers.traceparent.clone(), item, content);
         answers.push(async { node.publisher.hand_over(draft?).await }.await);
     }
-    let mut results = Vec::with_capacity(count);
+    Ok(HttpResponse::Ok().json(BatchBody { results: results(answers).await }))
+}
+
+/// Waits for the answers to publications that were handed over.
+pub(super) async fn results<F: Future<Output = Result<Published, Refusal>>>(answers: Vec<Result<F, Refusal>>) -> Vec<BatchResult> {
+    let mut results = Vec::with_capacity(answers.len());
     for answer in answers {
         results.push(match async { answer?.await }.await {
             Ok(published) => BatchResult { position: Some(position(published.position)), replayed: published.replayed, error: None },
             Err(refusal) => BatchResult { position: None, replayed: false, error: Some(problem(&refusal)) },
         });
     }
-    Ok(HttpResponse::Ok().json(BatchBody { results }))
+    results
 }
 
 /// Takes the content out of each publication of a batch. If one has no valid content, the batch is refused, like one with a malformed member.
@@ -107,7 +169,8 @@ fn contents(items: Vec<BatchItem>) -> Result<Vec<(BatchItem, ContentBody)>, ApiE
 
 fn draft(scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem, content: ContentBody) -> Result<Draft, Refusal> {
     let key = item.idempotency_key.map(|key| CallerKey::new(&scope.0, &key)).transpose()?;
-    Ok(Draft::parse(&item.channel, content, item.tags, item.ephemeral)?.within(traceparent, key))
+    let identity = CallerIdentity::new(key, item.producer)?;
+    Ok(Draft::parse(&item.channel, content, item.tags, item.ephemeral)?.within(traceparent, identity))
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]

@@ -1,8 +1,11 @@
 //! Tests of all paths of the interface, with the memory broker.
 
+mod all_or_none;
 mod bad_input;
+mod broadcasts;
 mod document;
 mod link;
+mod producers;
 mod resources;
 
 use super::configure;
@@ -95,7 +98,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         presence_limit: 100,
         revocation_ttl: Duration::from_hours(24),
         history_bytes: 1 << 20,
-        api: ApiLimits { body: 4000, batch: 3, ..ApiLimits::default() },
+        api: ApiLimits { body: 4000, batch: 3, broadcast: 4, ..ApiLimits::default() },
         health: Health::default(),
         metrics: crate::telemetry::Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone(),
     }

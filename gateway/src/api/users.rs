@@ -4,22 +4,22 @@ use super::{
     connections::{DisconnectQuery, summary},
     extract::{Json, Named, PublishHeaders, Query},
     problem::{ApiError, bad_request},
-    publications::publish_into,
+    publications::{PublishedBody, publish_into},
 };
 use crate::{broker::UserSubscription, node::Node};
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, Revocation, ServerCommand, Unsubscribe, UserId};
-use shared_proto::rest::{AffectedConnectionsBody, ConnectionsBody, PositionBody, Problem, PublishRequest, SubscriptionRequest};
+use shared_proto::rest::{AffectedConnectionsBody, ConnectionsBody, Problem, PublishRequest, SubscriptionRequest};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Publish to a user's personal channel. All connections of the user get it, later ones from the history.
 #[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "publish",
     params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}})),
-    responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PositionBody),
-        (status = 409, description = "`idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
+    responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PublishedBody),
+        (status = 409, description = "`sequence_gap`, `producer_fenced`, `idempotency_in_progress`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_mismatch`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_mismatch`, `invalid_producer`, `limit_exceeded`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`: not published", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "`outcome_unknown`: repeat with the same key", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn message(

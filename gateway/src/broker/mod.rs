@@ -19,7 +19,7 @@ pub use self::redis::internals;
 pub(crate) use self::redis::simulated;
 use futures_util::future::{Either, ready};
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId,
 };
 pub use mailbox::{Delivery, Dropped, Mailbox, MailboxEntry, MailboxStats, TopReason};
 pub use memory::{MemoryBroker, MemoryLimits};
@@ -30,7 +30,10 @@ pub use redis::{
 };
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
-pub use types::{Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, Published, Readiness, UserSubscription};
+pub use types::{
+    Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, NewPublications, PublishIdentity, Published, Readiness,
+    UserSubscription,
+};
 
 /// The broker that the settings choose. An enum, so that its methods need no boxed futures.
 pub enum Broker {
@@ -68,6 +71,11 @@ impl Broker {
             Self::Memory(broker) => Either::Left(ready(broker.publish(channel, publication).await)),
             Self::Redis(broker) => Either::Right(broker.hand_over(channel, publication).await?),
         })
+    }
+
+    /// Stores and delivers all of several publications, or none. Their offsets are consecutive.
+    pub async fn publish_all(&self, channel: &ChannelName, publications: NewPublications) -> Result<Published<Span>, BrokerError> {
+        each!(self, broker => broker.publish_all(channel, publications).await)
     }
 
     /// Delivers an announcement to the subscribers of a channel, at most once. It is not stored.

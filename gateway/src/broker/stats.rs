@@ -13,6 +13,8 @@ pub struct BrokerStats {
     pub idle_channels: usize,
     /// Number of stored idempotency keys.
     pub idempotency_keys: usize,
+    /// Number of producers whose numbers are stored.
+    pub producers: usize,
     /// Number of stored subscriptions of users.
     pub user_subscriptions: usize,
     /// Publications that were removed from their histories.
@@ -21,6 +23,8 @@ pub struct BrokerStats {
     pub idle_evicted: u64,
     /// Number of idempotency keys that were deleted before their expiry, because there were more than `idempotency.max_keys`.
     pub idempotency_evicted: u64,
+    /// Number of producers that were forgotten before their expiry, because there were more than `broker.producers`.
+    pub producers_evicted: u64,
     /// Statistics of the Redis broker.
     pub redis: Option<RedisStats>,
 }

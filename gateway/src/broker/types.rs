@@ -1,7 +1,7 @@
 //! Parameters and results of the broker.
 
 use super::cause;
-use gateway_core::model::{ChannelName, ClientInfo, Content, ErrorCode, Position, Refusal, Retention, Tags};
+use gateway_core::model::{ChannelName, ClientInfo, Content, ErrorCode, Position, ProducerNumber, Refusal, Retention, Tags};
 use std::{sync::Arc, time::Duration};
 
 /// A publication that a caller hands to the broker.
@@ -17,8 +17,30 @@ pub struct NewPublication {
     pub traceparent: Option<Box<str>>,
     /// The limits of the history that stores it. If None, it is not stored: it is delivered at most once, without a position.
     pub retention: Option<Retention>,
+    /// What tells a repeat of this publish from a new one.
+    pub identity: Option<PublishIdentity>,
+}
+
+/// Several publications for the history of one channel, of which all are stored or none.
+#[derive(Clone, Debug)]
+pub struct NewPublications {
+    /// Content and tags of each. At least one, and at most as many as the history keeps.
+    pub items: Vec<(Content, Tags)>,
+    /// The trace context of the publish (W3C `traceparent`).
+    pub traceparent: Option<Box<str>>,
+    /// The limits of the history.
+    pub retention: Retention,
+    /// What tells a repeat of this publish from a new one.
+    pub identity: Option<PublishIdentity>,
+}
+
+/// What tells a repeat of a publish from a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishIdentity {
     /// The caller's idempotency key.
-    pub idempotency: Option<IdempotencyKey>,
+    Key(IdempotencyKey),
+    /// The number of a producer, which also keeps the publishes of the producer in order. Only for publications that are stored.
+    Producer(ProducerNumber),
 }
 
 /// Identifies a publish, so that the broker recognises a repeat into the same channel.
@@ -34,11 +56,19 @@ pub struct IdempotencyKey {
 
 /// The answer to a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// The position of the publication. None if it is not stored.
-    pub position: Option<Position>,
-    /// Whether an earlier publish with the same idempotency key did the work. This publish then changed nothing.
+pub struct Published<P = Position> {
+    /// Where the publication is stored, or with [`Span`](gateway_core::model::Span) several. None if it is not stored, or if it was stored
+    /// earlier and its position is forgotten.
+    pub position: Option<P>,
+    /// Whether an earlier publish with the same identity did the work. This publish then changed nothing.
     pub replayed: bool,
+}
+
+impl<P> Published<P> {
+    /// The same answer with another kind of position.
+    pub fn map<Q>(self, position: impl FnOnce(P) -> Q) -> Published<Q> {
+        Published { position: self.position.map(position), replayed: self.replayed }
+    }
 }
 
 /// An error of the broker.
@@ -58,6 +88,18 @@ pub enum BrokerError {
     /// The first request with this idempotency key is still running.
     #[error("the first request with this idempotency key is still running")]
     IdempotencyInProgress,
+    /// Publishes of the producer are missing before this one.
+    #[error("publishes of the producer from number {expected} on are missing")]
+    SequenceGap {
+        /// The number that has to come next.
+        expected: u64,
+    },
+    /// The producer has begun a higher epoch.
+    #[error("the producer has begun epoch {epoch}")]
+    ProducerFenced {
+        /// The producer's epoch.
+        epoch: u64,
+    },
     /// The request would exceed a configured limit, which the text names.
     #[error("{0}")]
     LimitExceeded(&'static str),
@@ -72,10 +114,26 @@ impl From<BrokerError> for Refusal {
             BrokerError::OutcomeUnknown => ErrorCode::OutcomeUnknown,
             BrokerError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
             BrokerError::IdempotencyInProgress => ErrorCode::IdempotencyInProgress,
+            BrokerError::SequenceGap { expected } => return gap(expected),
+            BrokerError::ProducerFenced { epoch } => {
+                let detail = format!(
+                    "The producer has begun epoch {epoch} in this channel. Stop this process if another one took over; otherwise begin a higher epoch."
+                );
+                return Refusal::new(ErrorCode::ProducerFenced, detail);
+            }
             BrokerError::LimitExceeded(what) => return Refusal::new(ErrorCode::LimitExceeded, what),
         };
         code.into()
     }
+}
+
+fn gap(expected: u64) -> Refusal {
+    let detail = if expected == 0 {
+        "The channel knows no publish of this producer and epoch, so the next number is 0. If earlier ones were acknowledged, begin a higher epoch with what is unacknowledged.".to_owned()
+    } else {
+        format!("The producer's next number in this channel is {expected}. Send the publishes again from that number on.")
+    };
+    Refusal { expected: Some(expected), ..Refusal::new(ErrorCode::SequenceGap, detail) }
 }
 
 impl BrokerError {

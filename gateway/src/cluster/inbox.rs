@@ -136,7 +136,7 @@ mod tests {
             info: None,
             traceparent: None,
             retention: Some(RETENTION),
-            idempotency: None,
+            identity: None,
         }
     }
 

@@ -88,7 +88,7 @@ impl SharedCluster {
             info: None,
             traceparent: None,
             retention: Some(RETENTION),
-            idempotency: None,
+            identity: None,
         };
         self.broker.publish(&channel, publication).await.map(drop)
     }

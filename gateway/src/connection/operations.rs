@@ -166,7 +166,7 @@ impl Requester {
     async fn publish(&self, channel: ChannelName, content: Content) -> Result<Outcome, Refusal> {
         let info = self.info.as_deref().cloned().map(Box::new);
         let traceparent = self.traceparent.clone();
-        let draft = Draft { channel, content, tags: Tags::new(), ephemeral: false, info, traceparent, key: None };
+        let draft = Draft { channel, content, tags: Tags::new(), ephemeral: false, info, traceparent, identity: None };
         self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
     }
 

@@ -96,7 +96,7 @@ impl World {
         let retention = self.hub.parts.namespaces.options(&channel).and_then(|options| options.retention);
         let data = Data::parse(&serde_json::value::to_raw_value(text).expect("a string")).expect("shallow");
         let publication =
-            NewPublication { content: data.into(), tags: Tags::new(), info: None, traceparent: None, retention, idempotency: None };
+            NewPublication { content: data.into(), tags: Tags::new(), info: None, traceparent: None, retention, identity: None };
         self.broker.publish(&channel, publication).await.expect("in memory").position
     }
 

@@ -2,11 +2,21 @@
 
 use gateway_core::{
     channel::{AllowedData, ChannelOptions},
-    model::{CONTENT_TYPE, Content, ENCODING, ErrorCode, Refusal, Tags},
+    model::{CONTENT_TYPE, Content, Data, ENCODING, ErrorCode, Refusal, Tags},
 };
+use shared_proto::content::ContentBody;
 
 /// Longest content type, in bytes.
 const MAX_CONTENT_TYPE: usize = 128;
+
+/// Reads the content of a request.
+pub(super) fn parse(body: ContentBody) -> Result<Content, Refusal> {
+    Ok(match body {
+        ContentBody::Json(data) => Data::parse(&data).map_err(|error| bad_request(format!("The data {error}.")))?.into(),
+        ContentBody::Text(text) => Content::Text(text.into()),
+        ContentBody::Bytes(bytes) => Content::Bytes(bytes.into()),
+    })
+}
 
 /// Checks whether a channel with these options takes the content with these tags. Adds the content type if the publisher named none.
 pub(super) fn check(options: &ChannelOptions, content: &Content, tags: &mut Tags) -> Result<(), Refusal> {

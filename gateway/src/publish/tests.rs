@@ -136,3 +136,21 @@ fn the_fingerprint_ignores_the_formatting_of_json_only() {
         assert_ne!(base, other.fingerprint());
     }
 }
+
+#[tokio::test]
+async fn publications_that_are_stored_together_have_at_most_one_mebibyte() {
+    let limits = PublishLimits { data: 600 << 10, tags: 1, tag_bytes: 100 };
+    let publisher = publisher(limits);
+    let several = |sizes: &[usize], tag: usize| {
+        let items = sizes.iter().map(|size| {
+            let json = serde_json::value::to_raw_value(&"x".repeat(size - 2)).expect("JSON");
+            (ContentBody::Json(json), Tags::from([("a".to_owned(), "x".repeat(tag - 1))]))
+        });
+        DraftAll::parse("news:a", items, None, None).expect("valid")
+    };
+    let half = (1 << 19) - 10;
+    let refusal = publisher.publish_all(several(&[half, half + 1], 10)).await.expect_err("one byte too many");
+    assert_eq!((refusal.code, refusal.detail.contains("1048576 are allowed")), (ErrorCode::PayloadTooLarge, true), "{refusal}");
+    assert!(held(&publisher, "news:a").await.is_empty());
+    publisher.publish_all(several(&[half, half], 10)).await.expect("as much as is allowed");
+}

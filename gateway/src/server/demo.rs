@@ -1,7 +1,7 @@
 //! The demo page and its tokens. The gateway serves them only with `demo.enabled`, because any visitor gets a token for any user.
 
 use crate::{
-    api::{ApiError, Json, Path, limit_bodies},
+    api::{ApiError, BodyLimit, Json, Path, limit_bodies},
     auth::{ConnectionClaims, Origins},
     node::Node,
     settings::Demo,
@@ -87,7 +87,7 @@ impl ReservedNames {
 }
 
 pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>, reserved: &ReservedNames) {
-    limit_bodies(config, REQUEST_BYTES);
+    limit_bodies(config, BodyLimit { bytes: REQUEST_BYTES, setting: None });
     config
         .app_data(web::Data::from(origins.clone()))
         .app_data(web::Data::new(reserved.clone()))

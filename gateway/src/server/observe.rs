@@ -79,6 +79,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
     each(Series::BrokerBytes, |stats, report| report(&[], stats.bytes as u64));
     each(Series::BrokerIdleChannels, |stats, report| report(&[], stats.idle_channels as u64));
     each(Series::BrokerIdempotencyKeys, |stats, report| report(&[], stats.idempotency_keys as u64));
+    each(Series::BrokerProducers, |stats, report| report(&[], stats.producers as u64));
     each(Series::BrokerUserSubscriptions, |stats, report| report(&[], stats.user_subscriptions as u64));
     each(Series::BrokerTrimmed, |stats, report| {
         let trimmed = stats.trimmed;
@@ -91,6 +92,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
     each(Series::BrokerEvicted, |stats, report| {
         report(&["idle_channel"], stats.idle_evicted);
         report(&["idempotency_key"], stats.idempotency_evicted);
+        report(&["producer"], stats.producers_evicted);
         report(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
         report(&["misplaced_key"], stats.redis.unwrap_or_default().misplaced);
     });

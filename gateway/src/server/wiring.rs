@@ -189,6 +189,7 @@ fn memory(settings: &Settings) -> MemoryLimits {
     MemoryLimits {
         idempotency_ttl: settings.idempotency.ttl,
         idempotency_keys: settings.idempotency.max_keys,
+        producers: settings.broker.producers,
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,
         position_ttl: settings.broker.position_ttl,
@@ -245,6 +246,7 @@ fn api(settings: &Settings) -> ApiLimits {
     ApiLimits {
         body: internal.body_size.bytes(),
         batch: internal.batch_entries,
+        broadcast: internal.broadcast,
         history: settings.history.limit,
         channels: internal.page_entries,
     }
@@ -298,10 +300,10 @@ mod tests {
 
     #[test]
     fn limits_of_services_and_requests_come_from_the_settings() {
-        let toml = "[internal]\nbatch_entries = 7\npage_entries = 8\n[services.bot]\norder_queue = 3\nbreaker_failures = 2\nbreaker_pause = \"9s\"";
+        let toml = "[internal]\nbatch_entries = 7\nbroadcast = 9\npage_entries = 8\n[services.bot]\norder_queue = 3\nbreaker_failures = 2\nbreaker_pause = \"9s\"";
         let settings = Settings::from_toml(toml).expect("valid");
         let (_, bot) = &services(&settings).expect("valid")[0];
         assert_eq!((bot.order_queue, bot.breaker), (3, BreakerLimits { failures: 2, open_for: Duration::from_secs(9) }));
-        assert_eq!((api(&settings).batch, api(&settings).channels), (7, 8));
+        assert_eq!((api(&settings).batch, api(&settings).channels, api(&settings).broadcast), (7, 8, 9));
     }
 }

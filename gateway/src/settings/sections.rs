@@ -62,6 +62,8 @@ section! {
         body_size: ByteSize = size(KIB)..=size(64 * MIB),
         /// Largest number of publications in one batch request.
         batch_entries: usize = 1..=100_000,
+        /// Largest number of channels or users of one broadcast.
+        broadcast: usize = 1..=1_000_000,
         /// Largest number of channels in one answer.
         page_entries: usize = 1..=100_000,
     }
@@ -176,6 +178,8 @@ section! {
         history_bytes: ByteSize = size(MIB)..=size(1024 * GIB),
         /// Limit of idle channels whose position is remembered (memory broker only).
         idle_channels: usize = 1..=100_000_000,
+        /// Limit of producers whose numbers are remembered (memory broker only).
+        producers: usize = 1..=100_000_000,
         /// How long a position is remembered after the last publication expired.
         position_ttl: Duration = MINUTE..=3650 * DAY,
     }

@@ -51,6 +51,7 @@ mod final_phase;
 mod message;
 mod node;
 mod plan;
+mod producers;
 mod publisher;
 mod run;
 mod situations;

@@ -102,6 +102,8 @@ pub(super) enum Kind {
     // Clients and publishers.
     Publish,
     PublishAgain,
+    /// A producer publishes a number near its next one: the next, a repeat, or one too far.
+    Produce,
     Subscribe,
     Unsubscribe,
     /// A client's connection ends.
@@ -121,7 +123,7 @@ pub(super) enum Kind {
 }
 
 /// The weight of each kind, and whether a run may do without it.
-const WEIGHTS: [(Kind, u32, bool); 33] = [
+const WEIGHTS: [(Kind, u32, bool); 34] = [
     (Kind::Round, 16, true),
     (Kind::Connect, 6, false),
     (Kind::Send, 16, false),
@@ -155,6 +157,8 @@ const WEIGHTS: [(Kind, u32, bool); 33] = [
     (Kind::Accept, 4, false),
     (Kind::DropAnnouncement, 1, true),
     (Kind::Clear, 1, true),
+    // Takes the place of other publishes, see `Plan::of`.
+    (Kind::Produce, 0, false),
 ];
 
 /// Limit of steps of a run.
@@ -199,7 +203,11 @@ impl Plan {
         let mut rng = StdRng::seed_from_u64(seed);
         let shape = Shape::any(&mut rng);
         // Runs differ: some kinds of steps never happen in a run, others often.
-        let weights = WEIGHTS.map(|(_, weight, may_lack)| if may_lack && rng.random() { 0 } else { weight * rng.random_range(1..=4) });
+        let weights = WEIGHTS.map(|(_, weight, may_lack)| match weight {
+            0 => 0,
+            _ if may_lack && rng.random() => 0,
+            _ => weight * rng.random_range(1..=4),
+        });
         let kinds = WeightedIndex::new(weights).expect("some weights are above zero");
         let steps = rng.random_range(STEPS / 4..=STEPS);
         let mut step = Step::default();
@@ -210,9 +218,15 @@ impl Plan {
             }
             step
         };
-        let steps = (0..steps).map(next).collect();
+        let mut steps: Vec<_> = (0..steps).map(next).collect();
         // The last choices: so the seeds of earlier findings keep their steps.
-        Self { shape: Shape { live_after_loss: rng.random(), extras: rng.random_range(0..=3), ..shape }, steps }
+        let shape = Shape { live_after_loss: rng.random(), extras: rng.random_range(0..=3), ..shape };
+        if rng.random_ratio(1, 4) {
+            for step in steps.iter_mut().filter(|step| step.kind == Kind::Publish) {
+                step.kind = if rng.random() { Kind::Produce } else { Kind::Publish };
+            }
+        }
+        Self { shape, steps }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Publishes through the nodes, and checks the guarantees of the answers. Each publication is a unique number.
 
-use super::{situations::Situation, wake_flag::WakeFlag};
+use super::{
+    producers::{self, SimulatedProducers},
+    situations::Situation,
+    wake_flag::WakeFlag,
+};
 use crate::broker::{
-    Broker, BrokerError, IdempotencyKey, NewPublication, Published,
+    Broker, BrokerError, IdempotencyKey, NewPublication, PublishIdentity, Published,
     simulated::{Server, payload},
 };
 use gateway_core::model::{ChannelName, Position, Retention};
@@ -24,6 +28,7 @@ pub(super) struct Publisher {
     /// Publishes of unknown outcome. Only those with a key may be repeated.
     unknown: Vec<Unknown>,
     refused: Vec<Draft>,
+    producers: SimulatedProducers,
     /// By node and channel: the order of the publishes, and the positions in their answers.
     stored: Vec<(usize, String, u64, Position)>,
     pub(super) reached: BTreeSet<Situation>,
@@ -37,6 +42,8 @@ pub(super) struct Draft {
     /// Whether it has an idempotency key, and may be repeated.
     keyed: bool,
     again: bool,
+    /// The number of a producer's publish.
+    seq: Option<u64>,
 }
 
 struct Unknown {
@@ -57,12 +64,26 @@ struct Waiting {
 impl Publisher {
     pub(super) fn new() -> Self {
         let (waiting, unknown, refused, stored) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { flag: WakeFlag::new(), last: 0, issued: 0, waiting, unknown, refused, stored, reached: BTreeSet::new() }
+        let producers = SimulatedProducers::default();
+        Self { flag: WakeFlag::new(), last: 0, issued: 0, waiting, unknown, refused, producers, stored, reached: BTreeSet::new() }
     }
 
     pub(super) fn draft(&mut self, channel: &str, keyed: bool) -> Draft {
         self.last += 1;
-        Draft { number: self.last, channel: channel.to_owned(), keyed, again: false }
+        Draft { number: self.last, channel: channel.to_owned(), keyed, again: false, seq: None }
+    }
+
+    /// A publish of the channel's producer. `ahead` 1: its next number; 0: the one before.
+    pub(super) fn produce(&mut self, channel: &str, ahead: u64) -> Draft {
+        let producer = self.producers.of(channel);
+        let seq = (producer.next + ahead).saturating_sub(1);
+        while producer.numbers.len() as u64 <= seq {
+            self.last += 1;
+            producer.numbers.push(self.last);
+        }
+        let number = producer.numbers[seq as usize];
+        // Its order is that of the numbers, and not that of the requests.
+        Draft { number, channel: channel.to_owned(), keyed: false, again: true, seq: Some(seq) }
     }
 
     /// A publication of unknown outcome, to be published again.
@@ -72,14 +93,18 @@ impl Publisher {
     }
 
     pub(super) fn publish(&mut self, draft: Draft, node: usize, broker: &Arc<Broker>, size: u32) {
-        let key = draft.keyed.then(|| IdempotencyKey { scope: "s".into(), key: draft.number.to_string().into(), fingerprint: [1; 32] });
+        let key = || IdempotencyKey { scope: "s".into(), key: draft.number.to_string().into(), fingerprint: [1; 32] };
+        let identity = match draft.seq {
+            Some(seq) => Some(producers::identity(seq)),
+            None => draft.keyed.then(|| PublishIdentity::Key(key())),
+        };
         let publication = NewPublication {
             content: payload::content(draft.number),
             tags: payload::tags(draft.number),
             info: None,
             traceparent: None,
             retention: Some(Retention { size, ttl: Duration::from_hours(1) }),
-            idempotency: key,
+            identity,
         };
         let (broker, channel) = (broker.clone(), draft.channel.parse::<ChannelName>().expect("valid"));
         self.issued += 1;
@@ -124,9 +149,15 @@ impl Publisher {
             Ok(Published { replayed: true, .. }) => Some(Situation::PublishReplayed),
             Ok(_) => None,
             Err(BrokerError::OutcomeUnknown) => Some(Situation::OutcomeUnknown),
+            Err(BrokerError::SequenceGap { .. }) => Some(Situation::SequenceGap),
             Err(_) => Some(Situation::PublishRefused),
         });
+        if let Some(seq) = draft.seq {
+            let is_set_back = self.producers.of(&draft.channel).answered(seq, &answer);
+            self.reached.extend(is_set_back.then_some(Situation::ProducerSetBack));
+        }
         match answer {
+            Ok(Published { position: None, .. }) | Err(BrokerError::SequenceGap { .. }) if draft.seq.is_some() => {}
             Ok(Published { position: Some(position), .. }) => {
                 let there = server.lineage(&draft.channel).at(position);
                 // A store with a flaw may not have it yet; then subscribers detect that.
@@ -168,6 +199,7 @@ impl Publisher {
     // NL-2.7
     /// At the end: a refused publish is not stored; one of unknown outcome is stored no later than its answer, and in order.
     pub(super) fn check(&mut self, server: &mut Server) -> Result<(), String> {
+        self.producers.check(server)?;
         for draft in &self.refused {
             if let Some(at) = server.lineage(&draft.channel).find(draft.number) {
                 return Err(format!("{draft:?} was refused, and is stored at {at:?}"));

@@ -56,6 +56,8 @@ situations! {
     RefusedOutOfOrder, "the server refused a publish because a later one was stored";
     PublishRefused, "a publish was refused";
     PublishReplayed, "a repeated publish got the answer of the first";
+    SequenceGap, "a producer learned what is missing";
+    ProducerSetBack, "a producer had to send acknowledged publishes again";
     OutcomeUnknown, "the outcome of a publish was reported as unknown";
     Recovered, "a client recovered in the epoch of its position";
     RecoveredAcrossFork, "a client recovered in an epoch that contains its position";

@@ -97,6 +97,10 @@ impl<'a> World<'a> {
                 let Some(draft) = self.publisher.again() else { return false };
                 self.publisher.publish(draft, step.node, &node.broker, self.shape.kept);
             }
+            Kind::Produce => {
+                let draft = self.publisher.produce(&channel(step.channel), step.amount as u64 % 4);
+                self.publisher.publish(draft, step.node, &node.broker, self.shape.kept);
+            }
             Kind::Subscribe => return client.subscribe(&node.workers[step.worker], step.choice, server),
             Kind::Unsubscribe => return client.unsubscribe(),
             Kind::Disconnect => return client.drop_connection(),
@@ -169,6 +173,7 @@ impl<'a> World<'a> {
             Kind::Connect | Kind::Send | Kind::Execute | Kind::Answer | Kind::BreakCommands => format!("{kind:?} node {node} {purpose:?}"),
             Kind::Work => format!("{kind:?} node {node} worker {worker} x{}", 1 + amount % 4),
             Kind::Publish => format!("{kind:?} node {node} channel {channel} keyed {choice}"),
+            Kind::Produce => format!("{kind:?} node {node} channel {channel}, its next number - 1 + {}", amount % 4),
             Kind::Subscribe => format!("{kind:?} client {client} at node {node} worker {worker}, from the first stored: {choice}"),
             Kind::Unsubscribe | Kind::Disconnect => format!("{kind:?} client {client}"),
             Kind::Read => format!("{kind:?} client {client} x{}", 1 + amount % 4),

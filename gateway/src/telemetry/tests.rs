@@ -68,6 +68,7 @@ const OBSERVED: &[Series] = &[
     Series::BrokerBytes,
     Series::BrokerIdleChannels,
     Series::BrokerIdempotencyKeys,
+    Series::BrokerProducers,
     Series::BrokerUserSubscriptions,
     Series::BrokerTrimmed,
     Series::BrokerEvicted,

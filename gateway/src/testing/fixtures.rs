@@ -1,7 +1,8 @@
 //! Values that tests of the broker use.
 
-use crate::broker::{Delivery, IdempotencyKey, Mailbox, MailboxEntry, NewPublication};
-use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Data, PageLimit, Publication, Retention, Tags, WorkerId};
+use crate::broker::{Delivery, IdempotencyKey, Mailbox, MailboxEntry, NewPublication, PublishIdentity};
+use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Data, PageLimit, ProducerNumber, Publication, Retention, Tags, WorkerId};
+use shared_proto::producer::Producer;
 use std::{
     future::poll_fn,
     sync::Arc,
@@ -42,7 +43,7 @@ pub fn retention(size: u32, ttl: Duration) -> Retention {
 
 /// A publication without a history.
 pub fn ephemeral(value: impl serde::Serialize) -> NewPublication {
-    NewPublication { content: data(value).into(), tags: Tags::new(), info: None, traceparent: None, retention: None, idempotency: None }
+    NewPublication { content: data(value).into(), tags: Tags::new(), info: None, traceparent: None, retention: None, identity: None }
 }
 
 /// A publication for the history.
@@ -51,8 +52,13 @@ pub fn kept(value: impl serde::Serialize, retention: Retention) -> NewPublicatio
 }
 
 /// An idempotency key of a request with this body.
-pub fn key(scope: &str, key: &str, body: u8) -> IdempotencyKey {
-    IdempotencyKey { scope: scope.into(), key: key.into(), fingerprint: [body; 32] }
+pub fn key(scope: &str, key: &str, body: u8) -> PublishIdentity {
+    PublishIdentity::Key(IdempotencyKey { scope: scope.into(), key: key.into(), fingerprint: [body; 32] })
+}
+
+/// The number of a producer's publish.
+pub fn producer(id: &str, epoch: u64, seq: u64) -> PublishIdentity {
+    PublishIdentity::Producer(ProducerNumber::new(Producer { id: id.into(), epoch, seq }).expect("a valid number"))
 }
 
 /// A connection of a user.

@@ -77,6 +77,8 @@ fn broker_errors_have_their_own_codes() {
         (BrokerError::OutcomeUnknown, ErrorCode::OutcomeUnknown),
         (BrokerError::IdempotencyInProgress, ErrorCode::IdempotencyInProgress),
         (BrokerError::IdempotencyMismatch, ErrorCode::IdempotencyMismatch),
+        (BrokerError::SequenceGap { expected: 5 }, ErrorCode::SequenceGap),
+        (BrokerError::ProducerFenced { epoch: 7 }, ErrorCode::ProducerFenced),
         (BrokerError::Unavailable("away".into()), ErrorCode::ServiceUnavailable),
         (BrokerError::LimitExceeded("one too many"), ErrorCode::LimitExceeded),
     ] {

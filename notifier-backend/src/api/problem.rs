@@ -40,6 +40,7 @@ impl ResponseError for Problem {
             code: row.name.to_owned(),
             retryable: row.retry != Retry::Never,
             detail: self.detail.clone(),
+            expected: None,
         };
         let mut response = HttpResponse::build(status);
         if row.retry == Retry::Safe {

@@ -1,5 +1,5 @@
 use super::{testing::check_members, *};
-use crate::{link, rest};
+use crate::{link, producer::Producer, rest};
 
 #[derive(Debug, Deserialize)]
 struct Inner {
@@ -75,7 +75,8 @@ fn frames_of_the_link_follow_the_json_rules() {
     check_members::<link::Hello>(r#"{"service":"bot","instance":"i1","credit":1,"events":["connected"]}"#, &[]);
     check_members::<link::Reply>(r#"{"id":1,"data":{}}"#, &["data"]);
     check_members::<link::CallError>(r#"{"id":1,"code":400,"message":"no","temporary":true}"#, &[]);
-    let publish = r#"{"id":1,"channel":"a","data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k","traceparent":"t"}"#;
+    let publish = r#"{"id":1,"channel":"a","data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k",
+        "producer":{"id":"p","epoch":1,"seq":2},"traceparent":"t"}"#;
     check_members::<link::Publish>(publish, &["data"]);
     check_members::<link::Credit>(r#"{"n":1}"#, &[]);
     check_members::<link::Drain>("{}", &[]);
@@ -88,7 +89,7 @@ fn frames_of_the_link_follow_the_json_rules() {
     check_members::<link::Event>(event, &["data"]);
     check_members::<link::Cancel>(r#"{"id":1}"#, &[]);
     check_members::<link::Ack>(r#"{"id":1,"epoch":"e","offset":1}"#, &[]);
-    let error = r#"{"code":"timeout","message":"m","retryable":true}"#;
+    let error = r#"{"code":"timeout","message":"m","retryable":true,"expected":7}"#;
     check_members::<link::LinkError>(error, &[]);
     check_members::<link::Nack>(&format!(r#"{{"id":1,"error":{error}}}"#), &[]);
 }
@@ -105,10 +106,17 @@ fn errors_in_frames_of_the_link_name_the_member() {
 
 #[test]
 fn rest_requests_follow_the_json_rules() {
-    check_members::<rest::PublishRequest>(r#"{"data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true}"#, &["data"]);
+    let producer = r#"{"id":"p","epoch":1,"seq":2}"#;
+    check_members::<Producer>(producer, &[]);
+    let content = r#"{"data":{},"text":"t","data_base64":"","tags":{"a":"b"}}"#;
+    check_members::<rest::PublishItem>(content, &["data"]);
+    let whole = format!(r#"{{"ephemeral":true,"producer":{producer},{}"#, &content[1..]);
+    check_members::<rest::PublishRequest>(&format!(r#"{{"publications":[{content}],{}"#, &whole[1..]), &["data"]);
     check_members::<rest::BatchRequest>(r#"{"publications":[{"channel":"a","data":1}]}"#, &[]);
-    let item = r#"{"channel":"a","data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k"}"#;
-    check_members::<rest::BatchItem>(item, &["data"]);
+    let item = format!(r#"{{"channel":"a","idempotency_key":"k",{}"#, &whole[1..]);
+    check_members::<rest::BatchItem>(&item, &["data"]);
+    let broadcast = format!(r#"{{"channels":["a"],"users":["b"],{}"#, &whole[1..]);
+    check_members::<rest::BroadcastRequest>(&broadcast, &["data"]);
     check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
     check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
 }
@@ -117,10 +125,11 @@ fn rest_requests_follow_the_json_rules() {
 fn rest_responses_follow_the_json_rules() {
     let position = r#"{"epoch":"e","offset":1}"#;
     check_members::<rest::PositionBody>(position, &[]);
+    check_members::<rest::SpanBody>(r#"{"epoch":"e","first":1,"last":2}"#, &[]);
     let info = r#"{"user":"a","client":"c","conn_info":{},"chan_info":{}}"#;
     let publication = format!(r#"{{"offset":1,"data":{{}},"text":"t","data_base64":"","tags":{{"a":"b"}},"info":{info},"time":1}}"#);
     check_members::<rest::PublicationBody>(&publication, &["data"]);
-    let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d"}"#;
+    let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d","expected":7}"#;
     check_members::<rest::Problem>(problem, &[]);
     check_members::<rest::HistoryBody>(r#"{"epoch":"e","offset":1,"publications":[{"offset":1,"data":1,"time":1}]}"#, &[]);
     check_members::<rest::BatchResult>(&format!(r#"{{"position":{position},"replayed":true,"error":{problem}}}"#), &[]);

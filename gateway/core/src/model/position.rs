@@ -45,3 +45,27 @@ pub struct Position {
     /// Offset of the publication before the position; 0 before the first publication.
     pub offset: u64,
 }
+
+/// Consecutive positions of one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The epoch in which the offsets count.
+    pub epoch: Epoch,
+    /// The first offset.
+    pub first: u64,
+    /// The last offset.
+    pub last: u64,
+}
+
+impl Span {
+    /// The last position.
+    pub fn end(self) -> Position {
+        Position { epoch: self.epoch, offset: self.last }
+    }
+}
+
+impl From<Position> for Span {
+    fn from(position: Position) -> Self {
+        Self { epoch: position.epoch, first: position.offset, last: position.offset }
+    }
+}

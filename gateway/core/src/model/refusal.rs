@@ -11,12 +11,14 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// What went wrong, and what to do about it.
     pub detail: String,
+    /// With [`ErrorCode::SequenceGap`]: the number that the producer has to send next.
+    pub expected: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal with its own text in place of the table's.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), expected: None }
     }
 }
 

@@ -209,6 +209,7 @@ async fn a_compressed_body_is_refused_at_every_path() {
     let paths = [
         ("POST", PUBLISH, r#"{"data":1}"#),
         ("POST", "/v1/publications", r#"{"publications":[]}"#),
+        ("POST", "/v1/broadcasts", r#"{"data":1,"users":[]}"#),
         ("POST", "/v1/users/alice/messages", r#"{"data":1}"#),
         ("POST", &message, r#"{"data":1}"#),
         ("PUT", "/v1/users/alice/subscriptions/chat:a", "{}"),

@@ -55,7 +55,7 @@ fn people_find_first_what_they_need_first_and_the_key_to_use() {
     let groups: Vec<_> = document.tags.iter().flatten().map(|tag| tag.name.as_str()).collect();
     assert_eq!(groups, ["publish", "channels", "users", "connections", "services", "operations"]);
     let paths: Vec<_> = document.paths.paths.keys().map(String::as_str).collect();
-    let begin = ["/v1/channels/{channel}/publications", "/v1/publications", "/v1/users/{user}/messages", "/v1/channels/{channel}/presence"];
+    let begin = ["/v1/channels/{channel}/publications", "/v1/publications", "/v1/users/{user}/messages", "/v1/broadcasts"];
     assert_eq!(paths[..4], begin);
     assert_eq!(paths[paths.len() - 4..], ["/readyz", "/livez", "/metrics", "/openapi.json"]);
     for (path, item) in &document.paths.paths {

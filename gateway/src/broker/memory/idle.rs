@@ -47,6 +47,11 @@ impl IdleChannels {
         }
     }
 
+    /// The position of a channel.
+    pub(super) fn get(&self, name: &ChannelName, now: Tick) -> Option<Position> {
+        lock(&self.inner).channels.get(name).filter(|idle| now < idle.until).map(|idle| idle.position)
+    }
+
     /// Removes a channel, because it is active again.
     pub(super) fn take(&self, name: &ChannelName, now: Tick) -> Option<Position> {
         lock(&self.inner).remove(name).filter(|idle| now < idle.until).map(|idle| idle.position)

@@ -9,6 +9,8 @@ pub struct MemoryLimits {
     pub idempotency_ttl: Duration,
     /// Largest number of idempotency keys, about 300 bytes each. The oldest are deleted first.
     pub idempotency_keys: usize,
+    /// Largest number of producers, about 600 bytes each. Those of the channel that was unused longest are forgotten first.
+    pub producers: usize,
     /// Largest size of all histories together, in bytes, including about 300 bytes for each channel with a history. Above it, the oldest
     /// publications of large histories are deleted first.
     pub history_bytes: usize,
@@ -30,6 +32,7 @@ impl Default for MemoryLimits {
         Self {
             idempotency_ttl: Duration::from_hours(1),
             idempotency_keys: 100_000,
+            producers: 100_000,
             history_bytes: 256 << 20,
             position_ttl: Duration::from_hours(720),
             idle_channels: 100_000,

@@ -7,10 +7,11 @@ use super::{
     store::{Now, Store},
 };
 use crate::broker::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, Published, Readiness, UserSubscription, glob::Glob,
+    Announcement, BrokerError, BrokerStats, ChannelSummary, Mailbox, NewPublication, NewPublications, Published, Readiness,
+    UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Tick, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, Tick, UserId, WorkerId,
 };
 use std::{
     collections::BTreeMap,
@@ -37,6 +38,11 @@ impl MemoryBroker {
     /// See [`crate::broker::Broker::publish`].
     pub async fn publish(&self, channel: &ChannelName, publication: NewPublication) -> Result<Published, BrokerError> {
         self.store.publish(self.now(), channel, publication)
+    }
+
+    /// See [`crate::broker::Broker::publish_all`].
+    pub async fn publish_all(&self, channel: &ChannelName, publications: NewPublications) -> Result<Published<Span>, BrokerError> {
+        self.store.publish_all(self.now(), channel, publications)
     }
 
     /// See [`crate::broker::Broker::announce`].

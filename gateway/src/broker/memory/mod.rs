@@ -3,14 +3,15 @@
 //! - [`memory_broker`]: the interface; [`limits`]: the limits of all data
 //! - [`store`]: all data, with channels in shards; [`shard`]: the channels under one lock; [`stream`]: the history of a channel; [`idle`]:
 //!   positions of idle channels
-//! - [`idempotency`]: answers to earlier publishes; [`presence`]: the connections in a channel; [`users`]: stored subscriptions;
+//! - [`repeats`]: recognises repeated publishes, by their keys and by the numbers of producers
+//! - [`presence`]: the connections in a channel; [`users`]: stored subscriptions;
 //!   [`revocations`]: revoked users
 
-mod idempotency;
 mod idle;
 mod limits;
 mod memory_broker;
 mod presence;
+mod repeats;
 mod revocations;
 mod shard;
 mod store;

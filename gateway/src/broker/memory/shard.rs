@@ -89,6 +89,13 @@ impl Shard {
         }
     }
 
+    /// The offset of the channel's newest publication. 0 if its position is not known.
+    pub(super) fn top(&self, name: &ChannelName, now: Tick, idle: &IdleChannels) -> u64 {
+        let stream = self.names.get(name).and_then(|index| self.channels[*index].stream.as_deref());
+        let position = stream.map(Stream::position).or_else(|| idle.get(name, now));
+        position.map_or(0, |position| position.offset)
+    }
+
     /// Gives a publication its position and stores it.
     pub(super) fn append(
         &mut self,

@@ -2,19 +2,20 @@
 
 use super::{
     MemoryLimits,
-    idempotency::{Idempotency, Request},
     idle::IdleChannels,
     presence::Presence,
+    repeats::{Identity, Repeats},
     revocations::Revocations,
     shard::Shard,
     users::UserSubscriptions,
 };
 use crate::broker::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, Published, UserSubscription, glob::Glob,
+    Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, NewPublications, PublishIdentity, Published,
+    UserSubscription, glob::Glob,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Tick, UserId,
-    WorkerId, WorkerSet, lock,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Span, Tick,
+    UserId, WorkerId, WorkerSet, lock,
 };
 use std::{
     hash::BuildHasher,
@@ -41,7 +42,7 @@ pub(super) struct Store {
     hasher: foldhash::fast::RandomState,
     mailboxes: Vec<Arc<Mailbox>>,
     idle: IdleChannels,
-    idempotency: Mutex<Idempotency>,
+    repeats: Box<Repeats>,
     users: Mutex<UserSubscriptions>,
     revocations: Box<Mutex<Revocations>>,
     /// Size of all histories together, in bytes.
@@ -63,7 +64,7 @@ impl Store {
             hasher: foldhash::fast::RandomState::default(),
             mailboxes,
             idle: IdleChannels::new(limits.idle_channels, limits.position_ttl),
-            idempotency: Mutex::new(Idempotency::new(limits.idempotency_ttl, limits.idempotency_keys)),
+            repeats: Box::new(Repeats::new(limits)),
             users: Mutex::new(UserSubscriptions::new(limits.subscriptions_per_user, limits.user_subscriptions)),
             revocations: Box::new(Mutex::new(Revocations::new(limits.revocations))),
             bytes: AtomicUsize::new(0),
@@ -73,36 +74,66 @@ impl Store {
     }
 
     pub(super) fn publish(&self, now: Now, channel: &ChannelName, new: NewPublication) -> Result<Published, BrokerError> {
-        let NewPublication { content, tags, info, traceparent, retention, idempotency } = new;
-        let request = idempotency.map(|key| Request::new(channel, key));
+        let NewPublication { content, tags, info, traceparent, retention, identity } = new;
         let publication = Publication { position: None, content, tags, info, time_ms: now.unix_ms, traceparent };
-        // One lock covers the position, the history, the mailboxes and the idempotency key. So all of them have the same order, and a
-        // repeat finds all of them changed or none.
+        let published = self.carry_out(now, channel, [publication], retention, identity)?;
+        Ok(published.map(Span::end))
+    }
+
+    // NL-2.19
+    pub(super) fn publish_all(&self, now: Now, channel: &ChannelName, new: NewPublications) -> Result<Published<Span>, BrokerError> {
+        let NewPublications { items, traceparent, retention, identity } = new;
+        let publications = items.into_iter().map(|(content, tags)| {
+            let traceparent = traceparent.clone();
+            Publication { position: None, content, tags, info: None, time_ms: now.unix_ms, traceparent }
+        });
+        self.carry_out(now, channel, publications, Some(retention), identity)
+    }
+
+    fn carry_out(
+        &self,
+        now: Now,
+        channel: &ChannelName,
+        publications: impl IntoIterator<Item = Publication>,
+        retention: Option<Retention>,
+        identity: Option<PublishIdentity>,
+    ) -> Result<Published<Span>, BrokerError> {
+        let identity = identity.map(|identity| Identity::new(channel, identity));
+        if retention.is_none() && matches!(identity, Some(Identity::Producer(_))) {
+            return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
+        }
+        // One lock covers the positions, the history, the mailboxes and the identity. So all of them have the same order, and a repeat finds
+        // all of them changed or none.
         let mut shard = self.shard_of(channel);
-        if let Some(request) = &request
-            && let Some(published) = lock(&self.idempotency).recall(request, now.tick)?
+        if let Some(identity) = &identity
+            && let Some(published) = self.repeats.find(channel, identity, now.tick, || shard.top(channel, now.tick, &self.idle))?
         {
             return Ok(published);
         }
-        let (position, publication) = match retention {
-            Some(retention) => {
-                let (position, publication) = shard.append(channel, publication, retention, now.tick, &self.idle);
-                (Some(position), publication)
-            }
-            None => (None, Arc::new(publication)),
-        };
-        let woken = self.deliver(&shard, channel, &Delivery::Publication(publication));
-        if let Some(request) = request {
-            lock(&self.idempotency).remember(request, position, now.tick);
+        let (mut span, mut woken) = (None::<Span>, WorkerSet::default());
+        for publication in publications {
+            let publication = match retention {
+                Some(retention) => {
+                    let (position, publication) = shard.append(channel, publication, retention, now.tick, &self.idle);
+                    span = Some(span.map_or(position.into(), |span| Span { last: position.offset, ..span }));
+                    publication
+                }
+                None => Arc::new(publication),
+            };
+            self.deliver(&shard, channel, &Delivery::Publication(publication), &mut woken);
+        }
+        if let Some(identity) = identity {
+            self.repeats.remember(channel, identity, span.zip(retention), now.tick);
         }
         drop(shard);
         self.wake(woken);
         self.reclaim(now.tick);
-        Ok(Published { position, replayed: false })
+        Ok(Published { position: span, replayed: false })
     }
 
     pub(super) fn announce(&self, channel: &ChannelName, announcement: Announcement) {
-        let woken = self.deliver(&self.shard_of(channel), channel, &Delivery::Announcement(announcement));
+        let mut woken = WorkerSet::default();
+        self.deliver(&self.shard_of(channel), channel, &Delivery::Announcement(announcement), &mut woken);
         self.wake(woken);
     }
 
@@ -176,20 +207,22 @@ impl Store {
     /// Removes all other expired data.
     pub(super) fn sweep_rest(&self, now: Now) {
         self.idle.sweep(now.tick);
-        lock(&self.idempotency).sweep(now.tick);
+        self.repeats.sweep(now.tick);
         lock(&self.users).sweep(now.unix_ms / 1000);
     }
 
     pub(super) fn stats(&self) -> BrokerStats {
         let (idle_channels, idle_evicted) = self.idle.stats();
-        let (idempotency_keys, idempotency_evicted) = lock(&self.idempotency).stats();
+        let [(idempotency_keys, idempotency_evicted), (producers, producers_evicted)] = self.repeats.stats();
         let user_subscriptions = lock(&self.users).len();
         let rest = BrokerStats {
             idle_channels,
             idempotency_keys,
+            producers,
             user_subscriptions,
             idle_evicted,
             idempotency_evicted,
+            producers_evicted,
             ..BrokerStats::default()
         };
         (0..Self::SHARDS).fold(rest, |mut sum, shard| {
@@ -207,16 +240,14 @@ impl Store {
         &self.mailboxes
     }
 
-    /// Puts a delivery into the mailboxes of all workers that subscribe. Returns the workers to wake after the lock is released.
-    fn deliver(&self, shard: &Shard, channel: &ChannelName, delivery: &Delivery) -> WorkerSet {
-        let mut woken = WorkerSet::default();
-        let Some((name, workers)) = shard.subscribers(channel) else { return woken };
+    /// Puts a delivery into the mailboxes of all workers that subscribe. Adds the workers to wake after the lock is released.
+    fn deliver(&self, shard: &Shard, channel: &ChannelName, delivery: &Delivery, woken: &mut WorkerSet) {
+        let Some((name, workers)) = shard.subscribers(channel) else { return };
         for worker in workers.iter() {
             if self.mailboxes.get(worker.index()).is_some_and(|mailbox| mailbox.enqueue(name, delivery.clone())) {
                 woken.insert(worker);
             }
         }
-        woken
     }
 
     fn wake(&self, workers: WorkerSet) {

@@ -6,7 +6,7 @@ use crate::{
     broker::{Announcement, Broker, BrokerError, BrokerStats, Delivery, Mailbox, MailboxEntry, NewPublication, Trimmed, UserSubscription},
     testing::{
         contract::BrokerFixture,
-        fixtures::{ALL, HOUR, channel, client, kept, key, offset, retention, taken, worker},
+        fixtures::{ALL, HOUR, channel, client, kept, key, offset, producer, retention, taken, worker},
     },
 };
 use gateway_core::model::{ConnectionId, Page, Position, ReadRange, Retention, Tick};
@@ -26,6 +26,7 @@ crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "mul
 const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,
     idempotency_keys: 10,
+    producers: 10,
     history_bytes: 100_000,
     position_ttl: HOUR,
     idle_channels: 10,
@@ -201,7 +202,7 @@ fn a_publication_larger_than_the_bound_is_delivered_and_not_kept() {
 fn idempotency_keys_are_bounded_and_the_oldest_go_first() {
     let store = store(&LIMITS);
     let publish = |n: usize| {
-        let publication = NewPublication { idempotency: Some(key("api", &n.to_string(), 1)), ..kept(n, retention(100, HOUR)) };
+        let publication = NewPublication { identity: Some(key("api", &n.to_string(), 1)), ..kept(n, retention(100, HOUR)) };
         store.publish(at(0), &channel("c"), publication).expect("published").replayed
     };
     assert!((0..12).all(|n| !publish(n)));
@@ -210,6 +211,45 @@ fn idempotency_keys_are_bounded_and_the_oldest_go_first() {
     assert!(!publish(0), "forgotten");
     sweep(&store, 3600);
     assert_eq!(store.stats().idempotency_keys, 0);
+}
+
+// NL-2.18
+#[test]
+fn producers_are_bounded_and_those_of_the_channel_unused_longest_go_first() {
+    let store = store(&LIMITS);
+    let produce = |name: &str, id: usize, seq| {
+        let identity = Some(producer(&id.to_string(), 0, seq));
+        let published = store.publish(at(0), &channel(name), NewPublication { identity, ..kept(seq, retention(100, HOUR)) });
+        published.map(|published| published.replayed)
+    };
+    for (name, id) in ["a", "b", "c"].into_iter().flat_map(|name| (0..4).map(move |id| (name, id))) {
+        assert_eq!(produce(name, id, 0), Ok(false));
+    }
+    assert_eq!((store.stats().producers, store.stats().producers_evicted), (8, 4));
+    assert_eq!(produce("a", 0, 1), Err(BrokerError::SequenceGap { expected: 0 }), "forgotten");
+    assert_eq!((produce("b", 0, 0), produce("b", 0, 1)), (Ok(true), Ok(false)), "remembered");
+    sweep(&store, 3600);
+    assert_eq!(store.stats().producers, 0);
+}
+
+// NL-2.17
+#[test]
+fn a_producer_that_is_ahead_of_its_channel_is_not_known() {
+    let store = store(&LIMITS);
+    let second = Duration::from_secs(1);
+    let produce = |seconds, seq| {
+        let publication = NewPublication { identity: Some(producer("p", 0, seq)), ..kept(seq, retention(100, second)) };
+        store.publish(at(seconds), &channel("short"), publication).map(|published| published.replayed)
+    };
+    assert_eq!(produce(0, 0), Ok(false));
+    sweep(&store, 1);
+    assert_eq!(produce(1, 0), Ok(true), "while the position of the channel is remembered");
+    for other in 0..10 {
+        publish(&store, 1, &format!("other{other}"), retention(1, second));
+    }
+    sweep(&store, 2);
+    assert_eq!((store.stats().idle_evicted, store.stats().producers), (1, 1), "the position of the channel is forgotten");
+    assert_eq!(produce(2, 1), Err(BrokerError::SequenceGap { expected: 0 }));
 }
 
 #[test]

@@ -10,10 +10,11 @@ use super::{
     subscriptions::subscriptions::Subscriptions,
 };
 use crate::broker::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, NewPublication, Published, Readiness, RedisStats, UserSubscription,
+    Announcement, BrokerError, BrokerStats, ChannelSummary, NewPublication, NewPublications, Published, Readiness, RedisStats,
+    UserSubscription,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, UserId, WorkerId, lock,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId, lock,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -52,6 +53,11 @@ impl RedisBroker {
         publication: NewPublication,
     ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
         self.streams.hand_over(channel, publication).await
+    }
+
+    /// See [`crate::broker::Broker::publish_all`].
+    pub async fn publish_all(&self, channel: &ChannelName, publications: NewPublications) -> Result<Published<Span>, BrokerError> {
+        self.streams.publish_all(channel, publications).await
     }
 
     /// See [`crate::broker::Broker::announce`].

@@ -21,7 +21,7 @@ impl World {
         let data = Data::parse(&serde_json::value::to_raw_value(&number).expect("a number")).expect("shallow");
         let tags = [("class".to_owned(), class.to_string())].into();
         let publication =
-            NewPublication { content: data.into(), tags, info: None, traceparent: None, retention: Some(STREAM), idempotency: None };
+            NewPublication { content: data.into(), tags, info: None, traceparent: None, retention: Some(STREAM), identity: None };
         self.broker.publish(&Self::channel(CHANNEL), publication).await.expect("in memory");
     }
 

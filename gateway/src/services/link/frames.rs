@@ -10,7 +10,7 @@ pub(super) fn text(frame: &ToService) -> String {
 
 pub(super) fn link_error(refusal: &Refusal) -> LinkError {
     let retryable = refusal.code.row().retry != Retry::Never;
-    LinkError { code: refusal.code.to_string(), message: refusal.detail.clone(), retryable }
+    LinkError { code: refusal.code.to_string(), message: refusal.detail.clone(), retryable, expected: refusal.expected }
 }
 
 /// The ending of a link whose peer sent a malformed frame.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     broker::Published,
-    publish::{CallerKey, Draft, Publisher},
+    publish::{CallerIdentity, CallerKey, Draft, Publisher},
 };
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use gateway_core::model::{ErrorCode, Refusal};
@@ -129,9 +129,10 @@ impl<'a> PublishQueues<'a> {
 
 async fn store(publisher: &Publisher, scope: &str, publish: Publish) -> Result<Published, Refusal> {
     let key = publish.idempotency_key.map(|key| CallerKey::new(scope, &key)).transpose()?;
+    let identity = CallerIdentity::new(key, publish.producer)?;
     let content = ContentMembers { data: publish.data, text: publish.text, data_base64: publish.data_base64 }.read()?;
     let draft = Draft::parse(&publish.channel, content, publish.tags, publish.ephemeral)?;
-    publisher.publish(draft.within(publish.traceparent.map(Into::into), key)).await
+    publisher.publish(draft.within(publish.traceparent.map(Into::into), identity)).await
 }
 
 fn ack(id: u64, published: Published) -> Outgoing {

@@ -362,6 +362,11 @@ fn a_refused_publication_gets_an_answer_and_the_link_stays() {
             (data(r#"1,"tags":{"":"x"}"#), "bad_request"),
             (data(r#"1,"idempotency_key":"""#), "bad_request"),
             (data(r#"1,"idempotency_key":"a b""#), "bad_request"),
+            (data(r#"1,"producer":{"id":"","epoch":0,"seq":0}"#), "bad_request"),
+            (data(r#"1,"producer":{"id":"p","epoch":0,"seq":9007199254740992}"#), "bad_request"),
+            (data(r#"1,"producer":{"id":"p","epoch":0,"seq":1}"#), "sequence_gap"),
+            (data(r#"1,"producer":{"id":"p","epoch":0,"seq":0},"idempotency_key":"k""#), "invalid_producer"),
+            (data(r#"1,"producer":{"id":"p","epoch":0,"seq":0},"ephemeral":true"#), "invalid_producer"),
         ] {
             bot.send(&format!(r#"{{"publish":{{"id":7,{fields}}}}}"#));
             let nack = bot.frame().await;
@@ -370,6 +375,24 @@ fn a_refused_publication_gets_an_answer_and_the_link_stays() {
         }
         bot.send(r#"{"publish":{"id":8,"channel":"chat:a","data":1}}"#);
         assert_eq!(bot.frame().await["ack"]["offset"], 1, "no refused publication was stored");
+    });
+}
+
+#[test]
+fn publications_of_a_producer_are_acknowledged_once_and_in_order() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        for (id, seq) in [(1, 0), (2, 1), (3, 0), (4, 3)] {
+            let producer = format!(r#"{{"id":"p","epoch":0,"seq":{seq}}}"#);
+            bot.send(&format!(r#"{{"publish":{{"id":{id},"channel":"chat:a","data":{seq},"producer":{producer}}}}}"#));
+        }
+        for (id, offset) in [(1, 1), (2, 2), (3, 1)] {
+            let ack = bot.frame().await;
+            assert_eq!((&ack["ack"]["id"], &ack["ack"]["offset"]), (&json!(id), &json!(offset)), "{ack}");
+        }
+        let nack = bot.frame().await;
+        assert_eq!((&nack["nack"]["error"]["code"], &nack["nack"]["error"]["expected"]), (&json!("sequence_gap"), &json!(2)), "{nack}");
     });
 }
 

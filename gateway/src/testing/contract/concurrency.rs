@@ -97,7 +97,7 @@ pub async fn a_key_published_many_times_at_once_is_published_once(fixture: &Brok
     let attempts: Vec<_> = (0..16)
         .map(|_| {
             let (broker, channel) = (Arc::clone(&fixture.broker), channel.clone());
-            let publication = NewPublication { idempotency: Some(key("api", "k", 1)), ..kept("x", KEEP) };
+            let publication = NewPublication { identity: Some(key("api", "k", 1)), ..kept("x", KEEP) };
             tokio::spawn(async move { broker.publish(&channel, publication).await })
         })
         .collect();

@@ -1,17 +1,21 @@
 //! The contract of a broker: one list of tests for every broker, see [`contract`].
 
+mod all_or_none;
 mod concurrency;
 mod delivery;
 mod history;
+mod producers;
 mod publishing;
 mod state;
 
 use super::fixtures::{ALL, HOUR, Inbox, kept, offset, worker};
 use crate::broker::{Broker, ChannelSummary, Mailbox, NewPublication, Published};
+pub use all_or_none::*;
 pub use concurrency::*;
 pub use delivery::*;
 use gateway_core::model::{ChannelName, Page, PageLimit, ReadRange, Retention};
 pub use history::*;
+pub use producers::*;
 pub use publishing::*;
 pub use state::*;
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -49,6 +53,13 @@ macro_rules! contract {
             a_repeated_publish_is_answered_and_not_delivered
             an_idempotency_key_belongs_to_scope_channel_and_body
             an_idempotency_key_is_forgotten_in_time
+            a_producers_numbers_are_carried_out_once_and_in_order
+            producers_and_channels_count_for_themselves
+            a_channel_remembers_its_last_producers
+            a_producer_is_remembered_after_its_publications_expired
+            publications_that_are_stored_together_have_consecutive_offsets
+            publications_that_are_stored_together_have_one_identity
+            publications_that_are_stored_together_may_fill_the_history
             subscribed_means_that_everything_from_now_on_arrives
             what_a_mailbox_left_out_can_be_read
             announcements_reach_subscribers_and_are_not_kept
@@ -63,6 +74,8 @@ macro_rules! contract {
             concurrent_publishers_make_one_order
             a_read_is_of_one_moment
             a_key_published_many_times_at_once_is_published_once
+            a_number_published_many_times_at_once_is_published_once
+            nothing_comes_between_publications_that_are_stored_together
         }
     };
     (@each $test:tt $fixture:expr, $($name:ident)*) => { $($crate::contract! { @one $test $fixture, $name })* };

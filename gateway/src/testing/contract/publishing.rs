@@ -17,7 +17,7 @@ pub async fn a_publication_arrives_and_is_kept_as_it_was_sent(fixture: &BrokerFi
         info: Some(Box::new((*client("alice")).clone())),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         retention: Some(KEEP),
-        idempotency: None,
+        identity: None,
     };
     let published = fixture.publish(&channel, sent.clone()).await;
     let (name, arrived) = inbox.publication().await;
@@ -117,7 +117,7 @@ pub async fn a_repeated_publish_is_answered_and_not_delivered(fixture: &BrokerFi
     for (name, keep) in [("c:again", Some(KEEP)), ("c:again-ephemeral", None)] {
         let channel = channel(name);
         let mut inbox = fixture.join(&channel, 0).await;
-        let publication = NewPublication { retention: keep, idempotency: Some(key("api", "k", 1)), ..ephemeral("once") };
+        let publication = NewPublication { retention: keep, identity: Some(key("api", "k", 1)), ..ephemeral("once") };
         let first = fixture.publish(&channel, publication.clone()).await;
         assert!(!first.replayed);
         fixture.publish(&channel, NewPublication { retention: keep, ..ephemeral("between") }).await;
@@ -134,7 +134,7 @@ pub async fn a_repeated_publish_is_answered_and_not_delivered(fixture: &BrokerFi
 // NL-2.9
 pub async fn an_idempotency_key_belongs_to_scope_channel_and_body(fixture: &BrokerFixture) {
     let (one, two) = (channel("c:key-one"), channel("c:key-two"));
-    let with = |key| NewPublication { idempotency: Some(key), ..kept("x", KEEP) };
+    let with = |key| NewPublication { identity: Some(key), ..kept("x", KEEP) };
     fixture.publish(&one, with(key("api", "k", 1))).await;
     assert_eq!(fixture.broker.publish(&one, with(key("api", "k", 2))).await, Err(BrokerError::IdempotencyMismatch));
     assert!(!fixture.publish(&one, with(key("other", "k", 2))).await.replayed);
@@ -147,7 +147,7 @@ pub async fn an_idempotency_key_belongs_to_scope_channel_and_body(fixture: &Brok
 
 pub async fn an_idempotency_key_is_forgotten_in_time(fixture: &BrokerFixture) {
     let channel = channel("c:key-ends");
-    let publication = NewPublication { idempotency: Some(key("api", "k", 1)), ..kept("x", retention(10, 3 * fixture.idempotency_ttl)) };
+    let publication = NewPublication { identity: Some(key("api", "k", 1)), ..kept("x", retention(10, 3 * fixture.idempotency_ttl)) };
     fixture.publish(&channel, publication.clone()).await;
     (fixture.pass)(fixture.idempotency_ttl.mul_f32(0.8)).await;
     assert!(fixture.publish(&channel, publication.clone()).await.replayed);

@@ -3,13 +3,13 @@
 use super::support::{KEEP, config, eventually, mailboxes, not_ready, publish, ready, start};
 use futures_util::future::join_all;
 use gateway::{
-    broker::{Broker, BrokerError, Delivery, MailboxEntry, NewPublication, Readiness, RedisConfig, TopReason},
+    broker::{Broker, BrokerError, Delivery, MailboxEntry, NewPublication, NewPublications, Readiness, RedisConfig, TopReason},
     testing::{
-        fixtures::{ALL, Inbox, channel, ephemeral, json, kept, key, offset, retention, worker},
+        fixtures::{ALL, Inbox, channel, data, ephemeral, json, kept, key, offset, retention, worker},
         internals::DELIVERY_TIMEOUT,
     },
 };
-use gateway_core::model::{Position, ReadRange};
+use gateway_core::model::{Position, ReadRange, Tags};
 use redis_testing::{Impairment, Options, Proxy, Server, Signal};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -359,6 +359,11 @@ async fn a_key_of_another_type_fails_the_request_and_changes_nothing() {
         let Err(BrokerError::Unavailable(why)) = publish(&broker, name, 1).await else { panic!("published into {name}") };
         assert!(why.contains(&format!("test:{{{name}}}:meta, test:{{{name}}}:stream")), "the keys are named: {why}");
     }
+    for name in ["c:meta", "c:stream"] {
+        let items = vec![(data(1).into(), Tags::new()); 3];
+        let several = NewPublications { items, traceparent: None, retention: KEEP, identity: None };
+        assert!(matches!(broker.publish_all(&channel(name), several).await, Err(BrokerError::Unavailable(_))), "{name}");
+    }
     server.command(&["DEL", "test:{c:stream}:stream"]).await;
     assert_eq!(publish(&broker, "c:stream", 2).await.expect("published").offset, 1, "no offset was taken");
 }
@@ -381,7 +386,7 @@ async fn two_nodes_deliver_each_others_publications() {
             assert_eq!(offset(&inbox.publication().await.1), number);
         }
     }
-    let with = |body| NewPublication { idempotency: Some(key("api", "k", body)), ..kept("x", retention(10, KEEP.ttl)) };
+    let with = |body| NewPublication { identity: Some(key("api", "k", body)), ..kept("x", retention(10, KEEP.ttl)) };
     let once = first.publish(&channel("once"), with(1)).await.expect("published");
     assert_eq!(second.publish(&channel("once"), with(1)).await.expect("answered").position, once.position);
     assert_eq!(second.publish(&channel("once"), with(2)).await, Err(BrokerError::IdempotencyMismatch));

@@ -8,6 +8,7 @@ mod command_connections;
 mod faults;
 mod follower;
 mod nodes;
+mod producers;
 mod rights;
 mod sentinels;
 mod several_servers;

@@ -356,7 +356,7 @@ async fn write_all_kinds(broker: &Broker, names: &[String]) {
     nodes.register("{}", HOUR).await.expect("registered");
     for name in names {
         let user = name.parse().expect("valid");
-        broker.publish(&channel(name), NewPublication { idempotency: Some(key("dev", "k", 1)), ..kept(1, KEEP) }).await.expect("published");
+        broker.publish(&channel(name), NewPublication { identity: Some(key("dev", "k", 1)), ..kept(1, KEEP) }).await.expect("published");
         broker.presence_add(&channel(name), client(name)).await.expect("added");
         broker.put_user_subscription(&user, UserSubscription { channel: channel(name), expires_at: None }).await.expect("stored");
         let revocation = Revocation { until: 1, code: 4500, reason: "x".into() };

@@ -56,7 +56,7 @@ pub fn deltas(before: Option<&Publication>, publications: &[Arc<Publication>]) -
 pub(super) fn write_reply(it: &mut impl Writer, id: u32, reply: &Reply) {
     it.number(reply::ID, u64::from(id));
     match reply {
-        Reply::Error(Refusal { code, detail }) => {
+        Reply::Error(Refusal { code, detail, .. }) => {
             it.message(reply::ERROR, |it| write_error(it, code.row().client, detail, code.temporary()));
         }
         Reply::CallFailed { code, message, temporary } => it.message(reply::ERROR, |it| write_error(it, *code, message, *temporary)),

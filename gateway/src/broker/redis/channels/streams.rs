@@ -1,8 +1,8 @@
 //! Publishes to streams and reads from them.
 
-use super::channel_index::ChannelIndex;
+use super::{channel_index::ChannelIndex, publish_answer::PublishAnswer};
 use crate::broker::{
-    Announcement, BrokerError, IdempotencyKey, NewPublication, Published,
+    Announcement, BrokerError, IdempotencyKey, NewPublication, NewPublications, PublishIdentity, Published,
     redis::{
         commands::{
             job::{Command, Resend, Target},
@@ -19,7 +19,7 @@ use crate::broker::{
         subscriptions::subscriptions::Subscriptions,
     },
 };
-use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention};
+use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention, Span};
 use redis::{Cmd, Value};
 use std::{
     hash::BuildHasher as _,
@@ -56,30 +56,66 @@ impl Streams {
         channel: &ChannelName,
         new: NewPublication,
     ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'a>, BrokerError> {
-        let NewPublication { content, tags, info, traceparent, retention, idempotency } = new;
-        let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        let publication = Publication { position: None, content, tags, info, time_ms, traceparent };
-        let (cmd, resend) = match (retention, idempotency) {
-            (Some(retention), key) => (self.store(channel, &publication, retention, key), Resend::UntilDeadline),
-            (None, Some(key)) => (self.publish_ephemeral(channel, &publication, &key), Resend::UntilDeadline),
+        let NewPublication { content, tags, info, traceparent, retention, identity } = new;
+        let publication = Publication { position: None, content, tags, info, time_ms: now_ms(), traceparent };
+        let (cmd, resend) = match (retention, identity) {
+            (Some(retention), identity) => (self.store(channel, [&publication], retention, identity), Resend::UntilDeadline),
+            (None, Some(PublishIdentity::Producer(_))) => {
+                return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
+            }
+            (None, Some(PublishIdentity::Key(key))) => (self.publish_ephemeral(channel, &publication, &key), Resend::UntilDeadline),
             (None, None) => (self.publish_only(channel, &codec::encode_ephemeral(&publication)), Resend::Never),
         };
         let (answer, channel) = (self.write(channel, cmd, resend).await?, channel.clone());
-        Ok(async move { self.published(&channel, answer.await?) })
+        Ok(async move { Ok(self.published(&channel, answer.await?, 1)?.map(Span::end)) })
+    }
+
+    // NL-2.19
+    /// Stores all publications or none.
+    pub(crate) async fn publish_all(&self, channel: &ChannelName, new: NewPublications) -> Result<Published<Span>, BrokerError> {
+        let NewPublications { items, traceparent, retention, identity } = new;
+        let (time_ms, count) = (now_ms(), items.len());
+        let publications: Vec<_> = items
+            .into_iter()
+            .map(|(content, tags)| Publication { position: None, content, tags, info: None, time_ms, traceparent: traceparent.clone() })
+            .collect();
+        let cmd = self.store(channel, &publications, retention, identity);
+        let answer = self.write(channel, cmd, Resend::UntilDeadline).await?.await?;
+        self.published(channel, answer, count)
     }
 
     // NL-2.3
-    fn store(&self, channel: &ChannelName, publication: &Publication, retention: Retention, key: Option<IdempotencyKey>) -> Cmd {
+    fn store<'a>(
+        &self,
+        channel: &ChannelName,
+        publications: impl IntoIterator<Item = &'a Publication>,
+        retention: Retention,
+        identity: Option<PublishIdentity>,
+    ) -> Cmd {
+        let (key, producer) = match identity {
+            Some(PublishIdentity::Key(key)) => (Some(key), None),
+            Some(PublishIdentity::Producer(number)) => (None, Some(number)),
+            None => (None, None),
+        };
         let (key_name, fingerprint, lifetime) = match key {
             Some(key) => (self.keys.idempotency(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
             // The gateway makes a key, so that a lane can send the command again after a lost answer. No other publish has this key.
             None => (self.keys.idempotency(channel, "", &hex(&rand::random::<[u8; 16]>())), String::new(), self.answer_ttl),
         };
-        let keys = [self.keys.meta(channel), self.keys.stream(channel), key_name];
-        let mut cmd = call(&SCRIPTS.publish, &keys);
-        cmd.arg(self.keys.pubsub_channel(channel)).arg(codec::encode_body(publication));
-        cmd.arg(retention.size.max(1)).arg(millis(retention.ttl)).arg(millis(self.position_ttl.max(retention.ttl)));
+        let mut keys = vec![self.keys.meta(channel), self.keys.stream(channel)];
+        keys.extend(producer.as_ref().map(|_| self.keys.producers(channel)));
+        keys.push(key_name);
+        let script = if producer.is_some() { &SCRIPTS.publish_with_producer } else { &SCRIPTS.publish };
+        let mut cmd = call(script, &keys);
+        cmd.arg(self.keys.pubsub_channel(channel))
+            .arg(retention.size.max(1))
+            .arg(millis(retention.ttl))
+            .arg(millis(self.position_ttl.max(retention.ttl)));
         cmd.arg(fingerprint).arg(millis(lifetime)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
+        cmd.arg(producer.map(|it| format!("{} {} {}", it.epoch(), it.seq(), it.id())).unwrap_or_default());
+        for publication in publications {
+            cmd.arg(codec::encode_body(publication));
+        }
         cmd
     }
 
@@ -97,34 +133,36 @@ impl Streams {
         cmd
     }
 
-    /// Reads the answer to a publish.
-    fn published(&self, channel: &ChannelName, answer: Value) -> Result<Published, BrokerError> {
-        if matches!(answer, Value::Int(_)) {
-            return Ok(Published { position: None, replayed: false });
-        }
-        let (what, position, is_first) = outcome(answer).ok_or_else(unexpected_answer)?;
+    /// Reads the answer to a publish of `count` publications.
+    fn published(&self, channel: &ChannelName, answer: Value, count: usize) -> Result<Published<Span>, BrokerError> {
+        let answer = PublishAnswer::read(answer, count).ok_or_else(unexpected_answer)?;
         // A name is added with the first publication, and sometimes again, in case a node ended before it wrote the name.
-        if position.is_some_and(|position| is_first || position.offset.is_power_of_two()) {
+        if answer.is_first() || answer.span().is_some_and(|span| span.first.next_power_of_two() <= span.last) {
             self.channel_index.add([channel]);
         }
-        match &*what {
-            "stored" => {
-                let position = position.ok_or_else(unexpected_answer)?;
-                self.subscriptions.acknowledged(channel, position);
-                Ok(Published { position: Some(position), replayed: false })
+        match answer {
+            PublishAnswer::Stored { span, is_announced, .. } => {
+                if is_announced {
+                    self.subscriptions.acknowledged(channel, span.end());
+                } else {
+                    self.unannounced(channel);
+                }
+                Ok(Published { position: Some(span), replayed: false })
             }
-            "replayed" => Ok(Published { position, replayed: true }),
-            "announced" => Ok(Published { position: None, replayed: false }),
-            "unannounced" => {
-                self.counters.unannounced.add(1);
-                tracing::error!(%channel, "Redis stored a publication but refused PUBLISH; subscribers get it from the history. Give the user of redis.url the right to PUBLISH");
-                // The audits of other nodes report the top to their own subscribers.
-                self.subscriptions.mark_dirty(channel);
-                Ok(Published { position: Some(position.ok_or_else(unexpected_answer)?), replayed: false })
-            }
-            "mismatch" => Err(BrokerError::IdempotencyMismatch),
-            _ => Err(unexpected_answer()),
+            PublishAnswer::Announced => Ok(Published { position: None, replayed: false }),
+            PublishAnswer::Replayed(span) => Ok(Published { position: span, replayed: true }),
+            PublishAnswer::Mismatch => Err(BrokerError::IdempotencyMismatch),
+            PublishAnswer::Gap(expected) => Err(BrokerError::SequenceGap { expected }),
+            PublishAnswer::Fenced(epoch) => Err(BrokerError::ProducerFenced { epoch }),
         }
+    }
+
+    // NL-2.2
+    fn unannounced(&self, channel: &ChannelName) {
+        self.counters.unannounced.add(1);
+        tracing::error!(%channel, "Redis stored a publication but refused PUBLISH; subscribers get it from the history. Give the user of redis.url the right to PUBLISH");
+        // The audits of other nodes report the top to their own subscribers.
+        self.subscriptions.mark_dirty(channel);
     }
 
     pub(crate) async fn announce(&self, channel: &ChannelName, announcement: &Announcement) -> Result<(), BrokerError> {
@@ -173,19 +211,6 @@ impl Streams {
 const ENTRIES: usize = 10_000;
 const BYTES: usize = 16 << 20;
 
-/// Reads an answer of a script: what it did, the position of the publication, and whether the history was empty before.
-fn outcome(value: Value) -> Option<(String, Option<Position>, bool)> {
-    let mut parts = match value {
-        Value::Array(parts) => parts.into_iter().map(text),
-        _ => return None,
-    };
-    let mut next = || parts.next().flatten();
-    let (what, epoch, offset, first) = (next()?, next(), next(), next());
-    // A publication that is not stored has no position.
-    let position = || Some(Position { epoch: Epoch::parse(epoch.as_deref()?)?, offset: offset?.parse().ok()? });
-    Some((what, position(), first.as_deref() == Some("1")))
-}
-
 fn page(value: Value, limit: PageLimit) -> Option<Page> {
     let Value::Array(parts) = value else { return None };
     let [epoch, top, forks, Value::Array(entries)] = <[Value; 4]>::try_from(parts).ok()? else { return None };
@@ -208,6 +233,11 @@ fn page(value: Value, limit: PageLimit) -> Option<Page> {
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -10,6 +10,7 @@
 //! | `P:{C}:stream` | stream | the history; ids are offsets | `history_ttl` after the last publish, or a `DELETE` of the history |
 //! | `P:{C}:idempotency:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` after the publish |
 //! | `P:{C}:idempotency::I` | string | the answer to the publish with id `I`, which the gateway made | twice `redis.deadline` after the publish |
+//! | `P:{C}:producers` | hash | the numbers of the last producers of the channel, at most 64 | no producer published for as long as meta is kept |
 //! | `P:{C}:presence` | hash | present connections | the last one leaves |
 //! | `P:{C}:users` | hash | for each present user, the number of connections | the last one leaves |
 //! | `P:{C}:nodes` | hash | for each generation of a node, the number of present connections | the last one leaves |
@@ -94,6 +95,11 @@ impl Keys {
     /// key.
     pub(crate) fn idempotency(&self, channel: &ChannelName, scope: &str, key: &str) -> String {
         self.of(channel, &format!("idempotency:{scope}:{key}"))
+    }
+
+    /// The key that stores the numbers of producers.
+    pub(crate) fn producers(&self, channel: &ChannelName) -> String {
+        self.of(channel, "producers")
     }
 
     pub(crate) fn presence(&self, channel: &ChannelName) -> String {
@@ -264,11 +270,12 @@ mod tests {
         }
     }
 
-    fn of_channel(keys: &Keys, channel: &ChannelName) -> [String; 8] {
+    fn of_channel(keys: &Keys, channel: &ChannelName) -> [String; 9] {
         [
             keys.pubsub_channel(channel),
             keys.meta(channel),
             keys.stream(channel),
+            keys.producers(channel),
             keys.presence(channel),
             keys.presence_users(channel),
             keys.presence_nodes(channel),
@@ -299,7 +306,7 @@ mod tests {
                 let pubsub_channel = keys.pubsub_channel(&channel);
                 prop_assert_eq!(keys.channel(&pubsub_channel), Some(channel.as_str().into()));
             }
-            prop_assert_eq!(seen.len(), 10 * names.len());
+            prop_assert_eq!(seen.len(), 11 * names.len());
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Flaw {
     AcceptsLate,
     /// It executes a publish after a later one
     StoresOutOfOrder,
+    /// It carries out a producer's publish although others are missing before it
+    IgnoresGaps,
     /// It confirms a subscription that takes effect only with the next command
     ConfirmsEarly,
     /// It loses every tenth message

@@ -7,8 +7,12 @@ use super::{
     payload,
 };
 use crate::broker::redis::schema::{codec, keys::Keys, scripts::SCRIPTS};
-use gateway_core::model::{Epoch, Position};
+use gateway_core::{
+    channel::{Judgement, Producers},
+    model::{Epoch, Position, ProducerNumber, Span},
+};
 use redis::{Arg, Cmd, Value};
+use shared_proto::producer::Producer;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -49,6 +53,7 @@ pub(crate) struct Server {
 struct Data {
     channels: BTreeMap<String, Stream>,
     answers: HashMap<String, Answer>,
+    producers: BTreeMap<String, Producers>,
 }
 
 #[derive(Clone)]
@@ -204,7 +209,9 @@ impl Server {
         }
         let args: Vec<&[u8]> = cmd.args_iter().filter_map(|arg| if let Arg::Simple(arg) = arg { Some(arg) } else { None }).collect();
         match args[..] {
-            [b"EVALSHA", hash, keys, ref rest @ ..] if hash == SCRIPTS.publish.get_hash().as_bytes() => {
+            [b"EVALSHA", hash, keys, ref rest @ ..]
+                if [&SCRIPTS.publish, &SCRIPTS.publish_with_producer].iter().any(|script| hash == script.get_hash().as_bytes()) =>
+            {
                 let (keys, rest) = rest.split_at(number(keys) as usize);
                 self.publish(&keys[2..], rest)
             }
@@ -220,8 +227,9 @@ impl Server {
 
     /// Does the same as `publish.lua`.
     fn publish(&mut self, keys: &[&[u8]], args: &[&[u8]]) -> Value {
-        let (key, later) = keys.split_first().expect("its own");
-        let &[pubsub_channel, body, size, _, _, fingerprint, lifetime, _, _, not_after] = args else { panic!("ten arguments") };
+        let &[pubsub_channel, size, _, _, fingerprint, lifetime, _, _, producer, body, not_after] = args else { panic!("one body") };
+        let producer = producer_number(text(producer));
+        let (key, later) = keys[usize::from(producer.is_some())..].split_first().expect("its own");
         let (now, fingerprint) = (self.start.elapsed().as_millis() as u64, text(fingerprint));
         if let Some(answer) = self.data.answers.get(text(key)).filter(|answer| answer.until > now) {
             return if answer.fingerprint == fingerprint { outcome("replayed", Some(answer.position)) } else { outcome("mismatch", None) };
@@ -237,13 +245,21 @@ impl Server {
         }
         let channel = self.keys.channel(text(pubsub_channel)).expect("a channel").into_owned();
         self.store_deferred();
+        if let Some(number) = &producer
+            && let Some(answer) = self.judge(&channel, number)
+        {
+            return answer;
+        }
         let position = if self.flaw == Some(Flaw::DeliversBeforeStoring) {
             let position = self.timeline(&channel).position;
-            self.deferred = Some((channel, number(size) as usize, body.to_vec()));
+            self.deferred = Some((channel.clone(), number(size) as usize, body.to_vec()));
             Position { offset: position.offset + 1, ..position }
         } else {
             self.store(&channel, number(size) as usize, body)
         };
+        if let Some(number) = &producer {
+            self.data.producers.entry(channel).or_default().record(number, position.into());
+        }
         if self.flaw != Some(Flaw::ForgetsAnswers) {
             let answer = Answer { fingerprint: fingerprint.to_owned(), position, until: now + number(lifetime) };
             self.data.answers.insert(text(key).to_owned(), answer);
@@ -255,6 +271,20 @@ impl Server {
         let message = [format!("p{}{} ", position.epoch, position.offset).as_bytes(), &self.announced(body)].concat();
         self.deliver(text(pubsub_channel), &message);
         outcome("stored", Some(position))
+    }
+
+    /// Does the same as `judge` in `producer.lua`.
+    fn judge(&mut self, channel: &str, number: &ProducerNumber) -> Option<Value> {
+        let top = self.timeline(channel).position.offset;
+        let answer =
+            match self.data.producers.get(channel).map_or_else(|| Producers::default().judge(number, top), |it| it.judge(number, top)) {
+                Judgement::Next => return None,
+                Judgement::Gap(_) | Judgement::Fenced(_) if self.flaw == Some(Flaw::IgnoresGaps) => return None,
+                Judgement::Done(span) => vec![bulk("done")].into_iter().chain(span.into_iter().flat_map(span_parts)).collect(),
+                Judgement::Gap(expected) => vec![bulk("gap"), bulk(expected.to_string())],
+                Judgement::Fenced(epoch) => vec![bulk("fenced"), bulk(epoch.to_string())],
+            };
+        Some(Value::Array(answer))
     }
 
     fn store_deferred(&mut self) {
@@ -425,7 +455,20 @@ fn bulk(text: impl Into<String>) -> Value {
 
 fn outcome(what: &str, position: Option<Position>) -> Value {
     let position = position.into_iter().flat_map(|at| [bulk(at.epoch.to_string()), bulk(at.offset.to_string())]);
-    Value::Array([bulk(what)].into_iter().chain(position).collect())
+    let is_first = (what != "replayed" && what != "mismatch").then(|| bulk("0"));
+    Value::Array([bulk(what)].into_iter().chain(position).chain(is_first).collect())
+}
+
+fn span_parts(span: Span) -> [Value; 3] {
+    [bulk(span.epoch.to_string()), bulk(span.first.to_string()), bulk(span.last.to_string())]
+}
+
+/// Reads "epoch number id".
+fn producer_number(text: &str) -> Option<ProducerNumber> {
+    let mut parts = text.splitn(3, ' ');
+    let (epoch, seq, id) = (parts.next()?, parts.next()?, parts.next()?);
+    let producer = Producer { id: id.into(), epoch: number(epoch.as_bytes()), seq: number(seq.as_bytes()) };
+    Some(ProducerNumber::new(producer).expect("valid"))
 }
 
 fn error(code: &str) -> Value {

@@ -80,6 +80,7 @@ impl Publication {
             tags: self.tags,
             ephemeral: self.ephemeral,
             idempotency_key: key,
+            producer: None,
             traceparent: self.traceparent,
         }
     }

@@ -70,9 +70,9 @@ impl Probe {
     pub(crate) fn trials(&self, publish_command: &'static str) -> Vec<Trial> {
         let key = |part: &str| self.name(part);
         let channel = key("channel");
-        let mut publish = call(&SCRIPTS.publish, &[key("meta"), key("stream"), key("idempotency")]);
-        publish.arg(&channel).arg("").arg(1).arg(LIFETIME_MS).arg(LIFETIME_MS).arg("").arg(LIFETIME_MS);
-        publish.arg("probe000").arg(publish_command).arg(NO_DEADLINE);
+        let mut publish = call(&SCRIPTS.publish_with_producer, &[key("meta"), key("stream"), key("producers"), key("idempotency")]);
+        publish.arg(&channel).arg(1).arg(LIFETIME_MS).arg(LIFETIME_MS).arg("").arg(LIFETIME_MS);
+        publish.arg("probe000").arg(publish_command).arg("0 0 probe").arg("").arg(NO_DEADLINE);
         let mut read = call(&SCRIPTS.read, &[key("meta"), key("stream")]);
         read.arg("after").arg(0).arg(1).arg(1).arg(LIFETIME_MS).arg("probe000");
         let mut publish_ephemeral = call(&SCRIPTS.publish_ephemeral, &[key("ephemeral")]);
@@ -84,7 +84,7 @@ impl Probe {
         presence_remove.arg("probe").arg("probe");
         // The scripts publish only if the keys of an earlier check do not exist.
         let mut delete = cmd("DEL");
-        delete.arg(["meta", "stream", "idempotency", "ephemeral"].map(key).as_slice());
+        delete.arg(["meta", "stream", "producers", "idempotency", "ephemeral"].map(key).as_slice());
         let mut unlink = cmd("UNLINK");
         unlink.arg(key("ephemeral"));
         let mut inspect = cmd("XINFO");

@@ -193,6 +193,7 @@ impl<'a, S: Service> Session<'a, S> {
                     code: ErrorCode::PayloadTooLarge.row().name.into(),
                     message: format!("the gateway accepts frames of at most {} bytes; publish less data", self.message_size),
                     retryable: false,
+                    expected: None,
                 };
                 self.notify_router(LinkUpdate::Nack(self.link, Nack { id: publish.id, error })).await
             }

@@ -18,6 +18,7 @@ fn publish(channel: &str) -> Publish {
         tags: Map::new(),
         ephemeral: false,
         idempotency_key: None,
+        producer: None,
         traceparent: None,
     }
 }

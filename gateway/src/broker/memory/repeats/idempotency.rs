@@ -1,7 +1,7 @@
 //! Recognises repeated publishes.
 
 use crate::broker::{BrokerError, IdempotencyKey, Published};
-use gateway_core::model::{ChannelName, Position, Tick};
+use gateway_core::model::{ChannelName, Span, Tick};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -18,7 +18,7 @@ struct Name {
 
 /// A publish with an idempotency key.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(in super::super) struct Request {
     name: Arc<Name>,
     fingerprint: [u8; 32],
 }
@@ -33,7 +33,7 @@ impl Request {
 #[derive(Debug)]
 struct Answer {
     fingerprint: [u8; 32],
-    position: Option<Position>,
+    span: Option<Span>,
     until: Tick,
 }
 
@@ -54,20 +54,20 @@ impl Idempotency {
     }
 
     /// The answer to an earlier publish with this key, if there was one. An error if that publish was a different request.
-    pub(super) fn recall(&mut self, request: &Request, now: Tick) -> Result<Option<Published>, BrokerError> {
+    pub(super) fn recall(&mut self, request: &Request, now: Tick) -> Result<Option<Published<Span>>, BrokerError> {
         self.sweep(now);
         match self.answers.get(&request.name) {
             None => Ok(None),
             Some(answer) if answer.fingerprint != request.fingerprint => Err(BrokerError::IdempotencyMismatch),
-            Some(answer) => Ok(Some(Published { position: answer.position, replayed: true })),
+            Some(answer) => Ok(Some(Published { position: answer.span, replayed: true })),
         }
     }
 
     /// Stores the answer to a new request.
-    pub(super) fn remember(&mut self, request: Request, position: Option<Position>, now: Tick) {
+    pub(super) fn remember(&mut self, request: Request, span: Option<Span>, now: Tick) {
         let Request { name, fingerprint } = request;
         self.order.push_back(Arc::clone(&name));
-        self.answers.insert(name, Answer { fingerprint, position, until: now.after(self.ttl) });
+        self.answers.insert(name, Answer { fingerprint, span, until: now.after(self.ttl) });
         if self.answers.len() > self.bound {
             self.forget_oldest();
             self.evicted += 1;
