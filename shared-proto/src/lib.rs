@@ -8,6 +8,7 @@
 //! - [`link`]: frames of the service link
 //! - [`name`]: rules for the names of channels, users and services
 //! - [`rest`]: bodies of the gateway's REST interface
+//! - [`webhook`]: bodies of the requests to services that are reached by HTTP
 //! - `client` (feature `client`): the typed REST and link clients for services
 //! - `http` (feature `http`): the parts that all HTTP listeners share
 //! - `process` (feature `process`): settings, telemetry, health and signals of a service process
@@ -20,6 +21,7 @@ pub mod json;
 pub mod link;
 pub mod name;
 pub mod rest;
+pub mod webhook;
 
 #[cfg(feature = "client")]
 pub mod client;
