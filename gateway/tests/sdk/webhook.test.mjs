@@ -97,7 +97,7 @@ test('a service with a webhook accepts no links, and the error says what to do',
 
 test('the complete service of docs/webhooks.md works as the page says', async (t) => {
     const page = readFileSync(join(ROOT, 'docs/webhooks.md'), 'utf8');
-    const [, program] = /```python\n([^]*?)\n```/.exec(page);
+    const [, program] = /```python\n(# target\/shop\/shop\.py\n[^]*?)\n```/.exec(page);
     const python = spawn('python3', ['-c', program], { env: { ...process.env, SECRET: NEW, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => python.kill());
     const line = await next(python.stdout.setEncoding('utf8'), 'data', (text) => text.includes('listening'));
