@@ -93,7 +93,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services of the settings, without instances. Needs a runtime, for its clock.
+    /// The services of the settings, without instances. Needs a runtime: for its clock, and for webhooks, whose requests run there.
     pub fn new(services: impl IntoIterator<Item = (ServiceName, ServiceConfig)>, links: LinkLimits) -> Self {
         let (counters, closing, open) = (Arc::new(Counters::default()), CancellationToken::new(), TaskTracker::new());
         let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };

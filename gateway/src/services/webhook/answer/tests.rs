@@ -1,5 +1,6 @@
 use super::*;
 use gateway_core::model::ErrorCode::{BadReply, Overloaded, ServiceUnavailable, Timeout};
+use proptest::prelude::*;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -93,6 +94,24 @@ fn every_other_answer_has_an_error_with_service_cause_and_cure() {
     }
     let deep = with_type(200, JSON, &format!("{}{}", "[".repeat(65), "]".repeat(65)));
     assert!(matches!(deep.result, Err(CallError::Refused(refusal)) if refusal.detail.contains("nested deeper than 64")));
+}
+
+proptest! {
+    #[test]
+    fn no_answer_makes_the_gateway_panic(
+        status in 100u16..1000,
+        media_type in "[ -~]{0,100}|application/(problem\\+)?json",
+        retry_after in "[ -~]{0,12}",
+        body in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, media_type.parse().expect("visible"));
+        headers.insert(RETRY_AFTER, retry_after.parse().expect("visible"));
+        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("in range"), headers, body: body.into() };
+        let is_success = (200..300).contains(&status);
+        let verdict = Verdict::of("shop", &answer);
+        prop_assert!(verdict.result.is_err() || is_success, "{:?}", verdict);
+    }
 }
 
 #[test]
