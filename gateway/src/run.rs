@@ -4,7 +4,8 @@ use crate::{
     auth::Origins,
     broker::RedisAddress,
     server::{self, RunError},
-    settings::{BrokerKind, Problems, Settings},
+    services::WebhookConfig,
+    settings::{BrokerKind, Problems, Reach, Settings},
     telemetry::Telemetry,
 };
 
@@ -18,6 +19,11 @@ pub fn check(settings: &Settings) -> Result<(), Problems> {
         && let Err(found) = RedisAddress::try_from(&settings.redis)
     {
         problems.append(found);
+    }
+    for (name, service) in settings.services.iter().filter(|(_, service)| service.reach == Reach::Webhook) {
+        if let Err(found) = WebhookConfig::new(name, settings, service) {
+            problems.append(found);
+        }
     }
     if let Err(found) = Telemetry::check(settings) {
         problems.append(found);

@@ -9,6 +9,7 @@
 //! - [`name`]: rules for the names of channels, users and services
 //! - [`producer`]: the number that a producer gives to a publish
 //! - [`rest`]: bodies of the gateway's REST interface
+//! - [`webhook`]: bodies of the requests to services that are reached by HTTP
 //! - `client` (feature `client`): the typed REST and link clients for services
 //! - `http` (feature `http`): the parts that all HTTP listeners share
 //! - `process` (feature `process`): settings, telemetry, health and signals of a service process
@@ -22,6 +23,7 @@ pub mod link;
 pub mod name;
 pub mod producer;
 pub mod rest;
+pub mod webhook;
 
 #[cfg(feature = "client")]
 pub mod client;

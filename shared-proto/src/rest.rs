@@ -406,18 +406,33 @@ pub struct InstanceBody {
     pub breaker: String,
 }
 
+/// One target of a webhook.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TargetBody {
+    /// Its URL without a query.
+    pub url: String,
+    /// Number of requests without a complete answer.
+    pub in_flight: usize,
+    /// State of the circuit breaker: `closed`, `open` or `half_open`.
+    pub breaker: String,
+}
+
 /// One service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServiceBody {
     /// Its name.
     pub service: String,
-    /// The way in which the gateway reaches it. Always `link`.
+    /// The way in which the gateway reaches it: `link` or `webhook`.
     pub reach: String,
     /// Number of calls that wait for an earlier call of their connection.
     pub waiting: usize,
     /// The instances that have a link to the node that answers.
     pub instances: Vec<InstanceBody>,
+    /// The targets of a webhook. Their state is that of the node that answers.
+    #[serde(default)]
+    pub targets: Vec<TargetBody>,
 }
 
 /// The configured services.

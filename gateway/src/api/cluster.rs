@@ -3,10 +3,10 @@
 use super::problem::ApiError;
 use crate::{
     node::Node,
-    services::{InstanceSummary, Reach},
+    services::{InstanceSummary, Reached, ServiceSummary, TargetSummary},
 };
 use actix_web::{HttpResponse, web::Data};
-use shared_proto::rest::{InstanceBody, NodeBody, NodesBody, Problem, ServiceBody, ServicesBody};
+use shared_proto::rest::{InstanceBody, NodeBody, NodesBody, Problem, ServiceBody, ServicesBody, TargetBody};
 
 /// List the nodes.
 #[utoipa::path(get, path = "/v1/nodes", tag = "operations",
@@ -18,18 +18,22 @@ pub(super) async fn nodes(node: Data<Node>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(NodesBody { nodes: each.collect() }))
 }
 
-/// List the services, and their instances with links to this node.
+/// List the services, with their links to this node, or their targets as this node sees them.
 #[utoipa::path(get, path = "/v1/services", tag = "services", responses((status = 200, description = "Every service of the settings", body = ServicesBody)))]
 pub(super) async fn services(node: Data<Node>) -> HttpResponse {
-    let each = node.services.summary().into_iter().map(|service| ServiceBody {
-        service: service.service.to_string(),
-        reach: match service.reach {
-            Reach::Link => "link".into(),
-        },
-        waiting: service.waiting,
-        instances: service.instances.iter().map(instance).collect(),
-    });
-    HttpResponse::Ok().json(ServicesBody { services: each.collect() })
+    HttpResponse::Ok().json(ServicesBody { services: node.services.summary().iter().map(service).collect() })
+}
+
+fn service(service: &ServiceSummary) -> ServiceBody {
+    let (reach, instances, targets) = match &service.reached {
+        Reached::ByLinks(instances) => ("link", instances.iter().map(instance).collect(), Vec::new()),
+        Reached::ByWebhook(targets) => ("webhook", Vec::new(), targets.iter().map(target).collect()),
+    };
+    ServiceBody { service: service.service.to_string(), reach: reach.into(), waiting: service.waiting, instances, targets }
+}
+
+fn target(target: &TargetSummary) -> TargetBody {
+    TargetBody { url: target.url.to_string(), in_flight: target.in_flight, breaker: target.breaker.name().into() }
 }
 
 fn instance(instance: &InstanceSummary) -> InstanceBody {

@@ -35,6 +35,7 @@ pub fn accepts_websocket(path: &str) -> bool {
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
 #[utoipa::path(get, path = "/v1/services/{service}/link", tag = "services", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
     responses((status = 101, description = "The link is open; the node waits for `hello`. The header `Switchboard-Node` has its name"),
+        (status = 400, description = "`bad_request`: the service has a webhook and no links", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`no_service`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "`upgrade_required`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`draining`", body = Problem, content_type = "application/problem+json")))]
@@ -45,10 +46,7 @@ pub(super) async fn open(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    if !node.services.contains(&service) {
-        let detail = format!("No service is named \"{service}\". Add [services.{service}] to the settings.");
-        return Err(ApiError(Refusal::new(ErrorCode::NoService, detail)));
-    }
+    node.services.accepts_links(&service).map_err(ApiError)?;
     if node.health.is_draining() {
         return Err(ErrorCode::Draining.into());
     }

@@ -53,8 +53,34 @@ impl Modify for Common {
     }
 }
 
+/// The requests that the gateway sends to services.
+#[derive(OpenApi)]
+#[openapi(paths(service_request))]
+struct Requests;
+
+/// A call or an event for a service with `reach = "webhook"`, sent to one of its URLs.
+///
+/// `docs/webhooks.md` describes the headers and all answers.
+#[utoipa::path(post, path = "service", request_body = shared_proto::webhook::Message, security(()),
+    params(
+        ("webhook-id" = String, Header, description = "The id of the message. It stays the same when the gateway sends the request again"),
+        ("webhook-timestamp" = u64, Header, description = "When this request was sent, in seconds since 1970"),
+        ("webhook-signature" = Option<String>, Header, description = "One signature of Standard Webhooks for each secret, separated by spaces"),
+        ("request-timeout-ms" = u64, Header, description = "How long the gateway waits for the answer"),
+        ("traceparent" = Option<String>, Header, description = "The trace of the call"),
+    ),
+    responses((status = 200, description = "The reply to a call", body = Value),
+        (status = 204, description = "The reply `null`, or an event was taken"),
+        (status = "4XX", description = "An error of the service itself, which the frontend gets", body = Problem, content_type = "application/problem+json")))]
+#[expect(dead_code, reason = "only its description is used")]
+fn service_request() {}
+
 pub(super) fn api() -> openapi::OpenApi {
-    Document::openapi()
+    let (mut document, requests) = (Document::openapi(), Requests::openapi());
+    document.webhooks = Some(requests.paths);
+    let schemas = requests.components.unwrap_or_default().schemas;
+    document.components.get_or_insert_default().schemas.extend(schemas);
+    document
 }
 
 /// Get this document.

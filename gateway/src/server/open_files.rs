@@ -1,6 +1,6 @@
 //! Fits the connection limits to the number of files that the process may open.
 
-use crate::settings::{BrokerKind, Settings};
+use crate::settings::{BrokerKind, Reach, Settings};
 use shared_proto::http::{OpenFiles, SURPLUS_CONNECTIONS};
 
 /// Files of the process itself: listeners, logs, the main runtime, connections to the telemetry collector.
@@ -22,7 +22,10 @@ pub(super) fn fit_connection_limits(settings: &Settings, workers: usize, limit: 
         BrokerKind::Memory => 0,
         BrokerKind::Redis => REDIS_FILES + 2 * (settings.redis.lanes + 1),
     };
-    let required = (PROCESS_FILES + FILES_PER_WORKER * (workers + 1) + store) as u64;
+    let webhooks = settings.services.values().filter(|service| service.reach == Reach::Webhook);
+    // As many connections as requests in flight, and as many idle ones.
+    let requests: usize = webhooks.map(|service| 2 * service.max_in_flight).sum();
+    let required = (PROCESS_FILES + FILES_PER_WORKER * (workers + 1) + store + requests) as u64;
     let reserve = (limit.unwrap_or_default() / RESERVE_DIVISOR).min(RESERVE_MAX);
     let mut files = OpenFiles::new(limit, required.max(reserve));
     files.assign("internal.connections", &mut settings.internal.connections, 16);
@@ -51,5 +54,14 @@ mod tests {
             assert!((internal + http + upgraded + PROCESS_FILES) as u64 <= limit, "{limit}: {internal}, {http}, {upgraded}");
         }
         assert_eq!(bounds(Some(0)), [16, 16, 16]);
+    }
+
+    #[test]
+    fn webhooks_keep_files_for_their_requests() {
+        let frontends =
+            |toml: &str| fit_connection_limits(&Settings::from_toml(toml).expect("valid"), 2, Some(16_384)).public.max_connections;
+        let webhook = "[services.shop]\nreach = \"webhook\"\nurls = [\"http://h\"]\nmax_in_flight = 4000";
+        // The reserve of a sixteenth of all files covers a part of them.
+        assert!(frontends("[services.shop]") >= frontends(webhook) + 5000, "{}, {}", frontends("[services.shop]"), frontends(webhook));
     }
 }

@@ -9,8 +9,8 @@ use crate::{
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{BreakerLimits, LinkLimits, OrderBy, Reach, ServiceConfig, Services},
-    settings::{BrokerKind, CallOrder, Problems, Settings},
+    services::{BreakerLimits, LinkLimits, OrderBy, Reach, ServiceConfig, Services, WebhookConfig},
+    settings::{self, BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
 use gateway_core::{
@@ -253,14 +253,19 @@ fn api(settings: &Settings) -> ApiLimits {
 }
 
 fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
-    let each = |(name, service): (&String, &crate::settings::Service)| {
-        let name = name.parse().map_err(|error: InvalidName| Problems::of(format!("services.{name}"), format!("the name {error}")))?;
+    let each = |(key, service): (&String, &settings::Service)| {
+        let name = key.parse().map_err(|error: InvalidName| Problems::of(format!("services.{key}"), format!("the name {error}")))?;
         let order = match service.order {
             CallOrder::Connection => OrderBy::Connection,
             CallOrder::None => OrderBy::Nothing,
         };
+        let reach = match service.reach {
+            settings::Reach::Webhook => Reach::Webhook(Arc::new(WebhookConfig::new(key, settings, service)?)),
+            // The checks of the settings refuse queues.
+            settings::Reach::Link | settings::Reach::Queue => Reach::Link,
+        };
         let config = ServiceConfig {
-            reach: Reach::Link,
+            reach,
             order,
             call_timeout: service.call_timeout,
             max_in_flight: service.max_in_flight,

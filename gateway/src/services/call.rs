@@ -1,10 +1,11 @@
 //! One call: waits for its turn, sends the call to an instance, and waits for the answer.
 
 use super::{
-    call_types::{CallError, CallResult, Caller},
+    call_types::{CallError, CallRequest, CallResult, Caller, EventMessage},
+    carrier::Started,
     config::OrderBy,
     counters::Count,
-    instances::instance::{AbandonReason, CallId},
+    instances::instance::AbandonReason,
     method,
     order_queues::Admission,
     service::Service,
@@ -12,7 +13,6 @@ use super::{
 };
 use crate::telemetry::{SpanKind, TraceSpan};
 use gateway_core::model::{Data, ErrorCode, Refusal};
-use shared_proto::link::{Call, Event};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::oneshot,
@@ -65,33 +65,16 @@ impl Services {
         deadline: Instant,
     ) -> Result<InFlightCall<'a>, Refusal> {
         let (send, answer) = oneshot::channel();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let call = Call {
-            id: 0,
-            method: method.into(),
-            data: data.into(),
-            user: caller.user.to_string(),
-            connection: caller.connection.to_string(),
-            deadline_ms: left.as_millis() as u64,
-            traceparent: caller.traceparent.as_deref().map(Into::into),
-            order_key: place.key.as_deref().map(Into::into),
-        };
-        let (call, instance) = service.pool().start(place.instance.as_deref(), call, send, self.now())?;
-        place.instance = Some(instance);
+        let call = CallRequest { method, data, caller, order_key: place.key.as_deref(), deadline };
+        let call = service.carrier.start(place.instance.as_deref(), call, send, self.now())?;
+        place.instance = call.instance();
         Ok(InFlightCall { services: self, service, call, answer, ended: false })
     }
 
-    /// Sends an event to a service. `Ok` means that it is queued for an instance; it is lost if the link ends first.
+    /// Sends an event to a service. `Ok` means that it is on its way; it is lost if the link ends first.
     pub fn event(&self, service: &str, data: Data, caller: &Caller) -> Result<(), Refusal> {
-        let event = Event {
-            id: None,
-            kind: "message".into(),
-            data: data.into(),
-            user: caller.user.to_string(),
-            connection: caller.connection.to_string(),
-            traceparent: caller.traceparent.as_deref().map(Into::into),
-        };
-        let sent = self.service(service).and_then(|service| service.pool().send(None, event, self.now()));
+        let event = EventMessage { data, caller };
+        let sent = self.service(service).and_then(|service| service.carrier.send(event, self.now()));
         self.counters.add(if sent.is_ok() { Count::EventSent } else { Count::EventRefused });
         sent
     }
@@ -185,7 +168,7 @@ impl Drop for OrderPlace<'_> {
 struct InFlightCall<'a> {
     services: &'a Services,
     service: &'a Service,
-    call: CallId,
+    call: Started,
     answer: oneshot::Receiver<CallResult>,
     ended: bool,
 }
@@ -193,7 +176,7 @@ struct InFlightCall<'a> {
 impl InFlightCall<'_> {
     fn abandon(&mut self, why: AbandonReason) {
         self.ended = true;
-        self.service.pool().abandon(self.call, why, self.services.now());
+        self.service.carrier.abandon(&self.call, why, self.services.now());
     }
 }
 

@@ -1,6 +1,8 @@
-//! Types of a call: its caller and its result.
+//! Types of a call: its caller, its content and its result.
 
-use gateway_core::model::{ConnectionId, Data, Refusal, UserId};
+use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
+use shared_proto::link::{Call, Event, NO_SUCH_METHOD};
+use tokio::time::Instant;
 
 /// The result of a call.
 pub(crate) type CallResult = Result<Data, CallError>;
@@ -14,6 +16,52 @@ pub struct Caller {
     pub connection: ConnectionId,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,
+}
+
+/// A call on its way to a service.
+pub(crate) struct CallRequest<'a> {
+    /// The method's name within the service.
+    pub(crate) method: &'a str,
+    pub(crate) data: Data,
+    pub(crate) caller: &'a Caller,
+    /// Calls with the same key run one after the other.
+    pub(crate) order_key: Option<&'a str>,
+    pub(crate) deadline: Instant,
+}
+
+impl From<CallRequest<'_>> for Call {
+    fn from(call: CallRequest<'_>) -> Self {
+        let left = call.deadline.saturating_duration_since(Instant::now());
+        Self {
+            id: 0,
+            method: call.method.into(),
+            data: call.data.into(),
+            user: call.caller.user.to_string(),
+            connection: call.caller.connection.to_string(),
+            deadline_ms: left.as_millis() as u64,
+            traceparent: call.caller.traceparent.as_deref().map(Into::into),
+            order_key: call.order_key.map(Into::into),
+        }
+    }
+}
+
+/// An event of a frontend on its way to a service.
+pub(crate) struct EventMessage<'a> {
+    pub(crate) data: Data,
+    pub(crate) caller: &'a Caller,
+}
+
+impl From<EventMessage<'_>> for Event {
+    fn from(event: EventMessage<'_>) -> Self {
+        Self {
+            id: None,
+            kind: "message".into(),
+            data: event.data.into(),
+            user: event.caller.user.to_string(),
+            connection: event.caller.connection.to_string(),
+            traceparent: event.caller.traceparent.as_deref().map(Into::into),
+        }
+    }
 }
 
 /// Why a call failed.
@@ -32,4 +80,33 @@ pub enum CallError {
         /// Whether a repeat may succeed.
         temporary: bool,
     },
+}
+
+/// Codes of a service's own errors.
+const OWN_CODES: std::ops::RangeInclusive<u64> = 400..=999;
+
+/// Longest message of a service's own error, in bytes; the rest is cut off.
+const MESSAGE_MAX: usize = 1024;
+
+impl CallError {
+    /// The error with which a service answered. A code that services may not use makes it a bad reply.
+    pub(crate) fn of_service(code: u64, mut message: String, temporary: bool) -> Self {
+        match u32::try_from(code) {
+            Ok(own) if OWN_CODES.contains(&code) || own == NO_SUCH_METHOD => {
+                message.truncate(message.floor_char_boundary(MESSAGE_MAX));
+                Self::Service { code: own, message, temporary }
+            }
+            _ => {
+                let (first, last) = (OWN_CODES.start(), OWN_CODES.end());
+                Self::bad_reply(format!(
+                    "The service failed with code {code}; allowed are {first} to {last}, and {NO_SUCH_METHOD} for an unknown method. Tell its developers."
+                ))
+            }
+        }
+    }
+
+    /// The service sent an invalid answer.
+    pub(crate) fn bad_reply(detail: impl Into<String>) -> Self {
+        Self::Refused(Refusal::new(ErrorCode::BadReply, detail))
+    }
 }

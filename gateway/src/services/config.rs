@@ -1,13 +1,15 @@
 //! Configuration of services and of their links.
 
-use super::instances::breaker::BreakerLimits;
-use std::time::Duration;
+use super::{instances::breaker::BreakerLimits, webhook::config::WebhookConfig};
+use std::{sync::Arc, time::Duration};
 
 /// The way in which the gateway reaches a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Reach {
     /// Over the links that its instances keep open to the nodes.
     Link,
+    /// By HTTP requests.
+    Webhook(Arc<WebhookConfig>),
 }
 
 /// Which calls of a service run one after the other.

@@ -37,7 +37,7 @@ counts! {
     AnswerLate, "service_answers_dropped", "late";
     EventSent, "service_events", "sent";
     EventRefused, "service_events", "refused";
-    EventLost, "service_events", "link_lost";
+    EventLost, "service_events", "lost";
     LifecycleSent, "service_lifecycle_events", "sent";
     LifecycleNoCredit, "service_lifecycle_events", "no_credit";
     LifecycleNoInstance, "service_lifecycle_events", "no_instance";

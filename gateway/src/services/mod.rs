@@ -1,16 +1,18 @@
 //! Services: calls, events, and the links of their instances. `connection` passes on what frontends send; `publish` gets what instances publish.
 //!
-//! A call goes from a frontend to one instance of a service and has one answer. An event has no answer. Both are written to the link that the instance
-//! keeps open to this node. A failing service never costs a frontend its connection: the call ends with an error.
+//! A call goes from a frontend to a service and has one answer. An event has no answer. Both are written to the link that an instance keeps open to
+//! this node, or sent as an HTTP request. A failing service never costs a frontend its connection: the call ends with an error.
 //!
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
+//! - [`carrier`]: how a service is reached
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
-//! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance
+//! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
 mod call_types;
+mod carrier;
 mod config;
 mod counters;
 mod dead_node_events;
@@ -21,6 +23,7 @@ mod method;
 mod order_queues;
 mod service;
 mod services;
+mod webhook;
 
 pub use call_types::{CallError, Caller};
 pub use config::{LinkLimits, OrderBy, Reach, ServiceConfig};
@@ -28,4 +31,5 @@ pub use counters::{Count, Counters};
 pub use instances::breaker::{BreakerLimits, BreakerState};
 pub use instances::instance::InstanceSummary;
 pub use lifecycle::{Lifecycle, LifecycleKind};
-pub use services::{ServiceSummary, Services};
+pub use services::{Reached, ServiceSummary, Services};
+pub use webhook::{config::WebhookConfig, targets::TargetSummary};

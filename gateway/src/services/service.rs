@@ -1,31 +1,54 @@
-//! One configured service: its instances and the order of its calls.
+//! One configured service: how it is reached, and the order of its calls.
 
 use super::{
-    config::ServiceConfig,
-    instances::pool::{Pool, PoolLimits},
+    carrier::Carrier,
+    config::{Reach, ServiceConfig},
+    counters::Counters,
+    instances::{
+        links::Links,
+        pool::{Pool, PoolLimits},
+    },
     order_queues::OrderQueues,
+    webhook::webhook::{NodeEnd, Webhook},
 };
 use gateway_core::model::ServiceName;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One configured service.
 pub(super) struct Service {
     pub(super) name: ServiceName,
     pub(super) config: ServiceConfig,
-    pool: Mutex<Pool>,
+    pub(super) carrier: Carrier,
     order_queues: Mutex<OrderQueues>,
 }
 
 impl Service {
-    pub(super) fn new(name: ServiceName, config: ServiceConfig) -> Self {
-        let limits = PoolLimits { instances: config.instances, in_flight: config.max_in_flight, breaker: config.breaker };
-        let pool = Mutex::new(Pool::new(name.as_str().into(), limits));
+    /// `counters` and `node_end` are for its events.
+    pub(super) fn new(name: ServiceName, config: ServiceConfig, counters: &Arc<Counters>, node_end: &NodeEnd) -> Self {
+        let carrier = match &config.reach {
+            Reach::Link => {
+                let limits = PoolLimits { instances: config.instances, in_flight: config.max_in_flight, breaker: config.breaker };
+                Carrier::Links(Links::new(Pool::new(name.as_str().into(), limits)))
+            }
+            Reach::Webhook(webhook) => {
+                Carrier::Webhook(Webhook::new(name.clone(), Arc::clone(webhook), Arc::clone(counters), node_end.clone()))
+            }
+        };
         let order_queues = Mutex::new(OrderQueues::new(config.order_queue));
-        Self { name, config, pool, order_queues }
+        Self { name, config, carrier, order_queues }
     }
 
+    /// Its links, if it is reached by links.
+    pub(super) fn links(&self) -> Option<&Links> {
+        match &self.carrier {
+            Carrier::Links(links) => Some(links),
+            Carrier::Webhook(_) => None,
+        }
+    }
+
+    #[cfg(test)]
     pub(super) fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        self.links().expect("reached by links").lock()
     }
 
     pub(super) fn order_queues(&self) -> MutexGuard<'_, OrderQueues> {

@@ -1,11 +1,16 @@
 //! All services of the settings.
 
 use super::{
-    config::{LinkLimits, Reach, ServiceConfig},
+    carrier::Carrier,
+    config::{LinkLimits, ServiceConfig},
     counters::{Count, Counters},
-    instances::instance::{CreditUse, InstanceSummary, Offered},
+    instances::{
+        instance::{CreditUse, InstanceSummary, Offered},
+        links::Links,
+    },
     lifecycle::{Interests, Lifecycle, LifecycleKind},
     service::Service,
+    webhook::{targets::TargetSummary, webhook::NodeEnd},
 };
 use crate::telemetry::Metrics;
 use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
@@ -25,12 +30,29 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct ServiceSummary {
     /// Its name.
     pub service: ServiceName,
-    /// The way in which the gateway reaches it.
-    pub reach: Reach,
     /// Calls that wait for an earlier one.
     pub waiting: usize,
-    /// Its instances, by name.
-    pub instances: Vec<InstanceSummary>,
+    /// Where its calls go.
+    pub reached: Reached,
+}
+
+/// How a service is reached, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// Over links. Its instances, by name.
+    ByLinks(Vec<InstanceSummary>),
+    /// By HTTP requests. Its targets, in the order of the settings.
+    ByWebhook(Vec<TargetSummary>),
+}
+
+impl ServiceSummary {
+    /// Its instances; none if it is not reached over links.
+    pub fn instances(&self) -> &[InstanceSummary] {
+        match &self.reached {
+            Reached::ByLinks(instances) => instances,
+            Reached::ByWebhook(_) => &[],
+        }
+    }
 }
 
 /// Result of a lifecycle event: the number of interested services for each outcome.
@@ -63,26 +85,29 @@ pub struct Services {
     pub(super) disconnects_wanted: watch::Sender<bool>,
     /// How long the gateway tries to send the `disconnected` event of a dead node's connection.
     pub(super) dead_node_event_ttl: Duration,
-    pub(super) counters: Counters,
+    pub(super) counters: Arc<Counters>,
     pub(super) closing: CancellationToken,
-    /// Links that are not closed yet.
+    /// Links that are not closed yet, and events of webhooks on their way.
     pub(super) open: TaskTracker,
     pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 impl Services {
-    /// The services of the settings, without instances. Needs a runtime, for its clock.
+    /// The services of the settings, without instances. Needs a runtime: for its clock, and for webhooks, whose requests run there.
     pub fn new(services: impl IntoIterator<Item = (ServiceName, ServiceConfig)>, links: LinkLimits) -> Self {
+        let (counters, closing, open) = (Arc::new(Counters::default()), CancellationToken::new(), TaskTracker::new());
+        let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };
+        let service = |name: ServiceName, config| (name.clone(), Service::new(name, config, &counters, &node_end));
         Self {
-            by_name: services.into_iter().map(|(name, config)| (name.clone(), Service::new(name, config))).collect(),
+            by_name: services.into_iter().map(|(name, config)| service(name, config)).collect(),
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
             disconnects_wanted: watch::Sender::new(false),
             dead_node_event_ttl: Duration::from_mins(10),
-            counters: Counters::default(),
-            closing: CancellationToken::new(),
-            open: TaskTracker::new(),
+            counters,
+            closing,
+            open,
             metrics: None,
         }
     }
@@ -104,6 +129,11 @@ impl Services {
         self.by_name.contains_key(name)
     }
 
+    /// Whether instances of this service may open links. The error says why not.
+    pub fn accepts_links(&self, name: &str) -> Result<(), Refusal> {
+        self.links_of(name).map(|_| ())
+    }
+
     /// Whether any instance of any service has wanted events of this kind since the start. An instance that left is expected to return.
     pub fn wants(&self, kind: LifecycleKind) -> bool {
         self.interests.load(Relaxed) & Interests::only(kind).bits() != 0
@@ -120,7 +150,7 @@ impl Services {
 
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse) -> OfferCounts {
         let (interest, subject) = (Interests::only(event.kind), event.connection.to_string());
-        let each = self.by_name.values().filter_map(|service| service.pool().offer(interest, &subject, credit_use, || event.event()));
+        let each = self.links().filter_map(|links| links.lock().offer(interest, &subject, credit_use, || event.event()));
         each.fold(OfferCounts::default(), OfferCounts::and)
     }
 
@@ -129,14 +159,16 @@ impl Services {
         self.counters.add_many(Count::LifecycleNoInstance, counts.no_instance);
     }
 
-    /// Every service, with its instances.
+    /// Every service, with its instances or targets.
     pub fn summary(&self) -> Vec<ServiceSummary> {
         let now = self.now();
         let each = |s: &Service| ServiceSummary {
             service: s.name.clone(),
-            reach: s.config.reach,
             waiting: s.order_queues().waiting(),
-            instances: s.pool().summary(now),
+            reached: match &s.carrier {
+                Carrier::Links(links) => Reached::ByLinks(links.lock().summary(now)),
+                Carrier::Webhook(webhook) => Reached::ByWebhook(webhook.summary()),
+            },
         };
         self.by_name.values().map(each).collect()
     }
@@ -153,11 +185,11 @@ impl Services {
 
     /// Announces on every link that this node will leave. Calls continue.
     pub fn drain(&self) {
-        self.by_name.values().for_each(|s| s.pool().send_drain());
+        self.links().for_each(|links| links.lock().send_drain());
     }
 
-    /// Writes the queued frames of each link and closes it. Calls in flight fail. Waits until each peer has closed its side, at most
-    /// [`LinkLimits::close_timeout`]. This is the last step of a drain.
+    /// Writes the queued frames of each link and closes it. Calls in flight fail. Waits until each peer has closed its side and webhooks have their
+    /// events, at most [`LinkLimits::close_timeout`]. This is the last step of a drain.
     pub async fn close(&self) {
         self.closing.cancel();
         self.open.close();
@@ -171,12 +203,23 @@ impl Services {
         })
     }
 
+    pub(super) fn links_of(&self, name: &str) -> Result<&Links, Refusal> {
+        self.service(name)?.links().ok_or_else(|| {
+            let detail = format!("{name} has a webhook and no links. Open no link, or set services.{name}.reach to \"link\".");
+            Refusal::new(ErrorCode::BadRequest, detail)
+        })
+    }
+
+    fn links(&self) -> impl Iterator<Item = &Links> {
+        self.by_name.values().filter_map(Service::links)
+    }
+
     pub(super) fn now(&self) -> Tick {
         Tick(self.start.elapsed().as_millis() as u64)
     }
 
     pub(super) fn refresh_interests(&self) {
-        let all = self.by_name.values().fold(Interests::default(), |all, s| all.union(s.pool().interests()));
+        let all = self.links().fold(Interests::default(), |all, links| all.union(links.lock().interests()));
         self.interests.store(all.bits(), Relaxed);
         let wanted = self.wants(LifecycleKind::Disconnected);
         self.disconnects_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));

@@ -1,6 +1,6 @@
 //! Checks names, and rules that concern several settings.
 
-use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, settings::Settings};
+use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, sections::Service, settings::Settings};
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use shared_proto::name::check_user;
@@ -20,7 +20,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     redis(settings, problems);
     cluster(settings, problems);
     demo(settings, problems);
-    unsupported(settings, problems);
+    services(settings, problems);
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {
@@ -161,12 +161,33 @@ fn demo(settings: &Settings, problems: &mut Problems) {
     }
 }
 
-fn unsupported(settings: &Settings, problems: &mut Problems) {
+fn services(settings: &Settings, problems: &mut Problems) {
     for (name, service) in &settings.services {
-        if service.reach != Reach::Link {
-            problems.add(format!("services.{name}.reach"), "this version supports only \"link\"");
+        let key = |key: &str| format!("services.{name}.{key}");
+        match service.reach {
+            Reach::Link => {
+                for of in of_webhooks(service) {
+                    problems.add(key(of), "only a service with reach = \"webhook\" has this setting");
+                }
+            }
+            Reach::Webhook if service.urls.0.is_empty() => problems.add(key("urls"), "a webhook needs at least one URL"),
+            Reach::Webhook => {}
+            Reach::Queue => problems.add(key("reach"), "this version supports \"link\" and \"webhook\""),
         }
     }
+}
+
+/// The settings of a webhook that are set.
+fn of_webhooks(service: &Service) -> impl Iterator<Item = &'static str> {
+    let set = [
+        ("urls", !service.urls.0.is_empty()),
+        ("secrets", !service.secrets.0.is_empty()),
+        ("headers", !service.headers.0.is_empty()),
+        ("ca_file", !service.ca_file.is_empty()),
+        ("cert_file", !service.cert_file.is_empty()),
+        ("key_file", !service.key_file.is_empty()),
+    ];
+    set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
 }
 
 fn is_plain_name(name: &str) -> bool {

@@ -61,7 +61,7 @@ choice! {
     Reach {
         /// Over the WebSockets that its instances keep open to the gateway.
         Link = "link",
-        /// By HTTP requests; not supported in this version.
+        /// By HTTP requests.
         Webhook = "webhook",
         /// By a message queue; not supported in this version.
         Queue = "queue",

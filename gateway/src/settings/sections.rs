@@ -4,7 +4,7 @@ use super::{
     choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
     reader::section,
     redis_url::RedisUrl,
-    value::{ByteSize, GIB, KIB, MIB},
+    value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, UrlList},
 };
 use secrecy::SecretString;
 use std::{net::SocketAddr, time::Duration};
@@ -318,6 +318,18 @@ section! {
     Service {
         /// How the gateway reaches the service.
         reach: Reach,
+        /// URLs of the targets of a webhook.
+        urls: UrlList,
+        /// Secrets with which requests are signed.
+        secrets: SecretList,
+        /// Headers of every request. Their values are never shown.
+        headers: SecretMap,
+        /// PEM file with authorities for the certificates of the targets, besides those that this machine trusts. Empty: only the latter.
+        ca_file: String,
+        /// PEM file with the gateway's certificate. Empty: the gateway sends none.
+        cert_file: String,
+        /// PEM file with the key of the gateway's certificate.
+        key_file: String,
         /// Longest time for the answer to a call.
         call_timeout: Duration = millis(10)..=10 * MINUTE,
         /// Limit of calls in flight at this node.
@@ -326,9 +338,9 @@ section! {
         order: CallOrder,
         /// Limit of calls of one connection that wait for an earlier one.
         order_queue: usize = 1..=10_000,
-        /// Number of timeouts and lost links in a row after which an instance gets no calls.
+        /// Number of timeouts and lost connections in a row after which an instance or target gets no calls.
         breaker_failures: u32 = 1..=1_000_000,
-        /// How long the instance then gets no calls.
+        /// How long it then gets no calls.
         breaker_pause: Duration = millis(10)..=10 * MINUTE,
     }
 
@@ -344,6 +356,16 @@ section! {
         queue_frames: usize = 16..=1_000_000,
         /// Limit of links of one service to this node.
         max_links: usize = 1..=100_000,
+    }
+
+    /// `[webhook]`: requests to services that are reached by HTTP.
+    Webhook {
+        /// Addresses to which the gateway does not connect: networks, addresses, or the words `special` and `private`.
+        deny: Vec<String>,
+        /// Longest time to open a connection.
+        connect_timeout: Duration = millis(10)..=MINUTE,
+        /// How long an idle connection is kept.
+        keep_alive: Duration = millis(100)..=10 * MINUTE,
     }
 
     /// `[demo]`: the demo page.

@@ -7,8 +7,9 @@ use super::{
     reader::{Reader, Section as _},
     sections::{
         ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
-        Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens,
+        Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
     },
+    value::{SecretList, SecretMap, UrlList},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -101,6 +102,8 @@ settings! {
     personal: Personal,
     /// The WebSockets of service instances.
     link: Link,
+    /// Requests to services that are reached by HTTP.
+    webhook: Webhook,
     /// The demo page.
     demo: Demo,
     /// The end of the process.
@@ -132,6 +135,12 @@ impl Service {
     /// Defaults of a service.
     const DEFAULT: Self = Self {
         reach: Reach::Link,
+        urls: UrlList(Vec::new()),
+        secrets: SecretList(Vec::new()),
+        headers: SecretMap(Vec::new()),
+        ca_file: String::new(),
+        cert_file: String::new(),
+        key_file: String::new(),
         call_timeout: Duration::from_secs(10),
         max_in_flight: 1024,
         order: CallOrder::Connection,

@@ -215,6 +215,70 @@ impl Setting for Vec<String> {
     }
 }
 
+/// A list of URLs. Their queries may contain secrets, so they are not shown. In a variable the URLs are separated by commas.
+#[derive(Clone, Default)]
+pub struct UrlList(pub Vec<String>);
+
+impl Setting for UrlList {
+    const EXPECTED: &'static str = "a list of URLs; in a variable, separate them with commas";
+    const SECRET: bool = true;
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        Vec::read(kind).map(Self)
+    }
+
+    fn show(&self) -> String {
+        let each = |url: &String| url.split_once('?').map_or_else(|| url.clone(), |(before, _)| format!("{before}?…"));
+        self.0.iter().map(each).collect::<Vec<_>>().show()
+    }
+}
+
+impl fmt::Debug for UrlList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.show())
+    }
+}
+
+/// A list of secrets. In a variable they are separated by commas.
+#[derive(Clone, Debug, Default)]
+pub struct SecretList(pub Vec<SecretString>);
+
+/// Secrets by name, in the order of their names.
+#[derive(Clone, Debug, Default)]
+pub struct SecretMap(pub Vec<(String, SecretString)>);
+
+impl Setting for SecretList {
+    const EXPECTED: &'static str = "a list of strings; in a variable, separate them with commas";
+    const SECRET: bool = true;
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        Vec::read(kind).map(|texts: Vec<String>| Self(texts.into_iter().map(Into::into).collect()))
+    }
+
+    fn show(&self) -> String {
+        let each: Vec<_> = self.0.iter().map(Setting::show).collect();
+        format!("[{}]", each.join(", "))
+    }
+}
+
+impl Setting for SecretMap {
+    const EXPECTED: &'static str = "a table of strings by name";
+    const SECRET: bool = true;
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        let ValueKind::Table(table) = kind else { return None };
+        let each = table.iter().map(|(name, value)| Some((name.clone(), SecretString::read(&value.kind)?)));
+        let mut all = each.collect::<Option<Vec<_>>>()?;
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Some(Self(all))
+    }
+
+    fn show(&self) -> String {
+        let each: Vec<_> = self.0.iter().map(|(name, value)| format!("{name:?} = {}", value.show())).collect();
+        if each.is_empty() { "{}".into() } else { format!("{{ {} }}", each.join(", ")) }
+    }
+}
+
 /// Declares a setting's enum, with the word that stands for each variant.
 macro_rules! choice {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* } $expected:literal;)*) => {$(

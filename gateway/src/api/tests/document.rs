@@ -50,6 +50,20 @@ async fn each_path_supports_its_described_methods_and_answers_405_to_others() {
 }
 
 #[test]
+fn the_document_describes_the_requests_to_services() {
+    let document = serde_json::to_value(openapi::api()).expect("JSON");
+    let request = &document["webhooks"]["service"]["post"];
+    assert_eq!(request["requestBody"]["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/ServiceMessage");
+    for (schema, members) in [
+        ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key"][..]),
+        ("ServiceEvent", &["id", "kind", "data", "user", "connection"]),
+    ] {
+        let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap_or_else(|| panic!("no {schema}"));
+        assert!(members.iter().all(|member| properties.contains_key(*member)) && properties.len() == members.len(), "{properties:?}");
+    }
+}
+
+#[test]
 fn people_find_first_what_they_need_first_and_the_key_to_use() {
     let document = openapi::api();
     let groups: Vec<_> = document.tags.iter().flatten().map(|tag| tag.name.as_str()).collect();

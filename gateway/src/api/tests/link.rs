@@ -70,7 +70,7 @@ impl Listening {
     }
 
     fn instances(&self) -> usize {
-        self.node.services.summary()[0].instances.len()
+        self.node.services.summary()[0].instances().len()
     }
 }
 

@@ -1,12 +1,12 @@
 use super::*;
 use crate::services::{
     BreakerLimits, BreakerState, LinkLimits, ServiceConfig,
-    instances::instance::{LinkId, NewLink, Outgoing},
+    instances::instance::{CallId, LinkId, NewLink, Outgoing},
     lifecycle::Interests,
 };
 use gateway_core::model::ConnectionId;
 use serde_json::value::to_raw_value;
-use shared_proto::link::ToService;
+use shared_proto::link::{Call, ToService};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +63,7 @@ impl Instance {
     }
 
     fn in_flight(&self) -> usize {
-        self.services.summary()[0].instances.iter().map(|i| i.in_flight).sum()
+        self.services.summary()[0].instances().iter().map(|i| i.in_flight).sum()
     }
 }
 
@@ -197,7 +197,7 @@ async fn a_dropped_call_is_cancelled_at_the_instance() {
     assert!(matches!(bot.frame().await, ToService::Cancel(cancel) if cancel.id == one.id));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallCancelled)), (0, 1));
     assert!(!bot.answer(one.id, Ok(Data::null())));
-    assert_eq!(services.summary()[0].instances[0].credit, 0, "only the instance grants new credit");
+    assert_eq!(services.summary()[0].instances()[0].credit, 0, "only the instance grants new credit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,7 +211,7 @@ async fn timeouts_cancel_and_open_the_breaker_until_a_probe_is_answered() {
         assert_eq!(refused(&call.await.expect("no panic")), ErrorCode::Timeout);
         assert!(matches!(bot.frame().await, ToService::Cancel(cancel) if cancel.id == frame.id));
     }
-    assert_eq!(services.summary()[0].instances[0].breaker, BreakerState::Open);
+    assert_eq!(services.summary()[0].instances()[0].breaker, BreakerState::Open);
     assert_eq!(refused(&spawn(&services, "no", &caller()).await.expect("no panic")), ErrorCode::ServiceUnavailable);
     tokio::time::advance(Duration::from_secs(6)).await;
     let probe = spawn(&services, "probe", &caller());
@@ -219,7 +219,7 @@ async fn timeouts_cancel_and_open_the_breaker_until_a_probe_is_answered() {
     assert_eq!(refused(&spawn(&services, "no", &caller()).await.expect("no panic")), ErrorCode::ServiceUnavailable);
     bot.answer(frame.id, Ok(Data::null()));
     assert_eq!(probe.await.expect("no panic"), Ok(Data::null()));
-    assert_eq!(services.summary()[0].instances[0].breaker, BreakerState::Closed);
+    assert_eq!(services.summary()[0].instances()[0].breaker, BreakerState::Closed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,15 +15,9 @@ use super::{
     publish_queues::PublishIntake,
 };
 use futures_util::{Stream, StreamExt};
-use gateway_core::model::{Data, ErrorCode, Refusal};
-use shared_proto::link::{self, NO_SUCH_METHOD, ToGateway};
+use gateway_core::model::Data;
+use shared_proto::link::{self, ToGateway};
 use tokio::time::Instant;
-
-/// Codes of a service's own errors.
-const OWN_CODES: std::ops::RangeInclusive<u32> = 400..=999;
-
-/// Longest message of a service's own error, in bytes; the rest is cut off.
-const MESSAGE_MAX: usize = 1024;
 
 impl Link<'_> {
     /// Handles frames until the peer closes the link or violates the protocol.
@@ -57,44 +51,32 @@ impl Link<'_> {
             ToGateway::Reply(reply) => self.answer(reply.id, answer_of(&reply, self.services.links.reply_size)),
             ToGateway::Error(error) => self.answer(error.id, Err(error_of(error))),
             ToGateway::Publish(publish) => publishes.take(publish)?,
-            ToGateway::Credit(credit) => self.service.pool().credit(self.id, credit.n),
+            ToGateway::Credit(credit) => self.links.lock().credit(self.id, credit.n),
             ToGateway::Drain(_) => {
                 self.phase.apply(LinkEvent::DrainReceived);
-                self.service.pool().drain(self.id);
+                self.links.lock().drain(self.id);
             }
         }
         Ok(())
     }
 
     fn answer(&self, id: u64, answer: CallResult) {
-        if !self.service.pool().answer(CallId { link: self.id, id }, answer) {
+        if !self.links.lock().answer(CallId { link: self.id, id }, answer) {
             self.services.counters.add(Count::AnswerLate);
         }
     }
 }
 
 fn answer_of(reply: &link::Reply, limit: usize) -> CallResult {
-    let data = Data::parse(&reply.data).map_err(|e| bad_reply(format!("The service's reply {e}. Tell its developers.")))?;
+    let data = Data::parse(&reply.data).map_err(|e| CallError::bad_reply(format!("The service's reply {e}. Tell its developers.")))?;
     match data.get().len() {
-        size if size > limit => Err(bad_reply(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers."))),
+        size if size > limit => {
+            Err(CallError::bad_reply(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers.")))
+        }
         _ => Ok(data),
     }
 }
 
 fn error_of(error: link::CallError) -> CallError {
-    if !OWN_CODES.contains(&error.code) && error.code != NO_SUCH_METHOD {
-        let (code, first, last) = (error.code, OWN_CODES.start(), OWN_CODES.end());
-        return bad_reply(format!(
-            "The service failed with code {code}; allowed are {first} to {last}, and {NO_SUCH_METHOD} for an unknown method. Tell its developers."
-        ));
-    }
-    let mut message = error.message;
-    while message.len() > MESSAGE_MAX {
-        message.pop();
-    }
-    CallError::Service { code: error.code, message, temporary: error.temporary }
-}
-
-fn bad_reply(detail: String) -> CallError {
-    CallError::Refused(Refusal::new(ErrorCode::BadReply, detail))
+    CallError::of_service(error.code.into(), error.message, error.temporary)
 }

@@ -3,8 +3,10 @@
 use super::{
     super::{
         counters::Count,
-        instances::instance::{LinkId, NewLink, Outgoing},
-        service::Service,
+        instances::{
+            instance::{LinkId, NewLink, Outgoing},
+            links::Links,
+        },
         services::Services,
     },
     ending::Ending,
@@ -26,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 /// A link that is registered with its service, until [`Link::close`] or its drop.
 pub(super) struct Link<'a> {
     pub(super) services: &'a Services,
-    pub(super) service: &'a Service,
+    pub(super) links: &'a Links,
     pub(super) id: LinkId,
     pub(super) instance: Arc<str>,
     pub(super) queue: mpsc::Sender<Outgoing>,
@@ -39,7 +41,7 @@ pub(super) struct Link<'a> {
 impl<'a> Link<'a> {
     pub(super) fn open(
         services: &'a Services,
-        service: &'a Service,
+        links: &'a Links,
         hello: AcceptedHello,
         queue: mpsc::Sender<Outgoing>,
         phase: &'a CurrentPhase,
@@ -52,11 +54,11 @@ impl<'a> Link<'a> {
             queue: queue.clone(),
             replaced: replaced.clone(),
         };
-        let id = service.pool().join(new_link, services.now())?;
+        let id = links.lock().join(new_link, services.now())?;
         services.refresh_interests();
         phase.apply(LinkEvent::HelloAccepted);
         let last_received = Cell::new(Instant::now());
-        Ok(Self { services, service, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new(), phase })
+        Ok(Self { services, links, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new(), phase })
     }
 
     /// Writes frames until the transport fails or the node stops.
@@ -147,7 +149,7 @@ impl<'a> Link<'a> {
 
 impl Drop for Link<'_> {
     fn drop(&mut self) {
-        self.service.pool().leave(self.id, &self.unsent, self.services.now());
+        self.links.lock().leave(self.id, &self.unsent, self.services.now());
         self.services.refresh_interests();
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Serves one link until it ends. The service must be one that [`Services::contains`].
+/// Serves one link until it ends. [`Services::accepts_links`] says whether the service has links.
 pub async fn serve<R, W>(services: &Services, publisher: &Publisher, peer: Peer, mut reader: R, mut writer: W) -> Ending
 where
     R: Stream<Item = Received> + Unpin,
@@ -62,10 +62,10 @@ where
     R: Stream<Item = Received> + Unpin,
     W: Sink<Sent> + Unpin,
 {
-    let service = services.service(&peer.service).map_err(Ending::Refused)?;
+    let links = services.links_of(&peer.service).map_err(Ending::Refused)?;
     let hello = hello::receive(services, peer, reader, writer).await?;
     let (queue, mut queued) = mpsc::channel(services.links.queue);
-    let link = Link::open(services, service, hello, queue.clone(), phase).map_err(Ending::Refused)?;
+    let link = Link::open(services, links, hello, queue.clone(), phase).map_err(Ending::Refused)?;
     tracing::info!(service = %peer.service, instance = %link.instance, "link opened");
     services.counters.add(Count::LinkOpened);
     let mut nodes = peer.nodes.clone();

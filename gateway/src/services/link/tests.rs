@@ -291,7 +291,7 @@ fn a_bad_frame_after_the_hello_ends_the_link_and_its_calls() {
             assert!(code == 1008 && matches!(ending, Ending::Malformed(_)), "{bad}");
             let Err(CallError::Refused(refusal)) = lost.await.expect("no panic") else { panic!("the call has to fail") };
             assert_eq!(refusal.code, ErrorCode::Timeout, "the call was sent, so its outcome is unknown");
-            assert!(gateway.services.summary()[0].instances.is_empty());
+            assert!(gateway.services.summary()[0].instances().is_empty());
         }
     });
 }
@@ -431,13 +431,13 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
         let first = Instance::open(&gateway).await;
         let mut second = Instance::open(&gateway).await;
         assert_eq!(first.closed().await, (1008, Ending::Replaced));
-        assert_eq!(gateway.services.summary()[0].instances.len(), 1);
+        assert_eq!(gateway.services.summary()[0].instances().len(), 1);
         second.receive(Received::Close);
         assert_eq!(second.closed().await, (1000, Ending::ClosedByInstance));
         let third = Instance::open(&gateway).await;
         let ((), ended) = tokio::join!(gateway.services.close(), third.closed());
         assert_eq!(ended, (1001, Ending::Stopped));
-        assert!(gateway.services.summary()[0].instances.is_empty());
+        assert!(gateway.services.summary()[0].instances().is_empty());
     });
 }
 

@@ -1,0 +1,75 @@
+//! How calls and events reach a service. A call does not know it.
+
+use super::{
+    call_types::{CallRequest, CallResult, EventMessage},
+    instances::{
+        instance::{AbandonReason, CallId},
+        links::Links,
+    },
+    webhook::webhook::{CallInFlight, Webhook},
+};
+use gateway_core::model::{Refusal, Tick};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// How a service is reached.
+pub(super) enum Carrier {
+    /// Over the links of its instances.
+    Links(Links),
+    /// By HTTP requests.
+    Webhook(Arc<Webhook>),
+}
+
+/// A call that a carrier has accepted.
+pub(super) enum Started {
+    /// It is queued for the link of this instance.
+    OnLink(CallId, Arc<str>),
+    /// It is a request on its way.
+    AsRequest(CallInFlight),
+}
+
+impl Started {
+    /// The instance that has the call, which later calls of the same key prefer.
+    pub(super) fn instance(&self) -> Option<Arc<str>> {
+        match self {
+            Self::OnLink(_, instance) => Some(Arc::clone(instance)),
+            Self::AsRequest(_) => None,
+        }
+    }
+}
+
+impl Carrier {
+    /// Sends a call. `prefer` is the instance that had the key's last call.
+    pub(super) fn start(
+        &self,
+        prefer: Option<&str>,
+        call: CallRequest<'_>,
+        answer: oneshot::Sender<CallResult>,
+        now: Tick,
+    ) -> Result<Started, Refusal> {
+        match self {
+            Self::Links(links) => {
+                let (call, instance) = links.lock().start(prefer, call.into(), answer, now)?;
+                Ok(Started::OnLink(call, instance))
+            }
+            Self::Webhook(webhook) => webhook.start(call, answer).map(Started::AsRequest),
+        }
+    }
+
+    /// Sends an event.
+    pub(super) fn send(&self, event: EventMessage<'_>, now: Tick) -> Result<(), Refusal> {
+        match self {
+            Self::Links(links) => links.lock().send(None, event.into(), now),
+            Self::Webhook(webhook) => webhook.send(event),
+        }
+    }
+
+    /// Ends a call whose caller stopped waiting.
+    pub(super) fn abandon(&self, call: &Started, why: AbandonReason, now: Tick) {
+        match (self, call) {
+            (Self::Links(links), Started::OnLink(call, _)) => links.lock().abandon(*call, why, now),
+            (Self::Webhook(webhook), Started::AsRequest(call)) => webhook.abandon(call, why),
+            (Self::Links(_), Started::AsRequest(_)) | (Self::Webhook(_), Started::OnLink(..)) => {}
+        }
+    }
+}

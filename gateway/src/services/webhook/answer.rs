@@ -1,0 +1,146 @@
+//! What an HTTP answer means for the caller and for the target. Pure.
+
+use super::super::call_types::{CallError, CallResult};
+use bytes::Bytes;
+use gateway_core::model::{Data, ErrorCode, Refusal};
+use hyper::{
+    StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+};
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use shared_proto::json;
+
+/// An answer whose body has been read.
+pub(super) struct HttpAnswer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// What one try says about its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    /// It answered, perhaps with an error.
+    Answers,
+    /// It failed, perhaps after it took the request. Several failures in a row open its breaker.
+    Fails,
+    /// It failed before the request was sent, so the request may be sent again.
+    Unreached,
+}
+
+/// The result of one try.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) result: CallResult,
+    pub(super) health: Health,
+    /// What operators should know and callers do not need, for the log.
+    pub(super) remark: Option<String>,
+}
+
+/// The members of a problem document (RFC 9457) that the gateway reads. Any of them may be missing or have another type.
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(default)]
+    code: Value,
+    #[serde(default)]
+    title: Value,
+    #[serde(default)]
+    detail: Value,
+    #[serde(default)]
+    retryable: Value,
+}
+
+impl Verdict {
+    /// What a complete answer means.
+    pub(super) fn of(service: &str, answer: &HttpAnswer) -> Self {
+        let status = answer.status.as_u16();
+        match status {
+            429 | 503 => Self::fine(Err(overloaded(service, status, &answer.headers))),
+            // A proxy answers so. It may have passed the call on.
+            502 | 504 => {
+                let detail = format!("{service} answered with the status {status}. It may have carried the call out.");
+                let result = Err(Refusal::new(ErrorCode::Timeout, detail).into());
+                Self { result, health: Health::Fails, remark: Some(format!("answered with the status {status}")) }
+            }
+            300..=399 => Self::bad(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL"),
+            _ if media_type(answer) == "application/problem+json" => Self::fine(Err(own_error(service, status, &answer.body))),
+            200..=299 => Self::reply(service, answer),
+            401 | 403 => Self::bad(service, format!("refused the gateway with the status {status}"), "Correct its secrets or headers"),
+            404 | 405 => Self::bad(service, format!("does not know the URL: status {status}"), "Correct its URL"),
+            _ => Self::bad(service, format!("answered with the status {status} without application/problem+json"), "Tell its developers"),
+        }
+    }
+
+    /// The answer is not what HTTP or the settings allow.
+    pub(super) fn bad(service: &str, what: String, cure: &str) -> Self {
+        let result = Err(CallError::bad_reply(format!("{service} {what}. {cure}.")));
+        Self { result, health: Health::Answers, remark: Some(what) }
+    }
+
+    /// The connection broke after the request began.
+    pub(super) fn lost(service: &str, cause: String) -> Self {
+        let detail = format!("{service} closed the connection during the call. It may have carried the call out.");
+        Self { result: Err(Refusal::new(ErrorCode::Timeout, detail).into()), health: Health::Fails, remark: Some(cause) }
+    }
+
+    /// No request was sent.
+    pub(super) fn not_sent(service: &str, cause: String) -> Self {
+        let detail = format!("No target of {service} could be reached. Try again shortly.");
+        Self { result: Err(Refusal::new(ErrorCode::ServiceUnavailable, detail).into()), health: Health::Unreached, remark: Some(cause) }
+    }
+
+    fn fine(result: CallResult) -> Self {
+        Self { result, health: Health::Answers, remark: None }
+    }
+
+    fn reply(service: &str, answer: &HttpAnswer) -> Self {
+        if answer.body.is_empty() {
+            return Self::fine(Ok(Data::null()));
+        }
+        if answer.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Self::bad(service, "sent a compressed reply".into(), "Tell its developers");
+        }
+        let media_type = media_type(answer);
+        if media_type != "application/json" && !(media_type.starts_with("application/") && media_type.ends_with("+json")) {
+            return Self::bad(service, format!("sent a reply of the type {media_type:?}, not application/json"), "Tell its developers");
+        }
+        let Ok(raw) = serde_json::from_slice::<&RawValue>(&answer.body) else {
+            return Self::bad(service, "sent a reply that is not JSON".into(), "Tell its developers");
+        };
+        match Data::parse(raw) {
+            Ok(data) => Self::fine(Ok(data)),
+            Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
+        }
+    }
+}
+
+/// The `Content-Type` without parameters, in lower case; at most 80 bytes.
+fn media_type(answer: &HttpAnswer) -> String {
+    let text = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.truncate(80);
+    essence
+}
+
+fn overloaded(service: &str, status: u16, headers: &HeaderMap) -> CallError {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
+    let when = seconds.map_or_else(|| "with a growing pause".to_owned(), |seconds| format!("in {seconds} s"));
+    Refusal::new(ErrorCode::Overloaded, format!("{service} is busy (status {status}). Try again {when}.")).into()
+}
+
+fn own_error(service: &str, status: u16, body: &[u8]) -> CallError {
+    let problem: Problem = match json::read_bytes(body) {
+        Ok(problem) => problem,
+        Err(error) => {
+            return CallError::bad_reply(format!("The problem document of {service} is malformed: {error}. Tell its developers."));
+        }
+    };
+    let code = problem.code.as_u64().unwrap_or_else(|| status.into());
+    let text = [&problem.detail, &problem.title].into_iter().find_map(|member| member.as_str().filter(|text| !text.is_empty()));
+    let message = text.map_or_else(|| format!("{service} answered with the status {status}."), ToOwned::to_owned);
+    CallError::of_service(code, message, problem.retryable.as_bool().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

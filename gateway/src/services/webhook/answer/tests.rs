@@ -1,0 +1,123 @@
+use super::*;
+use gateway_core::model::ErrorCode::{BadReply, Overloaded, ServiceUnavailable, Timeout};
+use proptest::prelude::*;
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Verdict {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(*name, value.parse().expect("a value"));
+    }
+    let answer =
+        HttpAnswer { status: StatusCode::from_u16(status).expect("a status"), headers: map, body: Bytes::copy_from_slice(body.as_bytes()) };
+    Verdict::of("shop", &answer)
+}
+
+fn with_type(status: u16, media_type: &'static str, body: &str) -> Verdict {
+    if media_type.is_empty() { verdict(status, &[], body) } else { verdict(status, &[("content-type", media_type)], body) }
+}
+
+#[test]
+fn a_success_is_the_reply() {
+    for (status, media_type, body, reply) in [
+        (200, JSON, "{\"a\": [1, 2]}", "{\"a\":[1,2]}"),
+        (201, "application/json; charset=utf-8", "7", "7"),
+        (202, "Application/JSON", "\"ä\"", "\"ä\""),
+        (200, "application/vnd.shop+json", "true", "true"),
+        (204, "", "", "null"),
+        (200, "", "", "null"),
+        (200, "text/plain", "", "null"),
+    ] {
+        let verdict = with_type(status, media_type, body);
+        assert_eq!(verdict.result.as_ref().map(Data::get), Ok(reply), "{status} {media_type} {body}");
+        assert_eq!((verdict.health, verdict.remark), (Health::Answers, None), "{status} {media_type} {body}");
+    }
+}
+
+#[test]
+fn a_problem_document_is_the_services_own_error() {
+    let own = |code, message: &str, temporary| CallError::Service { code, message: message.into(), temporary };
+    for (status, body, expected) in [
+        (400, "{\"code\": 601, \"detail\": \"sold out\", \"retryable\": true}", own(601, "sold out", true)),
+        (422, "{\"title\": \"no\", \"detail\": \"\"}", own(422, "no", false)),
+        (500, "{\"code\": \"internal\", \"retryable\": \"yes\"}", own(500, "shop answered with the status 500.", false)),
+        (404, "{\"code\": 104}", own(104, "shop answered with the status 404.", false)),
+        (409, "{\"code\": 4.5, \"detail\": 7, \"title\": \"t\"}", own(409, "t", false)),
+        (200, "{\"code\": 999}", own(999, "shop answered with the status 200.", false)),
+    ] {
+        let verdict = with_type(status, PROBLEM, body);
+        assert_eq!((verdict.result, verdict.health), (Err(expected), Health::Answers), "{status} {body}");
+    }
+    let long = format!("{{\"detail\": \"{}\"}}", "ä".repeat(2000));
+    assert!(matches!(with_type(400, PROBLEM, &long).result, Err(CallError::Service { message, .. }) if message.len() == 1024));
+    for (status, body) in [(400, "{\"code\": 200}"), (400, "{\"code\": 1000}"), (200, "{}"), (400, "[]"), (400, "{"), (400, "")] {
+        let verdict = with_type(status, PROBLEM, body);
+        assert!(matches!(verdict.result, Err(CallError::Refused(Refusal { code: BadReply, .. }))), "{status} {body}: {verdict:?}");
+    }
+}
+
+#[test]
+fn every_other_answer_has_an_error_with_service_cause_and_cure() {
+    for (status, headers, body, code, health, detail) in [
+        (429, vec![], "", Overloaded, Health::Answers, "shop is busy (status 429). Try again with a growing pause."),
+        (503, vec![("retry-after", "7")], "", Overloaded, Health::Answers, "Try again in 7 s."),
+        (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Overloaded, Health::Answers, "with a growing pause."),
+        (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Overloaded, Health::Answers, "busy (status 503)"),
+        (502, vec![], "", Timeout, Health::Fails, "shop answered with the status 502. It may have carried the call out."),
+        (504, vec![("content-type", PROBLEM)], "{}", Timeout, Health::Fails, "504. It may have carried the call out."),
+        (302, vec![("location", "http://169.254.169.254/")], "", BadReply, Health::Answers, "the redirection 302, which is not followed."),
+        (401, vec![], "", BadReply, Health::Answers, "refused the gateway with the status 401. Correct its secrets or headers."),
+        (403, vec![], "", BadReply, Health::Answers, "status 403. Correct its secrets or headers."),
+        (404, vec![("content-type", JSON)], "{}", BadReply, Health::Answers, "does not know the URL: status 404. Correct its URL."),
+        (405, vec![], "", BadReply, Health::Answers, "status 405. Correct its URL."),
+        (400, vec![], "no", BadReply, Health::Answers, "the status 400 without application/problem+json. Tell its developers."),
+        (500, vec![("content-type", JSON)], "{}", BadReply, Health::Answers, "the status 500 without application/problem+json."),
+        (
+            200,
+            vec![("content-type", "text/html")],
+            "<p>",
+            BadReply,
+            Health::Answers,
+            "a reply of the type \"text/html\", not application/json.",
+        ),
+        (200, vec![], "{}", BadReply, Health::Answers, "a reply of the type \"\", not application/json."),
+        (200, vec![("content-type", JSON)], "{", BadReply, Health::Answers, "a reply that is not JSON."),
+        (200, vec![("content-type", JSON)], "1 2", BadReply, Health::Answers, "a reply that is not JSON."),
+        (200, vec![("content-type", JSON), ("content-encoding", "gzip")], "x", BadReply, Health::Answers, "a compressed reply."),
+    ] {
+        let verdict = verdict(status, &headers, body);
+        let Err(CallError::Refused(refusal)) = &verdict.result else { panic!("{status}: {verdict:?}") };
+        assert_eq!((refusal.code, verdict.health), (code, health), "{status} {headers:?}");
+        assert!(refusal.detail.starts_with("shop ") && refusal.detail.contains(detail), "{status}: {}", refusal.detail);
+    }
+    let deep = with_type(200, JSON, &format!("{}{}", "[".repeat(65), "]".repeat(65)));
+    assert!(matches!(deep.result, Err(CallError::Refused(refusal)) if refusal.detail.contains("nested deeper than 64")));
+}
+
+proptest! {
+    #[test]
+    fn no_answer_makes_the_gateway_panic(
+        status in 100u16..1000,
+        media_type in "[ -~]{0,100}|application/(problem\\+)?json",
+        retry_after in "[ -~]{0,12}",
+        body in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, media_type.parse().expect("visible"));
+        headers.insert(RETRY_AFTER, retry_after.parse().expect("visible"));
+        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("in range"), headers, body: body.into() };
+        let is_success = (200..300).contains(&status);
+        let verdict = Verdict::of("shop", &answer);
+        prop_assert!(verdict.result.is_err() || is_success, "{:?}", verdict);
+    }
+}
+
+#[test]
+fn a_request_without_an_answer_tells_whether_it_may_have_been_taken() {
+    let (lost, not_sent) = (Verdict::lost("shop", "reset".into()), Verdict::not_sent("shop", "refused".into()));
+    assert!(matches!(&lost.result, Err(CallError::Refused(refusal)) if refusal.code == Timeout && refusal.detail.contains("may have")));
+    assert!(matches!(&not_sent.result, Err(CallError::Refused(refusal)) if refusal.code == ServiceUnavailable));
+    assert_eq!((lost.health, not_sent.health), (Health::Fails, Health::Unreached));
+}

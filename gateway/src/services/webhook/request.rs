@@ -1,0 +1,119 @@
+//! The body and the headers of a request.
+
+use super::{
+    super::call_types::{CallRequest, EventMessage},
+    signature::Signer,
+};
+use bytes::Bytes;
+use gateway_core::model::Data;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Uri,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
+};
+use shared_proto::webhook::{self, Message};
+use std::time::{Duration, SystemTime};
+
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const TIMEOUT: HeaderName = HeaderName::from_static("request-timeout-ms");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+const AGENT: &str = concat!("switchboard/", env!("CARGO_PKG_VERSION"));
+
+/// Headers of the connection and of the body, which only the HTTP client sets.
+const OF_HTTP: [&str; 11] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "accept-encoding",
+];
+
+/// Whether the settings cannot set this header.
+pub(super) fn is_own(name: &HeaderName) -> bool {
+    let own = [CONTENT_TYPE, ACCEPT, ID, TIMESTAMP, SIGNATURE, TIMEOUT, TRACEPARENT];
+    own.contains(name) || OF_HTTP.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
+}
+
+/// A call or an event on its way. All tries have the same id and body.
+pub(super) struct Outbound {
+    id: String,
+    /// The method of a call, or the kind of an event.
+    pub(super) method: Box<str>,
+    body: Bytes,
+    traceparent: Option<HeaderValue>,
+}
+
+impl Outbound {
+    pub(super) fn call(call: CallRequest<'_>) -> Self {
+        let message = |id: &str, data: Data| {
+            Message::Call(webhook::Call {
+                id: id.into(),
+                method: call.method.into(),
+                data: data.into(),
+                user: call.caller.user.to_string(),
+                connection: call.caller.connection.to_string(),
+                order_key: call.order_key.map(Into::into),
+            })
+        };
+        Self::new(call.method, call.caller.traceparent.as_deref(), |id| message(id, call.data))
+    }
+
+    pub(super) fn event(event: EventMessage<'_>) -> Self {
+        let traceparent = event.caller.traceparent.clone();
+        Self::new(webhook::MESSAGE, traceparent.as_deref(), |id| {
+            Message::Event(webhook::Event {
+                id: id.into(),
+                kind: webhook::MESSAGE.into(),
+                data: event.data.into(),
+                user: event.caller.user.to_string(),
+                connection: event.caller.connection.to_string(),
+            })
+        })
+    }
+
+    fn new(method: &str, traceparent: Option<&str>, message: impl FnOnce(&str) -> Message) -> Self {
+        let id = format!("msg_{:032x}", rand::random::<u128>());
+        let body = serde_json::to_vec(&message(&id)).unwrap_or_default().into();
+        Self { method: method.into(), body, traceparent: traceparent.and_then(|text| text.try_into().ok()), id }
+    }
+
+    /// The request of one try. `left` is the time that is left for the answer.
+    pub(super) fn request(
+        &self,
+        uri: Uri,
+        configured: &HeaderMap,
+        signer: &Signer,
+        now: SystemTime,
+        left: Duration,
+    ) -> Option<Request<Full<Bytes>>> {
+        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
+        let mut headers = HeaderMap::with_capacity(configured.len() + 8);
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.extend(configured.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
+        headers.insert(ID, self.id.as_str().try_into().ok()?);
+        headers.insert(TIMESTAMP, seconds.as_str().try_into().ok()?);
+        if let Some(signature) = signer.sign(&self.id, &seconds, &self.body) {
+            headers.insert(SIGNATURE, signature.try_into().ok()?);
+        }
+        headers.insert(TIMEOUT, HeaderValue::from(left.as_millis() as u64));
+        if let Some(traceparent) = &self.traceparent {
+            headers.insert(TRACEPARENT, traceparent.clone());
+        }
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Some(request)
+    }
+}

@@ -1,0 +1,171 @@
+//! The targets of one service, their requests in flight, and the choice of the target for the next request. Takes the time as an argument.
+
+use super::{
+    super::instances::{
+        breaker::{Breaker, BreakerLimits, BreakerState, Role},
+        instance::AbandonReason,
+    },
+    answer::Health,
+};
+use gateway_core::model::{ErrorCode, Refusal, Tick};
+use smallvec::SmallVec;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+#[cfg(test)]
+mod tests;
+
+/// Time after which the same remark about a target is logged again.
+const REMARK_PAUSE: Duration = Duration::from_mins(10);
+/// Limit of different remarks about a target in this time.
+const REMARKS: usize = 16;
+
+/// Identifies a request in flight, with all its tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RequestId(u64);
+
+/// The position of a target in the settings.
+pub(super) type TargetIndex = usize;
+
+/// The targets to which the request was tried already.
+pub(super) type Tried = SmallVec<[TargetIndex; 4]>;
+
+/// One target, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetSummary {
+    /// Its URL without a query.
+    pub url: Box<str>,
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// See [`BreakerState`].
+    pub breaker: BreakerState,
+}
+
+struct Target {
+    url: Box<str>,
+    breaker: Breaker,
+    in_flight: usize,
+    /// What was logged lately.
+    remarks: Vec<(String, Tick)>,
+}
+
+struct Pending {
+    target: TargetIndex,
+    role: Role,
+}
+
+/// The targets of one service.
+pub(super) struct Targets {
+    service: Arc<str>,
+    /// Limit of requests in flight.
+    limit: usize,
+    all: Vec<Target>,
+    pending: HashMap<RequestId, Pending>,
+    last: u64,
+}
+
+impl Targets {
+    pub(super) fn new(service: Arc<str>, urls: impl IntoIterator<Item = Box<str>>, limit: usize, breaker: BreakerLimits) -> Self {
+        let target = |url| Target { url, breaker: Breaker::new(breaker), in_flight: 0, remarks: Vec::new() };
+        Self { service, limit, all: urls.into_iter().map(target).collect(), pending: HashMap::new(), last: 0 }
+    }
+
+    /// Begins a request: chooses its first target.
+    pub(super) fn begin(&mut self, now: Tick) -> Result<(RequestId, TargetIndex), Refusal> {
+        if self.pending.len() >= self.limit {
+            let detail =
+                format!("{} has {} requests in flight, which is the limit. Try again with a growing pause.", self.service, self.limit);
+            return Err(Refusal::new(ErrorCode::Overloaded, detail));
+        }
+        let target = self.choose(&Tried::new(), now).ok_or_else(|| self.unavailable())?;
+        self.last += 1;
+        let request = RequestId(self.last);
+        self.assign(request, target);
+        Ok((request, target))
+    }
+
+    /// Chooses the target for another try, one that is not in `tried` if possible. `None` if the request has ended or no target may get it.
+    pub(super) fn again(&mut self, request: RequestId, tried: &Tried, now: Tick) -> Option<TargetIndex> {
+        self.pending.contains_key(&request).then_some(())?;
+        let target = self.choose(tried, now)?;
+        self.assign(request, target);
+        Some(target)
+    }
+
+    /// Records the result of a try. The request stays in flight, without a target, if it will be tried again.
+    pub(super) fn tried(&mut self, request: RequestId, health: Health, now: Tick) {
+        let Some(pending) = self.pending.get(&request) else { return };
+        let target = &mut self.all[pending.target];
+        match health {
+            Health::Answers => target.breaker.answered(),
+            Health::Fails | Health::Unreached => target.breaker.failed(now),
+        }
+    }
+
+    /// Ends a request.
+    pub(super) fn end(&mut self, request: RequestId) {
+        if let Some(pending) = self.pending.remove(&request) {
+            self.all[pending.target].in_flight -= 1;
+        }
+    }
+
+    /// Ends a request for whose answer nobody waits any more.
+    pub(super) fn abandon(&mut self, request: RequestId, why: AbandonReason, now: Tick) {
+        let Some(pending) = self.pending.get(&request) else { return };
+        let breaker = &mut self.all[pending.target].breaker;
+        match why {
+            AbandonReason::Deadline => breaker.failed(now),
+            AbandonReason::Cancelled => breaker.abandoned(pending.role, now),
+        }
+        self.end(request);
+    }
+
+    /// Whether this remark about a target should be logged: once in [`REMARK_PAUSE`], so that a lasting problem does not fill the log.
+    pub(super) fn is_news(&mut self, target: TargetIndex, remark: &str, now: Tick) -> bool {
+        let remarks = &mut self.all[target].remarks;
+        remarks.retain(|(_, logged)| now < logged.after(REMARK_PAUSE));
+        let is_news = remarks.len() < REMARKS && remarks.iter().all(|(other, _)| other != remark);
+        if is_news {
+            remarks.push((remark.to_owned(), now));
+        }
+        is_news
+    }
+
+    /// The URL of a target without a query.
+    pub(super) fn url(&self, target: TargetIndex) -> &str {
+        &self.all[target].url
+    }
+
+    pub(super) fn summary(&self, now: Tick) -> Vec<TargetSummary> {
+        let each =
+            |target: &Target| TargetSummary { url: target.url.clone(), in_flight: target.in_flight, breaker: target.breaker.state(now) };
+        self.all.iter().map(each).collect()
+    }
+
+    fn assign(&mut self, request: RequestId, target: TargetIndex) {
+        self.end(request);
+        let chosen = &mut self.all[target];
+        chosen.in_flight += 1;
+        let role = chosen.breaker.begin();
+        self.pending.insert(request, Pending { target, role });
+    }
+
+    /// The less busy of two random targets that admit requests. Targets in `tried` are used only if there is no other.
+    fn choose(&self, tried: &Tried, now: Tick) -> Option<TargetIndex> {
+        let mut able: SmallVec<[TargetIndex; 16]> = (0..self.all.len()).filter(|&at| self.all[at].breaker.admits(now)).collect();
+        if able.iter().any(|at| !tried.contains(at)) {
+            able.retain(|at| !tried.contains(at));
+        }
+        if able.is_empty() {
+            return None;
+        }
+        let one = able[rand::random_range(0..able.len())];
+        let other = able[rand::random_range(0..able.len())];
+        let load = |at: TargetIndex| self.all[at].in_flight;
+        Some(if load(other) < load(one) { other } else { one })
+    }
+
+    fn unavailable(&self) -> Refusal {
+        let detail = format!("Every target of {} failed too often recently. Try again shortly.", self.service);
+        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+    }
+}

@@ -1,0 +1,195 @@
+//! A service that is reached by HTTP requests.
+
+use super::{
+    super::{
+        call_types::{CallRequest, CallResult, EventMessage},
+        counters::{Count, Counters},
+        instances::instance::AbandonReason,
+    },
+    answer::{Health, Verdict},
+    config::WebhookConfig,
+    http_client::{Failure, HttpClient},
+    request::Outbound,
+    targets::{RequestId, TargetIndex, TargetSummary, Targets, Tried},
+};
+use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    task::AbortHandle,
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How often a request that was surely not taken is tried again.
+const RETRIES: usize = 2;
+
+/// Pause before a target is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The end of the node, as far as it concerns events on their way.
+#[derive(Clone)]
+pub(crate) struct NodeEnd {
+    /// Cancelled when the node stops.
+    pub(crate) closing: CancellationToken,
+    /// Time that events have then.
+    pub(crate) close_timeout: Duration,
+    /// The node waits for these tasks.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// A service that is reached by HTTP requests. They run on the runtime that created it, so that a busy worker does not delay those of others.
+pub(crate) struct Webhook {
+    service: ServiceName,
+    config: Arc<WebhookConfig>,
+    targets: Mutex<Targets>,
+    client: HttpClient,
+    counters: Arc<Counters>,
+    node_end: NodeEnd,
+    runtime: Handle,
+    start: Instant,
+}
+
+/// A call on its way.
+pub(crate) struct CallInFlight {
+    request: RequestId,
+    task: AbortHandle,
+}
+
+impl Webhook {
+    /// Needs a runtime.
+    pub(crate) fn new(service: ServiceName, config: Arc<WebhookConfig>, counters: Arc<Counters>, node_end: NodeEnd) -> Arc<Self> {
+        let urls = config.urls.iter().map(|url| url.shown.clone());
+        let targets = Mutex::new(Targets::new(service.as_str().into(), urls, config.in_flight, config.breaker));
+        let (client, runtime, start) = (HttpClient::new(&config), Handle::current(), Instant::now());
+        Arc::new(Self { service, config, targets, client, counters, node_end, runtime, start })
+    }
+
+    /// Sends a call, and its answer to `answer`. The caller watches the deadline.
+    pub(crate) fn start(self: &Arc<Self>, call: CallRequest<'_>, answer: oneshot::Sender<CallResult>) -> Result<CallInFlight, Refusal> {
+        let (request, target) = self.targets().begin(self.now())?;
+        let (webhook, deadline, outbound) = (Arc::clone(self), call.deadline, Outbound::call(call));
+        let task = self.runtime.spawn(async move {
+            let _ = answer.send(webhook.deliver(request, target, &outbound, deadline).await);
+        });
+        Ok(CallInFlight { request, task: task.abort_handle() })
+    }
+
+    /// Ends a call for whose answer nobody waits any more, and its connection.
+    pub(crate) fn abandon(&self, call: &CallInFlight, why: AbandonReason) {
+        self.targets().abandon(call.request, why, self.now());
+        call.task.abort();
+    }
+
+    /// Sends an event.
+    pub(crate) fn send(self: &Arc<Self>, event: EventMessage<'_>) -> Result<(), Refusal> {
+        let (request, target) = self.targets().begin(self.now())?;
+        let (webhook, deadline, outbound) = (Arc::clone(self), Instant::now() + self.config.call_timeout, Outbound::event(event));
+        let work = async move {
+            let ended = tokio::select! {
+                biased;
+                ended = timeout_at(deadline, webhook.deliver(request, target, &outbound, deadline)) => ended.map_err(|_| AbandonReason::Deadline),
+                () = webhook.node_stopped() => Err(AbandonReason::Cancelled),
+            };
+            if let Err(why) = ended {
+                webhook.targets().abandon(request, why, webhook.now());
+            }
+            if !matches!(ended, Ok(Ok(_))) {
+                webhook.counters.add(Count::EventLost);
+            }
+        };
+        self.node_end.tasks.spawn_on(work, &self.runtime);
+        Ok(())
+    }
+
+    /// The targets, in the order of the settings.
+    pub(crate) fn summary(&self) -> Vec<TargetSummary> {
+        self.targets().summary(self.now())
+    }
+
+    /// Sends the request to one target after the other, until one of them may have taken it.
+    async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> CallResult {
+        let mut tried = Tried::new();
+        loop {
+            let verdict = match self.attempt(target, outbound, deadline).await {
+                Ok(verdict) => verdict,
+                Err(refusal) => {
+                    self.targets().abandon(request, AbandonReason::Cancelled, self.now());
+                    return Err(refusal.into());
+                }
+            };
+            self.record(request, target, &verdict);
+            tried.push(target);
+            if verdict.health == Health::Unreached
+                && let Some(next) = self.next_target(request, &tried).await
+            {
+                target = next;
+                continue;
+            }
+            self.targets().end(request);
+            return verdict.result;
+        }
+    }
+
+    /// Sends the request to one target. An error means that no request could be made of it.
+    async fn attempt(&self, target: TargetIndex, outbound: &Outbound, deadline: Instant) -> Result<Verdict, Refusal> {
+        let config = &self.config;
+        let uri = config.urls[target].uri(&outbound.method)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let request = outbound.request(uri, &config.headers, &config.signer, SystemTime::now(), left).ok_or(ErrorCode::Internal)?;
+        let service = &self.service;
+        Ok(match self.client.send(request).await {
+            Ok(answer) => Verdict::of(service, &answer),
+            Err(Failure::NotSent(cause)) => Verdict::not_sent(service, cause),
+            Err(Failure::Lost(cause)) => Verdict::lost(service, cause),
+            Err(Failure::Malformed(cause)) => {
+                Verdict::bad(service, format!("sent an answer that is not HTTP ({cause})"), "Tell its developers")
+            }
+            Err(Failure::TooLarge(limit)) => {
+                Verdict::bad(service, format!("sent an answer of more than {limit} bytes, the limit"), "Tell its developers")
+            }
+        })
+    }
+
+    /// The target of the next try, another one if possible.
+    async fn next_target(&self, request: RequestId, tried: &Tried) -> Option<TargetIndex> {
+        if tried.len() > RETRIES {
+            return None;
+        }
+        if tried.len() >= self.config.urls.len() {
+            sleep(PAUSE).await;
+        }
+        self.targets().again(request, tried, self.now())
+    }
+
+    fn record(&self, request: RequestId, target: TargetIndex, verdict: &Verdict) {
+        let mut targets = self.targets();
+        targets.tried(request, verdict.health, self.now());
+        if let Some(remark) = &verdict.remark
+            && targets.is_news(target, remark, self.now())
+        {
+            tracing::warn!(service = %self.service, target = targets.url(target), "webhook target: {remark}");
+        }
+    }
+
+    /// Waits until the node stops, and then as long as events may take.
+    async fn node_stopped(&self) {
+        self.node_end.closing.cancelled().await;
+        sleep(self.node_end.close_timeout).await;
+    }
+
+    fn targets(&self) -> MutexGuard<'_, Targets> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Tick {
+        Tick(self.start.elapsed().as_millis() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Bodies of the requests to a service that is reached by HTTP. `docs/webhooks.md` describes headers and answers.
+//!
+//! A body is an object with one member, whose name is the kind of the message: `{"call":{…}}` or `{"event":{…}}`, like a frame of a link. `data`
+//! is a [`RawValue`]. That type fails at run time inside internally tagged, untagged and flattened types, so this module has no such types.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The `kind` of a message of a frontend.
+pub const MESSAGE: &str = "message";
+
+/// What the gateway sends to a service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ServiceMessage))]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// A frontend's call. The answer is the reply.
+    Call(Call),
+    /// A message that gets no answer.
+    Event(Event),
+}
+
+/// See [`Message::Call`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ServiceCall))]
+pub struct Call {
+    /// The same as the header `webhook-id`. It stays the same when the gateway sends the request again.
+    pub id: String,
+    /// The part of the frontend's method after the service's name and the dot.
+    pub method: String,
+    /// Any JSON. The gateway does not interpret it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Value))]
+    pub data: Box<RawValue>,
+    /// The authenticated user, empty for anonymous.
+    pub user: String,
+    /// Id of the frontend's connection.
+    pub connection: String,
+    /// The gateway sends the calls with the same key one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_key: Option<String>,
+}
+
+/// See [`Message::Event`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ServiceEvent))]
+pub struct Event {
+    /// The same as the header `webhook-id`. It stays the same when the gateway sends the request again.
+    pub id: String,
+    /// `message` for a message of a frontend.
+    pub kind: String,
+    /// Any JSON. The gateway does not interpret it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Value))]
+    pub data: Box<RawValue>,
+    /// The authenticated user, empty for anonymous.
+    pub user: String,
+    /// Id of the frontend's connection.
+    pub connection: String,
+}
