@@ -111,7 +111,7 @@ fn commands_in_the_same_read_also_wait_for_an_operation_to_end() {
 fn a_peer_that_accepts_no_replies_is_not_read_until_it_does() {
     run(default_bounds(), |world| async move {
         for n in 0..10 {
-            world.publish("kept:a", &format!("{n} {}", "x".repeat(200))).await;
+            world.publish("kept:a", &format!("{n} {}", "x".repeat(150))).await;
         }
         let alice = world.anonymous().await;
         alice.accept_bytes(0);
