@@ -47,7 +47,8 @@ impl Services {
         place.wait_for_turn(deadline).await?;
         let mut in_flight = self.start(service, &mut place, method, data, caller, deadline)?;
         let Ok(answer) = timeout_at(deadline, &mut in_flight.answer).await else {
-            in_flight.abandon(AbandonReason::Deadline);
+            // Behind slow calls of its key there was little time left, which says nothing about the instance.
+            in_flight.abandon(if place.has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline });
             let detail = format!("{name} did not answer in time. It may have carried the call out.");
             return Err(Refusal::new(ErrorCode::Timeout, detail).into());
         };
@@ -100,7 +101,7 @@ impl Service {
             OrderBy::Connection => Some(Arc::from(caller.connection.to_string())),
             OrderBy::Nothing => None,
         };
-        OrderPlace { service: self, key, state: PlaceState::NotQueued, instance: None }
+        OrderPlace { service: self, key, state: PlaceState::NotQueued, has_waited: false, instance: None }
     }
 }
 
@@ -115,6 +116,8 @@ struct OrderPlace<'a> {
     service: &'a Service,
     key: Option<Arc<str>>,
     state: PlaceState,
+    /// Whether an earlier call of its key was in flight.
+    has_waited: bool,
     instance: Option<Arc<str>>,
 }
 
@@ -132,6 +135,7 @@ impl OrderPlace<'_> {
                 return Err(Refusal::new(ErrorCode::Overloaded, detail));
             }
             Admission::Wait(turn) => {
+                self.has_waited = true;
                 self.state = PlaceState::Queued(turn);
                 let PlaceState::Queued(turn) = &mut self.state else { return Ok(()) };
                 timeout_at(deadline, turn).await

@@ -86,6 +86,18 @@ struct Ledger {
     lost_until: Option<Instant>,
 }
 
+impl Ledger {
+    /// Whether positions that a subscriber reached at `since` may be lost.
+    fn may_be_lost(&self, since: Instant) -> bool {
+        self.lost_until.is_some_and(|until| since < until)
+    }
+
+    /// Whether the store may lose acknowledged publications now.
+    fn is_at_risk(&self) -> bool {
+        self.may_be_lost(Instant::now())
+    }
+}
+
 #[derive(Default)]
 struct Record {
     is_skipped: bool,
@@ -144,6 +156,7 @@ impl Channel {
     /// A subscriber received the publication at this position. `first`: for the first time. Returns whether it may arrive a second time.
     pub(crate) fn delivered(&self, number: u32, position: Position, first: bool, tally: &Tally) -> bool {
         let mut ledger = self.ledger.lock().expect("no panic");
+        let is_at_risk = ledger.is_at_risk();
         let Some(record) = ledger.records.get(number as usize) else {
             tally.violation(Count::Other, 1, || format!("{} {position:?}: number {number} was never published", self.name));
             return false;
@@ -158,7 +171,10 @@ impl Channel {
                 if first {
                     tally.record_delay(at.elapsed());
                 }
-                let is_expected = place.is_none_or(|place| place.offset == position.offset || (uncertain && place.epoch != position.epoch));
+                // A gateway sends a publish again, to the next master, if the old one does not answer. The old one may execute it after a
+                // pause of its process, on a timeline that is lost then.
+                let is_elsewhere = |place: Position| (uncertain || is_at_risk) && place.epoch != position.epoch;
+                let is_expected = place.is_none_or(|place| place.offset == position.offset || is_elsewhere(place));
                 if !is_expected {
                     let case = || format!("{} {position:?}: number {number} was acknowledged at {place:?}", self.name);
                     tally.violation(Count::Disorder, 1, case);
@@ -185,7 +201,7 @@ impl Channel {
 
     /// Whether publications after a position that was reached at `since` may be lost.
     pub(crate) fn may_be_lost(&self, since: Instant) -> bool {
-        self.kind == Kind::ShortHistory || self.ledger.lock().expect("no panic").lost_until.is_some_and(|until| since < until)
+        self.kind == Kind::ShortHistory || self.ledger.lock().expect("no panic").may_be_lost(since)
     }
 
     /// Records the content of the history. Returns the numbers of `expected` that no checkpoint has found in it.

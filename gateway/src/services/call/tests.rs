@@ -223,6 +223,23 @@ async fn timeouts_cancel_and_open_the_breaker_until_a_probe_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_had_to_wait_does_not_open_the_breaker() {
+    let breaker = BreakerLimits { failures: 1, open_for: Duration::from_secs(5) };
+    let services = services(ServiceConfig { breaker, ..ServiceConfig::default() });
+    let mut bot = Instance::join(&services, "i1", 8);
+    let alice = caller();
+    let first = spawn(&services, "1", &alice);
+    let one = bot.call().await;
+    let second = spawn(&services, "2", &alice);
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    bot.answer(one.id, Ok(Data::null()));
+    assert_eq!(first.await.expect("no panic"), Ok(Data::null()));
+    assert_eq!(bot.call().await.deadline_ms, 1000, "what is left");
+    assert_eq!(refused(&second.await.expect("no panic")), ErrorCode::Timeout);
+    assert_eq!(services.summary()[0].instances()[0].breaker, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_link_fails_sent_calls_as_unknown_and_unsent_calls_as_unavailable() {
     let services = services(ServiceConfig::default());
     let bot = Instance::join(&services, "i1", 8);

@@ -4,21 +4,37 @@ use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Link-local addresses with the metadata services of clouds, and addresses that are not of one host.
-const SPECIAL: [&str; 10] = [
+const SPECIAL: &[&str] = &[
     "0.0.0.0/8",
     "100.100.100.200/32",
+    "168.63.129.16/32",
     "169.254.0.0/16",
+    "192.0.0.192/32",
     "224.0.0.0/4",
     "255.255.255.255/32",
     "::/128",
+    "64:ff9b:1::/48",
+    "fd00:42::42/128",
+    "fd00:ec2::23/128",
     "fd00:ec2::254/128",
+    "fd20:ce::254/128",
     "fe80::/10",
     "fec0::/10",
     "ff00::/8",
 ];
 
 /// Addresses that only this machine or its own network reaches.
-const PRIVATE: [&str; 6] = ["10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"];
+const PRIVATE: &[&str] = &[
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "::1/128",
+    "fc00::/7",
+];
 
 /// Networks to which the gateway does not connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +46,8 @@ impl DeniedAddresses {
         let mut all = Vec::new();
         for entry in entries {
             match entry.as_str() {
-                "special" => all.extend(networks(&SPECIAL)),
-                "private" => all.extend(networks(&SPECIAL).chain(networks(&PRIVATE))),
+                "special" => all.extend(networks(SPECIAL)),
+                "private" => all.extend(networks(SPECIAL).chain(networks(PRIVATE))),
                 text => {
                     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
                     let wrong =
@@ -78,7 +94,12 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    const ALWAYS: [&str; 16] = [
+    const ALWAYS: &[&str] = &[
+        "168.63.129.16",
+        "192.0.0.192",
+        "fd20:ce::254",
+        "fd00:ec2::23",
+        "64:ff9b:1:a00::1",
         "0.0.0.0",
         "0.1.2.3",
         "169.254.169.254",
@@ -96,7 +117,9 @@ mod tests {
         "64:ff9b::169.254.169.254",
         "2002:a9fe:a9fe::1",
     ];
-    const PRIVATE_EXAMPLES: [&str; 10] = [
+    const PRIVATE_EXAMPLES: &[&str] = &[
+        "100.64.0.1",
+        "198.19.255.255",
         "10.0.0.1",
         "127.0.0.1",
         "127.9.9.9",
@@ -108,7 +131,7 @@ mod tests {
         "::ffff:10.1.1.1",
         "64:ff9b::127.0.0.1",
     ];
-    const PUBLIC: [&str; 6] = ["1.1.1.1", "172.32.0.1", "100.100.100.201", "168.254.0.1", "2606:4700::1111", "::ffff:1.1.1.1"];
+    const PUBLIC: [&str; 6] = ["1.1.1.1", "172.32.0.1", "100.128.0.1", "168.254.0.1", "2606:4700::1111", "::ffff:1.1.1.1"];
 
     #[test]
     fn special_addresses_are_denied_in_every_form_and_private_ones_on_request() {

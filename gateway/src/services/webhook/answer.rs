@@ -11,6 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use shared_proto::json;
 
+/// The media type of problem documents (RFC 9457).
+const PROBLEM: &str = "application/problem+json";
+
 /// An answer whose body has been read.
 pub(super) struct HttpAnswer {
     pub(super) status: StatusCode,
@@ -56,15 +59,16 @@ impl Verdict {
     pub(super) fn of(service: &str, answer: &HttpAnswer) -> Self {
         let status = answer.status.as_u16();
         match status {
-            429 | 503 => Self::fine(Err(overloaded(service, status, &answer.headers))),
+            429 => Self::fine(Err(overloaded(service, status, &answer.headers))),
+            503 if is_of_service(answer) => Self::fine(Err(overloaded(service, status, &answer.headers))),
             // A proxy answers so. It may have passed the call on.
-            502 | 504 => {
+            502..=504 => {
                 let detail = format!("{service} answered with the status {status}. It may have carried the call out.");
                 let result = Err(Refusal::new(ErrorCode::Timeout, detail).into());
                 Self { result, health: Health::Fails, remark: Some(format!("answered with the status {status}")) }
             }
             300..=399 => Self::bad(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL"),
-            _ if media_type(answer) == "application/problem+json" => Self::fine(Err(own_error(service, status, &answer.body))),
+            _ if media_type(answer) == PROBLEM => Self::fine(Err(own_error(service, status, &answer.body))),
             200..=299 => Self::reply(service, answer),
             401 | 403 => Self::bad(service, format!("refused the gateway with the status {status}"), "Correct its secrets or headers"),
             404 | 405 => Self::bad(service, format!("does not know the URL: status {status}"), "Correct its URL"),
@@ -113,6 +117,11 @@ impl Verdict {
             Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
         }
     }
+}
+
+/// Whether a 503 is of the service itself, which then has not carried the call out. A proxy gives neither of these.
+fn is_of_service(answer: &HttpAnswer) -> bool {
+    answer.headers.contains_key(RETRY_AFTER) || media_type(answer) == PROBLEM
 }
 
 /// The `Content-Type` without parameters, in lower case; at most 80 bytes.

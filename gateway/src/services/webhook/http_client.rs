@@ -83,8 +83,9 @@ fn of_client(error: &legacy::Error) -> Failure {
 }
 
 fn of_hyper(error: &hyper::Error) -> Failure {
-    // A wrong chunk is an I/O error of this kind.
-    let invalid = |error: &io::Error| matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
+    // A wrong chunk is an I/O error of this kind. An error of TLS is one, too, but breaks the connection.
+    let of_tls = |error: &io::Error| error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
+    let invalid = |error: &io::Error| matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) && !of_tls(error);
     if error.is_parse() || cause(error).is_some_and(invalid) {
         return Failure::Malformed(error.to_string());
     }

@@ -51,6 +51,8 @@ struct Target {
 struct Pending {
     target: TargetIndex,
     role: Role,
+    /// Whether the result of its try is recorded.
+    is_recorded: bool,
 }
 
 /// The targets of one service.
@@ -93,7 +95,8 @@ impl Targets {
 
     /// Records the result of a try. The request stays in flight, without a target, if it will be tried again.
     pub(super) fn tried(&mut self, request: RequestId, health: Health, now: Tick) {
-        let Some(pending) = self.pending.get(&request) else { return };
+        let Some(pending) = self.pending.get_mut(&request) else { return };
+        pending.is_recorded = true;
         let target = &mut self.all[pending.target];
         match health {
             Health::Answers => target.breaker.answered(),
@@ -113,6 +116,7 @@ impl Targets {
         let Some(pending) = self.pending.get(&request) else { return };
         let breaker = &mut self.all[pending.target].breaker;
         match why {
+            _ if pending.is_recorded => {}
             AbandonReason::Deadline => breaker.failed(now),
             AbandonReason::Cancelled => breaker.abandoned(pending.role, now),
         }
@@ -146,7 +150,7 @@ impl Targets {
         let chosen = &mut self.all[target];
         chosen.in_flight += 1;
         let role = chosen.breaker.begin();
-        self.pending.insert(request, Pending { target, role });
+        self.pending.insert(request, Pending { target, role, is_recorded: false });
     }
 
     /// The less busy of two random targets that admit requests. Targets in `tried` are used only if there is no other.

@@ -3,7 +3,6 @@ use gateway_core::model::ErrorCode::{BadReply, Overloaded, ServiceUnavailable, T
 use proptest::prelude::*;
 
 const JSON: &str = "application/json";
-const PROBLEM: &str = "application/problem+json";
 
 fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Verdict {
     let mut map = HeaderMap::new();
@@ -65,6 +64,7 @@ fn every_other_answer_has_an_error_with_service_cause_and_cure() {
         (503, vec![("retry-after", "7")], "", Overloaded, Health::Answers, "Try again in 7 s."),
         (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Overloaded, Health::Answers, "with a growing pause."),
         (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Overloaded, Health::Answers, "busy (status 503)"),
+        (503, vec![], "upstream connect error", Timeout, Health::Fails, "503. It may have carried the call out."),
         (502, vec![], "", Timeout, Health::Fails, "shop answered with the status 502. It may have carried the call out."),
         (504, vec![("content-type", PROBLEM)], "{}", Timeout, Health::Fails, "504. It may have carried the call out."),
         (302, vec![("location", "http://169.254.169.254/")], "", BadReply, Health::Answers, "the redirection 302, which is not followed."),
