@@ -58,6 +58,8 @@ pub struct ApiLimits {
     pub batch: usize,
     /// Channels or users of one broadcast.
     pub broadcast: usize,
+    /// Bytes of a broadcast that are on their way to the broker at a time, so that it neither fills the memory nor delays all other publishes.
+    pub broadcast_bytes: usize,
     /// Publications in one page of history.
     pub history: usize,
     /// Channels in one page.
@@ -66,7 +68,7 @@ pub struct ApiLimits {
 
 impl Default for ApiLimits {
     fn default() -> Self {
-        Self { body: 1 << 20, batch: 1000, broadcast: 10_000, history: 1000, channels: 1000 }
+        Self { body: 1 << 20, batch: 1000, broadcast: 10_000, broadcast_bytes: 8 << 20, history: 1000, channels: 1000 }
     }
 }
 

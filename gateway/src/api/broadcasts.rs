@@ -43,14 +43,18 @@ pub(super) async fn broadcast(
     }
     let content = ContentMembers { data, text, data_base64 }.read()?;
     let broadcast = node.publisher.broadcast(content, tags, ephemeral, headers.traceparent, headers.key)?;
-    let mut answers = Vec::with_capacity(count);
-    for (index, name) in targets.names.iter().enumerate() {
-        if index % TURN == TURN - 1 {
-            yield_now().await;
+    let mut all = Vec::with_capacity(count);
+    for names in targets.names.chunks((node.api.broadcast_bytes / broadcast.size()).max(1)) {
+        let mut answers = Vec::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            if index % TURN == TURN - 1 {
+                yield_now().await;
+            }
+            answers.push(async { node.publisher.hand_over_to((targets.channel)(name)?, &broadcast).await }.await);
         }
-        answers.push(async { node.publisher.hand_over_to((targets.channel)(name)?, &broadcast).await }.await);
+        all.extend(results(answers).await);
     }
-    Ok(HttpResponse::Ok().json(BatchBody { results: results(answers).await }))
+    Ok(HttpResponse::Ok().json(BatchBody { results: all }))
 }
 
 /// The channels of a broadcast.

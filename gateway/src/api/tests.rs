@@ -98,7 +98,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         presence_limit: 100,
         revocation_ttl: Duration::from_hours(24),
         history_bytes: 1 << 20,
-        api: ApiLimits { body: 4000, batch: 3, broadcast: 4, ..ApiLimits::default() },
+        api: ApiLimits { body: 4000, batch: 3, broadcast: 4, broadcast_bytes: 1000, ..ApiLimits::default() },
         health: Health::default(),
         metrics: crate::telemetry::Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone(),
     }

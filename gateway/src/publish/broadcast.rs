@@ -15,6 +15,13 @@ pub struct Broadcast {
     key: Option<CallerKey>,
 }
 
+impl Broadcast {
+    /// Its size in one channel, in bytes; at least 1.
+    pub fn size(&self) -> usize {
+        self.content.size().max(1)
+    }
+}
+
 impl Publisher {
     /// Checks the content of a broadcast.
     pub fn broadcast(

@@ -249,6 +249,7 @@ fn api(settings: &Settings) -> ApiLimits {
         broadcast: internal.broadcast,
         history: settings.history.limit,
         channels: internal.page_entries,
+        ..ApiLimits::default()
     }
 }
 

@@ -42,6 +42,16 @@ async fn every_channel_and_every_user_gets_a_broadcast_and_has_an_answer() {
     assert_eq!(read("/v1/channels/%23auth0%7Cbob/publications").await[0]["data"], 1);
 }
 
+#[actix_web::test]
+async fn a_broadcast_goes_out_in_parts_of_limited_size_and_has_one_answer() {
+    let fixture = Fixture::new();
+    let ok = |offset| (offset, false, String::new());
+    for (size, round) in [(1, 1), (300, 2), (400, 3), (600, 4), (900, 5)] {
+        let body = json!({"data": "x".repeat(size), "channels": ["news:a", "news:b", "news:c", "news:d"]});
+        assert_eq!(shown(&send(&fixture, None, &body).await), vec![ok(round); 4], "{size}");
+    }
+}
+
 // NL-2.9
 #[actix_web::test]
 async fn a_key_of_a_broadcast_counts_for_each_channel() {
