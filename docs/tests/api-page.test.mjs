@@ -10,7 +10,8 @@ const PAGES = [
         url: process.env.SWITCHBOARD_API,
         groups: ['publish', 'channels', 'users', 'connections', 'services', 'operations'],
         first: ['POST', '/v1/channels/{channel}/publications'],
-        last: ['GET', '/openapi.json'],
+        // What a service with reach = "webhook" implements.
+        last: ['POST', 'service'],
         key: 'dev',
         status: '200',
     },
