@@ -13,12 +13,17 @@ export function launch() {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
 }
 
+/** What Chromium says when the SDK, or a page that is left, closes a socket that is still connecting. */
+const GIVEN_UP = 'WebSocket is closed before the connection is established';
+
 /** An empty tab of the context. `tab.problems` collects its errors. */
 export async function newTab(context) {
   const tab = await context.newPage();
   tab.problems = [];
   tab.setDefaultTimeout(15_000);
-  tab.on('console', (message) => ['error', 'warning'].includes(message.type()) && tab.problems.push(`console: ${message.text()} (${message.location().url})`));
+  tab.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type()) && !message.text().includes(GIVEN_UP)) tab.problems.push(`console: ${message.text()} (${message.location().url})`);
+  });
   tab.on('pageerror', (error) => tab.problems.push(`exception: ${error}`));
   // A navigation aborts the requests of the page that it leaves.
   tab.on('requestfailed', (request) => request.failure()?.errorText !== 'net::ERR_ABORTED' && tab.problems.push(`request failed: ${request.url()}`));
