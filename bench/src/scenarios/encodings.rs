@@ -7,7 +7,7 @@ use crate::{
     result::Result,
     server::{Binaries, Server},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{cell::Cell, rc::Rc, time::Duration};
 use tokio::{sync::Notify, task::spawn_local, time::timeout};
 
@@ -160,7 +160,7 @@ impl Publisher<'_> {
     }
 
     /// A document in whose middle a number changes.
-    fn publication(&self, number: usize) -> serde_json::Value {
+    fn publication(&self, number: usize) -> Value {
         let Arguments { size, changed, .. } = self.arguments;
         let around = "the rest of the document stays ".chars().cycle();
         let half = size.saturating_sub(changed + "\"\"".len()) / 2;

@@ -26,6 +26,7 @@ pub struct Frame {
 }
 
 // A queue begins with four frames. The allocator is fastest with sizes that are powers of two.
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Frame>() == 32);
 
 impl Frame {
