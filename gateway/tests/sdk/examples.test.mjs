@@ -112,19 +112,25 @@ const CASES = {
         const text = words(60);
         const { channel } = await frontends.call('stream', { text });
         const stream = entriesOf(frontends.all[0], channel);
-        const killed = 40;
-        const restarted = 120;
         const ids = Array.from({ length: 200 }, (_, n) => `call-${n}`);
         const waiting = ids.entries();
-        let during;
-        const callers = Array.from({ length: 8 }, async () => {
+        const callAll = async (until, nodeOf) => {
             for (const [n, id] of waiting) {
-                if (n === killed) during = two.kill();
-                if (n === restarted) await during.then(() => two.restart());
-                assert.deepEqual(await frontends.call('say', { text: id, id }, n), { text: id.toUpperCase() });
+                assert.deepEqual(await frontends.call('say', { text: id, id }, nodeOf(n)), { text: id.toUpperCase() });
+                if (n >= until) return;
             }
-        });
-        await Promise.all([...callers, stream]);
+        };
+        const callers = (until, nodeOf = (n) => n) => Promise.all(Array.from({ length: 8 }, () => callAll(until, nodeOf)));
+        await callers(40);
+        // The frozen node gets publications that it will never acknowledge.
+        two.freeze();
+        const interrupted = callers(60, () => 0);
+        await running.busyAt(one, 3);
+        const killed = callers(70, () => 1);
+        await two.kill();
+        await Promise.all([interrupted, killed]);
+        await two.restart();
+        await Promise.all([callers(Infinity), stream]);
         assert.ok(frontends.errors.length > 0, 'the kill interrupts calls');
         for (const { code, message } of frontends.errors) assert.ok(code > 0 && message, `a clear error: ${code} ${message}`);
         assertComplete(await stream, text.toUpperCase());

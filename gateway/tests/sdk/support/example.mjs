@@ -82,13 +82,13 @@ export class Running {
         await this.program.until(reached);
     }
 
-    /** Waits until a call of this node is in flight. */
-    async busyAt(node) {
+    /** Waits until so many calls of this node are in flight. */
+    async busyAt(node, calls = 1) {
         const isBusy = async () => {
             const { instances, targets } = await this.service(node);
-            return [...instances, ...targets].some(({ in_flight }) => in_flight > 0);
+            return [...instances, ...targets].some(({ in_flight }) => in_flight >= calls);
         };
-        await eventually(isBusy, 'a call in flight');
+        await eventually(isBusy, `${calls} calls in flight`);
     }
 
     /** Waits until the example takes no more calls. */
