@@ -158,7 +158,7 @@ const CASES = {
         running.redis.thaw();
         assert.deepEqual((await answer).data, { text: 'THE LAST ONE' });
         assertComplete(await entriesOf(frontend, channel), text.toUpperCase());
-        assert.equal(await running.program.stop(), 0, 'the exit code');
+        assert.equal(await running.program.end(), 0, 'the exit code');
         await assert.rejects(frontend.rpc('shout.say', { text: 'too late' }), ({ code }) => code >= 1000);
     },
 };

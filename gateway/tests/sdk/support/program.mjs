@@ -54,6 +54,11 @@ export class Program {
     /** Sends SIGTERM and waits for the end. Resolves to the exit code. Fails if the process has logged a line at ERROR. */
     async stop() {
         if (!this.hasEnded) this.signal('SIGTERM');
+        return this.end();
+    }
+
+    /** Waits for the end. Resolves to the exit code. Fails if the process has logged a line at ERROR. */
+    async end() {
         await within(this.#ended, `${this.name} to end`).catch(() => this.kill());
         this.#check();
         return this.#process.exitCode;
