@@ -33,7 +33,8 @@ class Shout {
     /** Answers a call. `signal` says when nobody waits for the answer any more. */
     async call(method, data, user, signal) {
         if (method !== 'say' && method !== 'stream') throw new Failure(104, 'the methods are say and stream');
-        const { text, id = randomUUID() } = data ?? {};
+        const { text, id: given } = data ?? {};
+        const id = given ?? randomUUID();
         if (typeof text !== 'string' || text.length < 1 || text.length > 1000) throw new Failure(400, 'text must have 1 to 1000 characters');
         if (typeof id !== 'string' || !/^[A-Za-z0-9-]{1,64}$/.test(id)) throw new Failure(400, 'id must have 1 to 64 letters, digits and hyphens');
         return method === 'say' ? this.say(text.toUpperCase(), id, user, signal) : this.stream(text.toUpperCase());

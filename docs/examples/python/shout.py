@@ -38,9 +38,11 @@ class Shout:
         if method not in ("say", "stream"):
             raise Failure(104, "the methods are say and stream")
         data = data if isinstance(data, dict) else {}
-        text, id = data.get("text"), data.get("id", str(uuid.uuid4()))
+        text, id = data.get("text"), data.get("id")
         if not isinstance(text, str) or not 1 <= len(text) <= 1000:
             raise Failure(400, "text must have 1 to 1000 characters")
+        if id is None:
+            id = str(uuid.uuid4())
         if not isinstance(id, str) or not re.fullmatch("[A-Za-z0-9-]{1,64}", id):
             raise Failure(400, "id must have 1 to 64 letters, digits and hyphens")
         return await self.say(text.upper(), id, user) if method == "say" else self.stream(text.upper())

@@ -113,7 +113,7 @@ export class Running {
 }
 
 function runProgram(name, environment) {
-    const { run } = commandsOf(name);
-    const folder = name === 'rust' ? ROOT : join(BUILT, name);
-    return new Program('/usr/bin/env', ['bash', '-c', `cd '${folder}' && exec ${run}`], { ...environment, JAVA_TOOL_OPTIONS: JAVA });
+    if (name === 'rust') return new Program('shout', [], environment); // the build of all programs contains it
+    const command = `cd '${join(BUILT, name)}' && exec ${commandsOf(name).run}`;
+    return new Program('/usr/bin/env', ['bash', '-c', command], { ...environment, JAVA_TOOL_OPTIONS: JAVA });
 }
