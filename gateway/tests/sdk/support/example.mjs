@@ -66,8 +66,8 @@ export class Running {
         running.nodes = await Promise.all(['one', 'two'].map((node) => ownGateway(t, settings(running.redis, node, target))));
         for (const node of running.nodes) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
         running.program = runProgram(name, {
-            // A link needs one node, which names the others. A webhook publishes to those that it knows.
-            SWITCHBOARD_URLS: running.isLinked ? running.nodes[0].api.replace('http', 'ws') : running.nodes.map(({ api }) => api).join(','),
+            // A link needs one node, which names the others. A webhook publishes to those that it knows, first to the one that is killed.
+            SWITCHBOARD_URLS: running.isLinked ? running.nodes[0].api.replace('http', 'ws') : running.nodes.map(({ api }) => api).reverse().join(','),
             SWITCHBOARD_API_KEY: 'dev',
             SECRET,
             PORT: String(port),
