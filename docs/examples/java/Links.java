@@ -31,7 +31,8 @@ final class Links {
     static final ExecutorService THREADS = Executors.newCachedThreadPool();
     private static final ScheduledExecutorService TIMER = Executors.newSingleThreadScheduledExecutor();
     private static final String PATH = "/v1/services/shout/link";
-    private static final String INSTANCE = "shout-" + UUID.randomUUID();
+    /** The beginning of the name of each link's instance. */
+    private static final String INSTANCE = "shout-" + UUID.randomUUID() + "-";
     private static final int CREDIT = 16; // calls in flight, for each node
     private static final int MESSAGE_SIZE = 1 << 20;
     private static final int HEARTBEAT_SECONDS = 15;
@@ -40,6 +41,7 @@ final class Links {
     private final HttpClient http = HttpClient.newBuilder().proxy(HttpClient.Builder.NO_PROXY).connectTimeout(Duration.ofSeconds(5)).build();
     private final Shout shout = new Shout(this::publish);
     private final Map<String, Link> byNode = new ConcurrentHashMap<>();
+    private final AtomicLong lastLink = new AtomicLong();
     private final Set<String> addresses = ConcurrentHashMap.newKeySet();
     /** Completes when a link opens. */
     private volatile CompletableFuture<Void> opened = new CompletableFuture<>();
@@ -70,18 +72,12 @@ final class Links {
     private void keep(String url, boolean isNamed) {
         long longest = 100;
         long lastLinked = System.nanoTime();
-        String node = null;
         while (!shout.stopping.isDone() && !(isNamed && System.nanoTime() - lastLinked > FORGET_AFTER)) {
             long began = System.nanoTime();
-            if (node != null && byNode.containsKey(node)) { // through another address; a second link would replace it
-                lastLinked = began;
-                longest = 30_000;
-            } else {
-                Link link = new Link();
-                link.runUntilLost(url);
-                node = link.node;
-                if (node != null) lastLinked = System.nanoTime();
-            }
+            Link link = new Link();
+            link.runUntilLost(url);
+            if (link.node != null) lastLinked = System.nanoTime();
+            if (link.isSecond) longest = 30_000;
             pause(shout.stopping, ThreadLocalRandom.current().nextLong(longest / 2, longest)); // at random, so that not all come back at once
             longest = System.nanoTime() - began > TimeUnit.SECONDS.toNanos(5) ? 100 : Math.min(2 * longest, 5000);
         }
@@ -127,6 +123,8 @@ final class Links {
         private static final JsonObject LOST = JsonParser.parseString("{\"code\": \"lost\", \"retryable\": true}").getAsJsonObject();
 
         volatile String node;
+        /** Whether the node has another link, through another address. */
+        volatile boolean isSecond;
         /** Whether it takes publications. */
         volatile boolean isOpen;
         private final StringBuilder text = new StringBuilder();
@@ -161,8 +159,9 @@ final class Links {
             sent = CompletableFuture.completedFuture(socket);
             JsonObject hello = new JsonObject();
             hello.addProperty("service", "shout");
-            hello.addProperty("instance", INSTANCE);
-            hello.addProperty("credit", CREDIT);
+            // A second link of the same instance would replace the first. Java does not show the header Switchboard-Node, which names the node.
+            hello.addProperty("instance", INSTANCE + lastLink.incrementAndGet());
+            hello.addProperty("credit", 0);
             send("hello", hello);
             socket.request(1);
         }
@@ -236,12 +235,7 @@ final class Links {
         private void receive(String kind, JsonObject body) {
             switch (kind) {
                 case "welcome" -> { // comes again when nodes come or go
-                    node = body.get("node").getAsString();
-                    byNode.put(node, this);
-                    isOpen = true;
-                    CompletableFuture<Void> waiting = opened;
-                    opened = new CompletableFuture<>();
-                    waiting.complete(null);
+                    if (node == null) welcomed(body.get("node").getAsString());
                     for (JsonElement url : body.getAsJsonArray("peers")) add(url.getAsString(), true);
                 }
                 case "call" -> {
@@ -257,7 +251,7 @@ final class Links {
                     CompletableFuture<Void> over = calls.get(body.get("id").getAsLong());
                     if (over != null) over.complete(null);
                 }
-                case "event" -> returnCredit();
+                case "event" -> giveCredit(1);
                 case "ack" -> acknowledge(body, null);
                 case "nack" -> acknowledge(body, body.getAsJsonObject("error"));
                 case "drain" -> isOpen = false; // the node stops: it takes no more publications
@@ -266,9 +260,23 @@ final class Links {
             }
         }
 
-        private void returnCredit() {
+        private void welcomed(String by) {
+            isSecond = byNode.putIfAbsent(by, this) != null;
+            node = by;
+            if (isSecond) {
+                close();
+                return;
+            }
+            giveCredit(CREDIT);
+            isOpen = true;
+            CompletableFuture<Void> waiting = opened;
+            opened = new CompletableFuture<>();
+            waiting.complete(null);
+        }
+
+        private void giveCredit(int calls) {
             JsonObject credit = new JsonObject();
-            credit.addProperty("n", 1);
+            credit.addProperty("n", calls);
             send("credit", credit);
         }
 
@@ -299,7 +307,7 @@ final class Links {
             if (!over.isDone()) send(kind, body);
             calls.remove(id);
             over.complete(null);
-            returnCredit();
+            giveCredit(1);
         }
 
         /** Waits for the answer of the node. Returns null if it has stored the publication, and otherwise the error. */

@@ -1,4 +1,4 @@
-// The same cases with every program of docs/examples, each beside two gateways. EXAMPLES names the programs; the default is all.
+// The same cases with every program of docs/examples, each beside two gateways. EXAMPLES names the programs; the default is those that need no other language than this project.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { EXAMPLES, Running } from './support/example.mjs';
 import { Raw } from './support/raw.mjs';
 import { EventRecorder, eventually } from './support/wait.mjs';
 
-const names = (process.env.EXAMPLES ?? Object.keys(EXAMPLES).join(' ')).split(' ');
+const names = (process.env.EXAMPLES ?? 'node rust').split(' ');
 
 /** Data that no method of the example accepts. */
 const BAD_DATA = [null, true, 7, 'hi', [], ['hi'], {}, { text: null }, { text: 7 }, { text: ['hi'] }, { text: '' }, { text: 'x'.repeat(1001) }, { text: 'hi', id: {} }, { text: 'hi', id: 'a b' }];
@@ -142,6 +142,7 @@ const CASES = {
         assert.deepEqual(all.sort(), [...ids, 'after'].sort(), 'each text is published once');
         const held = await one.ask('GET', `/v1/channels/${channel}/publications?limit=1000`);
         assert.equal(held.publications.length, 61, 'the stream has nothing twice and nothing after its end');
+        if (running.isLinked) assert.ok(one.log.match(/"link opened"/g).length <= 2, 'two links to one node do not replace each other');
     },
 
     async 'finishes calls and streams on SIGTERM, and exits with 0'(running, t) {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { blocksOf } from '../../../../docs/tests/support/blocks.mjs';
 import { ownGateway } from './gateway.mjs';
 import { Program, ROOT, freePort } from './program.mjs';
+import { Proxy } from './proxy.mjs';
 import { OwnRedis, redisSettings } from './redis.mjs';
 import { eventually } from './wait.mjs';
 
@@ -66,14 +67,24 @@ export class Running {
         running.nodes = await Promise.all(['one', 'two'].map((node) => ownGateway(t, settings(running.redis, node, target))));
         for (const node of running.nodes) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
         running.program = runProgram(name, {
-            // A link needs one node, which names the others. A webhook publishes to those that it knows, first to the one that is killed.
-            SWITCHBOARD_URLS: running.isLinked ? running.nodes[0].api.replace('http', 'ws') : running.nodes.map(({ api }) => api).reverse().join(','),
+            SWITCHBOARD_URLS: await running.#addresses(t),
             SWITCHBOARD_API_KEY: 'dev',
             SECRET,
             PORT: String(port),
         });
         for (const node of running.nodes) await running.reachedFrom(node);
         return running;
+    }
+
+    /**
+     * What the example knows of the nodes. For links, an address of one node, which names the others and for itself another address. For
+     * webhooks, both nodes, the one that is killed first.
+     */
+    async #addresses(t) {
+        const [one, two] = this.nodes;
+        if (!this.isLinked) return [two.api, one.api].join(',');
+        const { url } = await Proxy.start(t, { url: one.api });
+        return `ws://${new URL(url).host}`;
     }
 
     /** Waits until calls to this node reach the example. */
@@ -103,7 +114,7 @@ export class Running {
 
     /** What the node says about the example's link. `undefined` if there is no link. */
     async instance(node) {
-        return (await this.service(node)).instances[0];
+        return (await this.service(node)).instances.find(({ credit }) => credit > 0);
     }
 
     async service(node) {
