@@ -72,12 +72,18 @@ final class Links {
     private void keep(String url, boolean isNamed) {
         long longest = 100;
         long lastLinked = System.nanoTime();
+        String other = null; // the node of this address, if it has a link through another address
         while (!shout.stopping.isDone() && !(isNamed && System.nanoTime() - lastLinked > FORGET_AFTER)) {
             long began = System.nanoTime();
-            Link link = new Link();
-            link.runUntilLost(url);
-            if (link.node != null) lastLinked = System.nanoTime();
-            if (link.isSecond) longest = 30_000;
+            if (other != null && byNode.containsKey(other)) {
+                longest = 30_000;
+                lastLinked = began;
+            } else {
+                Link link = new Link();
+                link.runUntilLost(url);
+                other = link.isSecond ? link.node : null;
+                if (link.node != null) lastLinked = System.nanoTime();
+            }
             pause(shout.stopping, ThreadLocalRandom.current().nextLong(longest / 2, longest)); // at random, so that not all come back at once
             longest = System.nanoTime() - began > TimeUnit.SECONDS.toNanos(5) ? 100 : Math.min(2 * longest, 5000);
         }
