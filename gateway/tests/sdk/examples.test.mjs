@@ -122,13 +122,25 @@ const CASES = {
         };
         const callers = (until, nodeOf = (n) => n) => Promise.all(Array.from({ length: 8 }, () => callAll(until, nodeOf)));
         await callers(40);
-        // The frozen node gets publications that it will never acknowledge.
+
+        // The frozen node gets publications that it never stores.
         two.freeze();
-        const interrupted = callers(60, () => 0);
+        const unstored = callers(60, () => 0);
         await running.busyAt(one, 3);
-        const killed = callers(70, () => 1);
+        const ofDead = callers(70, () => 1);
         await two.kill();
-        await Promise.all([interrupted, killed]);
+        await Promise.all([unstored, ofDead]);
+        await two.restart();
+        await running.reachedFrom(two);
+
+        // Redis gets publications that it stores, but the node that sent them is dead before it can acknowledge them.
+        const errors = frontends.errors.length;
+        running.redis.freeze();
+        const unacknowledged = callers(120);
+        await eventually(() => frontends.errors.length >= errors + 8, 'calls to be repeated');
+        await two.kill();
+        running.redis.thaw();
+        await unacknowledged;
         await two.restart();
         await Promise.all([callers(Infinity), stream]);
         assert.ok(frontends.errors.length > 0, 'the kill interrupts calls');
