@@ -155,7 +155,7 @@ async fn storm(server: &Server, clients: usize) -> Result<Storm> {
 }
 
 fn is_stranger(number: usize) -> bool {
-    number % REFUSED == 0
+    number.is_multiple_of(REFUSED)
 }
 
 fn token(number: usize) -> String {
