@@ -232,6 +232,21 @@ fn producers_are_bounded_and_those_of_the_channel_unused_longest_go_first() {
     assert_eq!(store.stats().producers, 0);
 }
 
+#[test]
+fn a_producer_that_expires_later_does_not_keep_those_used_after_it() {
+    let store = store(&LIMITS);
+    let produce = |name: &str, ttl| {
+        let publication = NewPublication { identity: Some(producer("p", 0, 0)), ..kept(0, retention(1, ttl)) };
+        store.publish(at(0), &channel(name), publication).expect("the first");
+    };
+    produce("long", 2 * HOUR);
+    produce("short", HOUR);
+    sweep(&store, 3600);
+    assert_eq!(store.stats().producers, 1);
+    sweep(&store, 7200);
+    assert_eq!(store.stats().producers, 0);
+}
+
 // NL-2.17
 #[test]
 fn a_producer_that_is_ahead_of_its_channel_is_not_known() {

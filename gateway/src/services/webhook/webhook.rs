@@ -60,6 +60,19 @@ pub(crate) struct CallInFlight {
     task: AbortHandle,
 }
 
+/// The place of a request among those in flight. However its task ends, also by a panic, the place becomes free.
+struct Place {
+    webhook: Arc<Webhook>,
+    request: RequestId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Does nothing if the request has ended.
+        self.webhook.targets().abandon(self.request, AbandonReason::Cancelled, self.webhook.now());
+    }
+}
+
 impl Webhook {
     /// Needs a runtime.
     pub(crate) fn new(service: ServiceName, config: Arc<WebhookConfig>, counters: Arc<Counters>, node_end: NodeEnd) -> Arc<Self> {
@@ -72,9 +85,9 @@ impl Webhook {
     /// Sends a call, and its answer to `answer`. The caller watches the deadline.
     pub(crate) fn start(self: &Arc<Self>, call: CallRequest<'_>, answer: oneshot::Sender<CallResult>) -> Result<CallInFlight, Refusal> {
         let (request, target) = self.targets().begin(self.now())?;
-        let (webhook, deadline, outbound) = (Arc::clone(self), call.deadline, Outbound::call(call));
+        let (place, deadline, outbound) = (Place { webhook: Arc::clone(self), request }, call.deadline, Outbound::call(call));
         let task = self.runtime.spawn(async move {
-            let _ = answer.send(webhook.deliver(request, target, &outbound, deadline).await);
+            let _ = answer.send(place.webhook.deliver(request, target, &outbound, deadline).await);
         });
         Ok(CallInFlight { request, task: task.abort_handle() })
     }
@@ -88,8 +101,10 @@ impl Webhook {
     /// Sends an event.
     pub(crate) fn send(self: &Arc<Self>, event: EventMessage<'_>) -> Result<(), Refusal> {
         let (request, target) = self.targets().begin(self.now())?;
-        let (webhook, deadline, outbound) = (Arc::clone(self), Instant::now() + self.config.call_timeout, Outbound::event(event));
+        let place = Place { webhook: Arc::clone(self), request };
+        let (deadline, outbound) = (Instant::now() + self.config.call_timeout, Outbound::event(event));
         let work = async move {
+            let webhook = &place.webhook;
             let ended = tokio::select! {
                 biased;
                 ended = timeout_at(deadline, webhook.deliver(request, target, &outbound, deadline)) => ended.map_err(|_| AbandonReason::Deadline),

@@ -404,6 +404,24 @@ async fn a_node_that_stops_waits_briefly_for_events() {
 }
 
 #[tokio::test]
+async fn a_task_that_panics_leaves_no_request_in_flight() {
+    let settings =
+        Settings::from_toml(&format!("[services.shop]\nreach = \"webhook\"\n{}", urls(&["http://127.0.0.1:1/"]))).expect("valid");
+    let config = WebhookConfig::new("shop", &settings, &settings.services["shop"]).expect("valid");
+    let node_end = NodeEnd { closing: CancellationToken::new(), close_timeout: Duration::ZERO, tasks: TaskTracker::new() };
+    let webhook = Webhook::new("shop".parse().expect("valid"), Arc::new(config), Arc::default(), node_end);
+    let (request, _) = webhook.targets().begin(webhook.now()).expect("room");
+    let place = Place { webhook: Arc::clone(&webhook), request };
+    assert_eq!(webhook.summary()[0].in_flight, 1);
+    let task = tokio::spawn(async move {
+        let _place = place;
+        panic!("as a defect would");
+    });
+    assert!(task.await.is_err_and(|error| error.is_panic()));
+    assert_eq!(webhook.summary()[0].in_flight, 0);
+}
+
+#[tokio::test]
 async fn tls_trusts_the_authority_of_the_settings_and_shows_the_gateways_certificate() {
     let (ours, others) = (Authority::new(), Authority::new());
     let (server, client) = (ours.sign(&["127.0.0.1"]), ours.sign(&["gateway"]));
