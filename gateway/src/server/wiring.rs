@@ -189,6 +189,8 @@ fn memory(settings: &Settings) -> MemoryLimits {
     MemoryLimits {
         idempotency_ttl: settings.idempotency.ttl,
         idempotency_keys: settings.idempotency.max_keys,
+        answers: settings.idempotency.max_answers,
+        answers_bytes: settings.idempotency.answers_bytes.bytes(),
         producers: settings.broker.producers,
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,

@@ -91,6 +91,8 @@ series! {
     BrokerIdleChannels, "broker_idle_channels", Gauge, [], "Idle channels whose position is remembered.";
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerProducers, "broker_producers", Gauge, [], "Producers whose numbers are remembered.";
+    BrokerAnswers, "broker_answers", Gauge, [], "Answers to calls with a key that are kept.";
+    BrokerAnswersBytes, "broker_answers_bytes", Gauge, [], "Size of these answers in bytes.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that left their history, by cause.";
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Entries that did not fit into a worker's mailbox, by cause. Channels with a history are then read from it.";

@@ -26,6 +26,8 @@ crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "mul
 const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,
     idempotency_keys: 10,
+    answers: 10,
+    answers_bytes: 100_000,
     producers: 10,
     history_bytes: 100_000,
     position_ttl: HOUR,
