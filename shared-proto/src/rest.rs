@@ -196,6 +196,9 @@ pub struct Problem {
     /// With `sequence_gap`: the number that the producer has to send next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
+    /// How long to wait before the next try, in milliseconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Body of a request to publish several publications.

@@ -5,7 +5,7 @@ use super::{
         call_types::{CallError, CallResult},
         lifecycle::Interests,
     },
-    breaker::{Breaker, BreakerLimits, BreakerState},
+    breaker::{self, Breaker, BreakerLimits, BreakerState},
     instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
 };
 use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
@@ -154,7 +154,7 @@ impl Pool {
         let admitted: SmallVec<[usize; 16]> =
             (0..self.instances.len()).filter(|&i| !self.instances[i].draining && self.instances[i].breaker.admits(now)).collect();
         if admitted.is_empty() {
-            return Err(self.unavailable());
+            return Err(self.unavailable(now));
         }
         let able: SmallVec<[usize; 16]> = admitted.into_iter().filter(|&i| self.instances[i].credit > 0).collect();
         if able.is_empty() {
@@ -169,13 +169,14 @@ impl Pool {
         Ok(if load(other) < load(one) { other } else { one })
     }
 
-    fn unavailable(&self) -> Refusal {
+    fn unavailable(&self, now: Tick) -> Refusal {
         let detail = if self.instances.is_empty() {
-            format!("No instance of {} has a link to this node. Try again shortly.", self.service)
+            format!("No instance of {} has a link to this node.", self.service)
         } else {
-            format!("Every instance of {} is draining, or failed too often recently. Try again shortly.", self.service)
+            format!("Every instance of {} is draining, or failed too often recently.", self.service)
         };
-        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+        let breakers = self.instances.iter().filter(|instance| !instance.draining).map(|instance| &instance.breaker);
+        breaker::unavailable(detail, breakers, now)
     }
 
     fn overloaded(&self) -> Refusal {

@@ -2,7 +2,7 @@
 
 use super::{
     super::instances::{
-        breaker::{Breaker, BreakerLimits, BreakerState, Role},
+        breaker::{self, Breaker, BreakerLimits, BreakerState, Role},
         instance::AbandonReason,
     },
     answer::Health,
@@ -78,7 +78,7 @@ impl Targets {
                 format!("{} has {} requests in flight, which is the limit. Try again with a growing pause.", self.service, self.limit);
             return Err(Refusal::new(ErrorCode::Overloaded, detail));
         }
-        let target = self.choose(&Tried::new(), now).ok_or_else(|| self.unavailable())?;
+        let target = self.choose(&Tried::new(), now).ok_or_else(|| self.unavailable(now))?;
         self.last += 1;
         let request = RequestId(self.last);
         self.assign(request, target);
@@ -168,8 +168,8 @@ impl Targets {
         Some(if load(other) < load(one) { other } else { one })
     }
 
-    fn unavailable(&self) -> Refusal {
-        let detail = format!("Every target of {} failed too often recently. Try again shortly.", self.service);
-        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+    fn unavailable(&self, now: Tick) -> Refusal {
+        let detail = format!("Every target of {} failed too often recently.", self.service);
+        breaker::unavailable(detail, self.all.iter().map(|target| &target.breaker), now)
     }
 }
