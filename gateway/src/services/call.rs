@@ -46,7 +46,9 @@ impl Services {
         let mut place = service.place(caller);
         place.wait_for_turn(deadline).await?;
         let mut in_flight = self.start(service, &mut place, method, data, caller, deadline)?;
-        let Ok(answer) = timeout_at(deadline, &mut in_flight.answer).await else {
+        let answer = timeout_at(deadline, &mut in_flight.answer).await;
+        in_flight.record();
+        let Ok(answer) = answer else {
             // Behind slow calls of its key there was little time left, which says nothing about the instance.
             in_flight.abandon(if place.has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline });
             let detail = format!("{name} did not answer in time. It may have carried the call out.");
@@ -69,7 +71,7 @@ impl Services {
         let call = CallRequest { method, data, caller, order_key: place.key.as_deref(), deadline };
         let call = service.carrier.start(place.instance.as_deref(), call, send, self.now())?;
         place.instance = call.instance();
-        Ok(InFlightCall { services: self, service, call, answer, ended: false })
+        Ok(InFlightCall { services: self, service, call, answer, sent: Instant::now(), ended: false })
     }
 
     /// Sends an event to a service. `Ok` means that it is on its way; it is lost if the link ends first.
@@ -174,10 +176,15 @@ struct InFlightCall<'a> {
     service: &'a Service,
     call: Started,
     answer: oneshot::Receiver<CallResult>,
+    sent: Instant,
     ended: bool,
 }
 
 impl InFlightCall<'_> {
+    fn record(&self) {
+        self.service.carrier.record(&self.call, self.sent.elapsed(), self.services.now());
+    }
+
     fn abandon(&mut self, why: AbandonReason) {
         self.ended = true;
         self.service.carrier.abandon(&self.call, why, self.services.now());

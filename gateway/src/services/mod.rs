@@ -29,7 +29,7 @@ pub use call_types::{CallError, Caller};
 pub use config::{LinkLimits, OrderBy, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
 pub use instances::breaker::{BreakerLimits, BreakerState};
-pub use instances::instance::InstanceSummary;
+pub use instances::{instance::InstanceSummary, latency::LatencySummary};
 pub use lifecycle::{Lifecycle, LifecycleKind};
 pub use services::{Reached, ServiceSummary, Services};
 pub use webhook::{config::WebhookConfig, targets::TargetSummary};

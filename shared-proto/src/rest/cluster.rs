@@ -37,6 +37,22 @@ pub struct InstanceBody {
     pub draining: bool,
     /// State of the circuit breaker: `closed`, `open` or `half_open`.
     pub breaker: String,
+    /// Its calls of the last minute, those of this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyBody>,
+}
+
+/// Calls of the last 50 to 60 seconds. Durations are rounded up by at most an eighth. A call without an answer counts with the time until its
+/// deadline.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LatencyBody {
+    /// Number of calls.
+    pub calls: u64,
+    /// Half of the calls took at most this long, in milliseconds.
+    pub p50_ms: f64,
+    /// 99 of 100 calls took at most this long, in milliseconds.
+    pub p99_ms: f64,
 }
 
 /// One target of a webhook.
@@ -49,6 +65,9 @@ pub struct TargetBody {
     pub in_flight: usize,
     /// State of the circuit breaker: `closed`, `open` or `half_open`.
     pub breaker: String,
+    /// Its requests of the last minute, those of this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyBody>,
 }
 
 /// One service.

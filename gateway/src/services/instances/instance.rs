@@ -3,6 +3,7 @@
 use super::{
     super::{call_types::CallResult, lifecycle::Interests},
     breaker::{Breaker, BreakerState, Role},
+    latency::{Latencies, LatencySummary},
 };
 use gateway_core::model::Tick;
 use shared_proto::link::{Event, ToService};
@@ -89,6 +90,7 @@ pub(crate) struct Instance {
     pub(crate) breaker: Breaker,
     pub(crate) pending: HashMap<u64, Pending>,
     pub(crate) last_call: u64,
+    pub(crate) latencies: Latencies,
 }
 
 /// One instance, for operators.
@@ -104,6 +106,8 @@ pub struct InstanceSummary {
     pub draining: bool,
     /// See [`BreakerState`].
     pub breaker: BreakerState,
+    /// Its calls of the last minute; None without any.
+    pub latency: Option<LatencySummary>,
 }
 
 impl Instance {
@@ -121,6 +125,7 @@ impl Instance {
             credit: self.credit,
             draining: self.draining,
             breaker: self.breaker.state(now),
+            latency: self.latencies.summary(now),
         }
     }
 }

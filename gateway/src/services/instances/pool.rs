@@ -7,6 +7,7 @@ use super::{
     },
     breaker::{self, Breaker, BreakerLimits, BreakerState},
     instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
+    latency::Latencies,
 };
 use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use shared_proto::link::{Call, Cancel, Event, ToService};
@@ -14,6 +15,7 @@ use smallvec::SmallVec;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::oneshot;
 
@@ -70,6 +72,7 @@ impl Pool {
             breaker,
             pending: HashMap::new(),
             last_call: 0,
+            latencies: Latencies::default(),
         });
         Ok(link)
     }
@@ -202,6 +205,13 @@ impl Pool {
         }
         // If the queue is full, the cancel is dropped and the instance finishes the call.
         let _ = instance.queue.try_send(Outgoing::Frame(ToService::Cancel(Cancel { id: call.id })));
+    }
+
+    /// Records how long a call took, with an answer or until its deadline.
+    pub(crate) fn record(&mut self, call: CallId, took: Duration, now: Tick) {
+        if let Some(instance) = self.instance(call.link) {
+            instance.latencies.record(took, now);
+        }
     }
 
     /// Adds credit.

@@ -4,6 +4,7 @@ use super::{
     super::instances::{
         breaker::{self, Breaker, BreakerLimits, BreakerState, Role},
         instance::AbandonReason,
+        latency::{Latencies, LatencySummary},
     },
     answer::Health,
 };
@@ -38,12 +39,15 @@ pub struct TargetSummary {
     pub in_flight: usize,
     /// See [`BreakerState`].
     pub breaker: BreakerState,
+    /// Its requests of the last minute; None without any.
+    pub latency: Option<LatencySummary>,
 }
 
 struct Target {
     url: Box<str>,
     breaker: Breaker,
     in_flight: usize,
+    latencies: Latencies,
     /// What was logged lately.
     remarks: Vec<(String, Tick)>,
 }
@@ -67,7 +71,8 @@ pub(super) struct Targets {
 
 impl Targets {
     pub(super) fn new(service: Arc<str>, urls: impl IntoIterator<Item = Box<str>>, limit: usize, breaker: BreakerLimits) -> Self {
-        let target = |url| Target { url, breaker: Breaker::new(breaker), in_flight: 0, remarks: Vec::new() };
+        let target =
+            |url| Target { url, breaker: Breaker::new(breaker), in_flight: 0, latencies: Latencies::default(), remarks: Vec::new() };
         Self { service, limit, all: urls.into_iter().map(target).collect(), pending: HashMap::new(), last: 0 }
     }
 
@@ -91,6 +96,13 @@ impl Targets {
         let target = self.choose(tried, now)?;
         self.assign(request, target);
         Some(target)
+    }
+
+    /// Records how long the current try of a request took, with an answer or until its deadline.
+    pub(super) fn record(&mut self, request: RequestId, took: Duration, now: Tick) {
+        if let Some(pending) = self.pending.get(&request) {
+            self.all[pending.target].latencies.record(took, now);
+        }
     }
 
     /// Records the result of a try. The request stays in flight, without a target, if it will be tried again.
@@ -140,8 +152,12 @@ impl Targets {
     }
 
     pub(super) fn summary(&self, now: Tick) -> Vec<TargetSummary> {
-        let each =
-            |target: &Target| TargetSummary { url: target.url.clone(), in_flight: target.in_flight, breaker: target.breaker.state(now) };
+        let each = |target: &Target| TargetSummary {
+            url: target.url.clone(),
+            in_flight: target.in_flight,
+            breaker: target.breaker.state(now),
+            latency: target.latencies.summary(now),
+        };
         self.all.iter().map(each).collect()
     }
 

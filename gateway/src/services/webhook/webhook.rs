@@ -58,6 +58,7 @@ pub(crate) struct Webhook {
 pub(crate) struct CallInFlight {
     request: RequestId,
     task: AbortHandle,
+    sent: Instant,
 }
 
 /// The place of a request among those in flight. However its task ends, also by a panic, the place becomes free.
@@ -89,12 +90,12 @@ impl Webhook {
         let task = self.runtime.spawn(async move {
             let _ = answer.send(place.webhook.deliver(request, target, &outbound, deadline).await);
         });
-        Ok(CallInFlight { request, task: task.abort_handle() })
+        Ok(CallInFlight { request, task: task.abort_handle(), sent: Instant::now() })
     }
 
     /// Ends a call for whose answer nobody waits any more, and its connection.
     pub(crate) fn abandon(&self, call: &CallInFlight, why: AbandonReason) {
-        self.targets().abandon(call.request, why, self.now());
+        self.give_up(call.request, why, call.sent);
         call.task.abort();
     }
 
@@ -102,7 +103,8 @@ impl Webhook {
     pub(crate) fn send(self: &Arc<Self>, event: EventMessage<'_>) -> Result<(), Refusal> {
         let (request, target) = self.targets().begin(self.now())?;
         let place = Place { webhook: Arc::clone(self), request };
-        let (deadline, outbound) = (Instant::now() + self.config.call_timeout, Outbound::event(event));
+        let (sent, outbound) = (Instant::now(), Outbound::event(event));
+        let deadline = sent + self.config.call_timeout;
         let work = async move {
             let webhook = &place.webhook;
             let ended = tokio::select! {
@@ -111,7 +113,7 @@ impl Webhook {
                 () = webhook.node_stopped() => Err(AbandonReason::Cancelled),
             };
             if let Err(why) = ended {
-                webhook.targets().abandon(request, why, webhook.now());
+                webhook.give_up(request, why, sent);
             }
             if !matches!(ended, Ok(Ok(_))) {
                 webhook.counters.add(Count::EventLost);
@@ -130,6 +132,7 @@ impl Webhook {
     async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> CallResult {
         let mut tried = Tried::new();
         loop {
+            let begun = Instant::now();
             let verdict = match self.attempt(target, outbound, deadline).await {
                 Ok(verdict) => verdict,
                 Err(refusal) => {
@@ -137,7 +140,7 @@ impl Webhook {
                     return Err(refusal.into());
                 }
             };
-            self.record(request, target, &verdict);
+            self.record(request, target, &verdict, begun.elapsed());
             tried.push(target);
             if verdict.health == Health::Unreached
                 && let Some(next) = self.next_target(request, &tried).await
@@ -181,8 +184,20 @@ impl Webhook {
         self.targets().again(request, tried, self.now())
     }
 
-    fn record(&self, request: RequestId, target: TargetIndex, verdict: &Verdict) {
+    /// Ends a request that was sent at `sent`, because of its deadline or its caller.
+    fn give_up(&self, request: RequestId, why: AbandonReason, sent: Instant) {
         let mut targets = self.targets();
+        if why == AbandonReason::Deadline {
+            targets.record(request, sent.elapsed(), self.now());
+        }
+        targets.abandon(request, why, self.now());
+    }
+
+    fn record(&self, request: RequestId, target: TargetIndex, verdict: &Verdict, took: Duration) {
+        let mut targets = self.targets();
+        if verdict.health != Health::Unreached {
+            targets.record(request, took, self.now());
+        }
         targets.tried(request, verdict.health, self.now());
         if let Some(remark) = &verdict.remark
             && targets.is_news(target, remark, self.now())

@@ -73,8 +73,12 @@ async fn nobody() -> String {
 }
 
 fn in_flight(services: &Services) -> usize {
-    match &services.summary()[0].reached {
-        Reached::ByWebhook(targets) => targets.iter().map(|target| target.in_flight).sum(),
+    targets(services).iter().map(|target| target.in_flight).sum()
+}
+
+fn targets(services: &Services) -> Vec<TargetSummary> {
+    match services.summary().swap_remove(0).reached {
+        Reached::ByWebhook(targets) => targets,
         other @ Reached::ByLinks(_) => panic!("{other:?}"),
     }
 }
@@ -111,6 +115,8 @@ async fn a_call_is_one_signed_request_and_the_connection_is_used_again() {
     peer.send("HTTP/1.1 204 No Content\r\n\r\n").await;
     assert_eq!(answer(second).await, Ok(Data::null()));
     assert_eq!((services.counters().get(Count::CallAnswered), in_flight(&services)), (2, 0));
+    let latency = targets(&services)[0].latency.expect("requests");
+    assert!(latency.calls == 2 && latency.p99 < Duration::from_secs(20), "{latency:?}");
 }
 
 #[tokio::test]
