@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 mod cluster;
 
-pub use cluster::{InstanceBody, LatencyBody, NodeBody, NodesBody, ReadyBody, ServiceBody, ServicesBody, TargetBody};
+pub use cluster::{
+    AffectedNodesBody, DrainRequest, InstanceBody, LatencyBody, NodeBody, NodesBody, ReadyBody, ServiceBody, ServicesBody, TargetBody,
+};
 
 /// Whether a body with these `Content-Encoding` headers (RFC 9110, section 8.4) is not compressed. All interfaces refuse compressed bodies.
 pub fn is_identity<'a>(encodings: impl IntoIterator<Item = &'a [u8]>) -> bool {

@@ -37,6 +37,7 @@ fn target(target: &TargetSummary) -> TargetBody {
     TargetBody {
         url: target.url.to_string(),
         in_flight: target.in_flight,
+        draining: target.draining,
         breaker: target.breaker.name().into(),
         latency: target.latency.map(latency),
     }

@@ -8,6 +8,7 @@
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
+//! - [`drains`]: instances and targets that operators drain
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
@@ -16,6 +17,7 @@ mod carrier;
 mod config;
 mod counters;
 mod dead_node_events;
+mod drains;
 mod instances;
 mod lifecycle;
 pub mod link;

@@ -118,6 +118,7 @@ fn rest_requests_follow_the_json_rules() {
     let broadcast = format!(r#"{{"channels":["a"],"users":["b"],{}"#, &whole[1..]);
     check_members::<rest::BroadcastRequest>(&broadcast, &["data"]);
     check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
+    check_members::<rest::DrainRequest>(r#"{"draining":true}"#, &[]);
     check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
 }
 

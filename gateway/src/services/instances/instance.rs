@@ -86,7 +86,10 @@ pub(crate) struct Instance {
     /// Credit that events with [`CreditUse::AboveReserve`] leave for calls.
     pub(crate) reserve: u32,
     pub(crate) interests: Interests,
-    pub(crate) draining: bool,
+    /// It announced that it will leave.
+    pub(crate) leaving: bool,
+    /// An operator drains it.
+    pub(crate) drained: bool,
     pub(crate) breaker: Breaker,
     pub(crate) pending: HashMap<u64, Pending>,
     pub(crate) last_call: u64,
@@ -102,7 +105,7 @@ pub struct InstanceSummary {
     pub in_flight: usize,
     /// Calls and events that it accepts now.
     pub credit: u32,
-    /// Whether it announced that it will leave.
+    /// Whether it announced that it will leave, or an operator drains it. It gets no new calls and events.
     pub draining: bool,
     /// See [`BreakerState`].
     pub breaker: BreakerState,
@@ -111,6 +114,11 @@ pub struct InstanceSummary {
 }
 
 impl Instance {
+    /// Whether it gets no new calls and events.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.leaving || self.drained
+    }
+
     pub(crate) fn push(&mut self, credit_use: CreditUse, event: impl FnOnce() -> Event) -> bool {
         let keep = if credit_use == CreditUse::AboveReserve { self.reserve } else { 0 };
         let sent = self.credit > keep && self.queue.try_send(Outgoing::Frame(ToService::Event(event()))).is_ok();
@@ -123,7 +131,7 @@ impl Instance {
             instance: Arc::clone(&self.name),
             in_flight: self.pending.len(),
             credit: self.credit,
-            draining: self.draining,
+            draining: self.is_draining(),
             breaker: self.breaker.state(now),
             latency: self.latencies.summary(now),
         }

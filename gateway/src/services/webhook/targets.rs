@@ -37,6 +37,8 @@ pub struct TargetSummary {
     pub url: Box<str>,
     /// Requests in flight.
     pub in_flight: usize,
+    /// Whether an operator drains it. It gets no new requests.
+    pub draining: bool,
     /// See [`BreakerState`].
     pub breaker: BreakerState,
     /// Its requests of the last minute; None without any.
@@ -45,11 +47,18 @@ pub struct TargetSummary {
 
 struct Target {
     url: Box<str>,
+    drained: bool,
     breaker: Breaker,
     in_flight: usize,
     latencies: Latencies,
     /// What was logged lately.
     remarks: Vec<(String, Tick)>,
+}
+
+impl Target {
+    fn admits(&self, now: Tick) -> bool {
+        !self.drained && self.breaker.admits(now)
+    }
 }
 
 struct Pending {
@@ -71,8 +80,14 @@ pub(super) struct Targets {
 
 impl Targets {
     pub(super) fn new(service: Arc<str>, urls: impl IntoIterator<Item = Box<str>>, limit: usize, breaker: BreakerLimits) -> Self {
-        let target =
-            |url| Target { url, breaker: Breaker::new(breaker), in_flight: 0, latencies: Latencies::default(), remarks: Vec::new() };
+        let target = |url| Target {
+            url,
+            drained: false,
+            breaker: Breaker::new(breaker),
+            in_flight: 0,
+            latencies: Latencies::default(),
+            remarks: Vec::new(),
+        };
         Self { service, limit, all: urls.into_iter().map(target).collect(), pending: HashMap::new(), last: 0 }
     }
 
@@ -135,6 +150,12 @@ impl Targets {
         self.end(request);
     }
 
+    /// Drains a target by order of an operator, or ends that. Returns false if there is no such target.
+    pub(super) fn set_drained(&mut self, target: TargetIndex, drained: bool) -> bool {
+        let found = self.all.get_mut(target);
+        found.map(|target| target.drained = drained).is_some()
+    }
+
     /// Whether this remark about a target should be logged: once in [`REMARK_PAUSE`], so that a lasting problem does not fill the log.
     pub(super) fn is_news(&mut self, target: TargetIndex, remark: &str, now: Tick) -> bool {
         let remarks = &mut self.all[target].remarks;
@@ -155,6 +176,7 @@ impl Targets {
         let each = |target: &Target| TargetSummary {
             url: target.url.clone(),
             in_flight: target.in_flight,
+            draining: target.drained,
             breaker: target.breaker.state(now),
             latency: target.latencies.summary(now),
         };
@@ -171,7 +193,7 @@ impl Targets {
 
     /// The less busy of two random targets that admit requests. Targets in `tried` are used only if there is no other.
     fn choose(&self, tried: &Tried, now: Tick) -> Option<TargetIndex> {
-        let mut able: SmallVec<[TargetIndex; 16]> = (0..self.all.len()).filter(|&at| self.all[at].breaker.admits(now)).collect();
+        let mut able: SmallVec<[TargetIndex; 16]> = (0..self.all.len()).filter(|&at| self.all[at].admits(now)).collect();
         if able.iter().any(|at| !tried.contains(at)) {
             able.retain(|at| !tried.contains(at));
         }
@@ -185,7 +207,7 @@ impl Targets {
     }
 
     fn unavailable(&self, now: Tick) -> Refusal {
-        let detail = format!("Every target of {} failed too often recently.", self.service);
-        breaker::unavailable(detail, self.all.iter().map(|target| &target.breaker), now)
+        let detail = format!("Every target of {} is draining, or failed too often recently.", self.service);
+        breaker::unavailable(detail, self.all.iter().filter(|target| !target.drained).map(|target| &target.breaker), now)
     }
 }

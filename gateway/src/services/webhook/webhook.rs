@@ -128,6 +128,11 @@ impl Webhook {
         self.targets().summary(self.now())
     }
 
+    /// Drains a target, or ends that. Returns false if there is no such target.
+    pub(crate) fn set_drained(&self, target: TargetIndex, drained: bool) -> bool {
+        self.targets().set_drained(target, drained)
+    }
+
     /// Sends the request to one target after the other, until one of them may have taken it.
     async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> CallResult {
         let mut tried = Tried::new();

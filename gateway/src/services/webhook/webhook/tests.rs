@@ -252,7 +252,7 @@ async fn without_any_target_a_call_is_unavailable_after_three_tries_and_the_brea
     assert_eq!((code, &*detail), (ErrorCode::ServiceUnavailable, "No target of shop could be reached. Try again shortly."));
     let (code, detail) = refusal(call(&services)).await;
     assert_eq!(code, ErrorCode::ServiceUnavailable);
-    assert!(detail.starts_with("Every target of shop failed too often recently. Try again in "), "{detail}");
+    assert!(detail.starts_with("Every target of shop is draining, or failed too often recently. Try again in "), "{detail}");
     assert_eq!(in_flight(&services), 0);
 }
 
