@@ -1,7 +1,8 @@
 //! One call: waits for its turn, sends the call to an instance, and waits for the answer.
 
 use super::{
-    call_types::{CallError, CallRequest, CallResult, Caller, Choice, EventMessage},
+    call_types::{CallError, CallRequest, CallResult, Choice, EventMessage},
+    caller::Caller,
     carrier::Started,
     counters::Count,
     instances::instance::AbandonReason,

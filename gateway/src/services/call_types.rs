@@ -1,34 +1,12 @@
-//! Types of a call: its caller, its content and its result.
+//! Types of a call: its content and its result.
 
-use super::routes::{forwarded::KeptRequest, route::OrderKey};
-use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
+use super::{caller::Caller, routes::route::OrderKey};
+use gateway_core::model::{Data, ErrorCode, Refusal};
 use shared_proto::link::{Call, Event, FrontendRequest, NO_SUCH_METHOD};
 use tokio::time::Instant;
 
 /// The result of a call.
 pub(crate) type CallResult = Result<Data, CallError>;
-
-/// The caller: a connection of a frontend.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The user behind the connection.
-    pub user: UserId,
-    /// The connection.
-    pub connection: ConnectionId,
-    /// W3C trace context.
-    pub traceparent: Option<Box<str>>,
-    /// What services may get of its request.
-    pub request: KeptRequest,
-}
-
-#[cfg(test)]
-impl Caller {
-    /// A caller on a connection of its own.
-    pub(crate) fn of(user: &str) -> Self {
-        let user = user.parse().expect("a valid user");
-        Self { user, connection: ConnectionId::random(), traceparent: None, request: KeptRequest::default() }
-    }
-}
 
 /// Which instance or target gets a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,12 @@
 //! Checks names, and rules that concern several settings.
 
 use super::{
-    problem::Problems, routes::RoutedService, sections::Service, settings::Settings, types::choices::Reach, types::redis_url::RedisUrl,
+    problem::Problems,
+    routes::RoutedService,
+    sections::Service,
+    settings::Settings,
+    types::choices::{BrokerKind, NodeRole, Reach},
+    types::redis_url::RedisUrl,
 };
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
@@ -29,6 +34,12 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {
+    if settings.node.role == NodeRole::Api {
+        if settings.broker.kind == BrokerKind::Memory {
+            problems.add("node.role", "\"api\" needs broker.kind = \"redis\": without it no other node gets what services publish here");
+        }
+        return;
+    }
     let (public, internal) = (settings.public.address, settings.internal.address);
     let covers = |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()));
     let same = covers(public.ip(), internal.ip()) || covers(internal.ip(), public.ip());

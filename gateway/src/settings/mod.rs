@@ -30,6 +30,6 @@ pub use sections::{
     Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
-pub use types::choices::{AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable};
+pub use types::choices::{AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, Unrecoverable};
 pub use types::redis_url::RedisUrl;
 pub use types::value::{ByteSize, OrderedBy, Pointer, SecretList, SecretMap, UrlList, parse_duration, show_duration};

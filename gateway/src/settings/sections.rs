@@ -2,7 +2,7 @@
 
 use super::{
     reader::section,
-    types::choices::{AllowedData, BrokerKind, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
+    types::choices::{AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, Unrecoverable},
     types::redis_url::RedisUrl,
     types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, UrlList},
 };
@@ -28,6 +28,8 @@ section! {
         /// Name of this node, unique in the cluster; visible to clients and services. Never empty: if the setting is empty, a name is made
         /// from the host's name.
         name: String,
+        /// What this node does.
+        role: NodeRole,
     }
 
     /// `[public]`: the listener for frontends.
