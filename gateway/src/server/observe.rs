@@ -17,6 +17,8 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     for series in [
         Series::ServiceCalls,
         Series::ServiceAnswersDropped,
+        Series::ServiceAnswersKept,
+        Series::ServiceRepeats,
         Series::ServiceEvents,
         Series::ServiceLifecycleEvents,
         Series::LinkPublishes,

@@ -8,8 +8,8 @@
 //! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
+//! - [`repeats`]: calls with a key, of which a repeat gets the first answer
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
-//! - [`drains`]: instances and targets that operators drain
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
@@ -19,12 +19,12 @@ mod carrier;
 mod config;
 mod counters;
 mod dead_node_events;
-mod drains;
 mod instances;
 mod lifecycle;
 pub mod link;
 mod method;
 mod order_queues;
+mod repeats;
 mod routes;
 mod service;
 mod services;

@@ -81,6 +81,8 @@ series! {
     Call, "call_duration_seconds", Histogram, ["service", "outcome"], "Duration of calls, from the frontend's command to the answer.";
     ServiceCalls, "service_calls", Counter, ["result"], "Calls to services, by result.";
     ServiceAnswersDropped, "service_answers_dropped", Counter, ["result"], "Answers of services that arrived after the caller had stopped waiting.";
+    ServiceAnswersKept, "service_answers_kept", Counter, ["result"], "Calls with a key that were sent, by what is kept of their answers.";
+    ServiceRepeats, "service_repeats", Counter, ["result"], "Repeats of calls with a key that were not sent, by result.";
     ServiceEvents, "service_events", Counter, ["result"], "Events for services, by result.";
     ServiceLifecycleEvents, "service_lifecycle_events", Counter, ["result"], "Lifecycle events for services, by result.";
     LinkPublishes, "link_publishes", Counter, ["result"], "Publications from links, by result.";

@@ -31,12 +31,12 @@ const RETRIES: usize = 2;
 /// Pause before a target is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The end of the node, as far as it concerns events on their way.
+/// The end of the node, as far as it concerns events on their way and calls that go on without their callers.
 #[derive(Clone)]
 pub(crate) struct NodeEnd {
     /// Cancelled when the node stops.
     pub(crate) closing: CancellationToken,
-    /// Time that events have then.
+    /// Time that they have then.
     pub(crate) close_timeout: Duration,
     /// The node waits for these tasks.
     pub(crate) tasks: TaskTracker,
@@ -71,6 +71,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         // Does nothing if the request has ended.
         self.webhook.targets().abandon(self.request, AbandonReason::Cancelled, self.webhook.now());
+    }
+}
+
+impl NodeEnd {
+    /// Waits until the node stops, and then as long as tasks may take.
+    pub(crate) async fn over(&self) {
+        self.closing.cancelled().await;
+        sleep(self.close_timeout).await;
     }
 }
 
@@ -115,7 +123,7 @@ impl Webhook {
             let ended = tokio::select! {
                 biased;
                 ended = timeout_at(deadline, webhook.deliver(request, target, &outbound, deadline)) => ended.map_err(|_| AbandonReason::Deadline),
-                () = webhook.node_stopped() => Err(AbandonReason::Cancelled),
+                () = webhook.node_end.over() => Err(AbandonReason::Cancelled),
             };
             if let Err(why) = ended {
                 webhook.give_up(request, why, sent);
@@ -214,12 +222,6 @@ impl Webhook {
         {
             tracing::warn!(service = %self.service, target = targets.url(target), "webhook target: {remark}");
         }
-    }
-
-    /// Waits until the node stops, and then as long as events may take.
-    async fn node_stopped(&self) {
-        self.node_end.closing.cancelled().await;
-        sleep(self.node_end.close_timeout).await;
     }
 
     fn targets(&self) -> MutexGuard<'_, Targets> {
