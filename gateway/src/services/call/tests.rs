@@ -10,6 +10,8 @@ use shared_proto::link::{Call, ToService};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+mod repeats;
+
 const WITHIN: Duration = Duration::from_mins(1);
 
 fn services(config: ServiceConfig) -> Arc<Services> {
