@@ -7,7 +7,7 @@ use crate::{
 use futures_util::TryFutureExt as _;
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Content, ErrorCode, Refusal, Tags},
+    model::{ChannelName, ClientInfo, Content, ErrorCode, Fingerprint, Refusal, Tags},
 };
 use shared_proto::content::ContentBody;
 use std::sync::Arc;
@@ -16,14 +16,12 @@ use tracing::Instrument as _;
 mod all_or_none;
 mod broadcast;
 mod content;
-mod fingerprint;
 mod identity;
 #[cfg(test)]
 mod tests;
 
 pub use all_or_none::DraftAll;
 pub use broadcast::Broadcast;
-use fingerprint::Fingerprint;
 pub use identity::{CallerIdentity, CallerKey};
 
 /// Limits of a publication.

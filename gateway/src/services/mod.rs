@@ -8,6 +8,7 @@
 //! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
+//! - [`repeats`]: calls with a key, of which a repeat gets the first answer
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
 //! - [`counters`]: the counters of calls, events, publications and links
 
@@ -23,6 +24,7 @@ mod lifecycle;
 pub mod link;
 mod method;
 mod order_queues;
+mod repeats;
 mod routes;
 mod service;
 mod services;
@@ -33,7 +35,7 @@ pub use caller::Caller;
 pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
 pub use instances::breaker::{BreakerLimits, BreakerState};
-pub use instances::instance::InstanceSummary;
+pub use instances::{instance::InstanceSummary, latency::LatencySummary};
 pub use lifecycle::{Lifecycle, LifecycleKind};
 pub use routes::{
     forwarded::{ForwardedParts, KeptRequest, RequestKeeper},

@@ -93,7 +93,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         attach_timeout: Duration::from_secs(4),
     };
     let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default());
-    Node { services, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
+    Node { services: services.into(), ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
 
 fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
