@@ -40,12 +40,15 @@ impl Driver {
                     let requester = Requester {
                         worker: self.worker.clone(),
                         key: self.registration.key(),
+                        connection: self.session.id(),
                         info: self.info.clone(),
                         traceparent: self.traceparent.clone(),
                     };
                     self.running.push(RunningTask::operation(id, op, requester));
                 }
                 Action::Cancel(id) => self.running.retain(|running| running.task != TaskId::Operation(id)),
+                // Services do not receive it yet.
+                Action::SetMeta(_) => {}
                 Action::Register(info) => {
                     self.worker.hub.identify(self.registration.key(), info.clone());
                     self.info = Some(info);

@@ -7,6 +7,7 @@
 //! - [`carrier`]: how a service is reached
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
+//! - [`guards`]: services that are asked before a frontend may do something
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
 //! - [`counters`]: the counters of calls, events, publications and links
 
@@ -16,6 +17,7 @@ mod carrier;
 mod config;
 mod counters;
 mod dead_node_events;
+mod guards;
 mod instances;
 mod lifecycle;
 pub mod link;
@@ -28,6 +30,11 @@ mod webhook;
 pub use call_types::{CallError, Caller};
 pub use config::{LinkLimits, OrderBy, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
+pub use guards::{
+    ConnectFacts, ConnectTerms, Decision,
+    config::{ConnectGuard, GuardConfig, TokenCheck},
+    counters::{QuestionKind, QuestionResult},
+};
 pub use instances::breaker::{BreakerLimits, BreakerState};
 pub use instances::instance::InstanceSummary;
 pub use lifecycle::{Lifecycle, LifecycleKind};

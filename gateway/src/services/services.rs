@@ -4,6 +4,7 @@ use super::{
     carrier::Carrier,
     config::{LinkLimits, ServiceConfig},
     counters::{Count, Counters},
+    guards::{config::GuardConfig, guards::Guards},
     instances::{
         instance::{CreditUse, InstanceSummary, Offered},
         links::Links,
@@ -90,6 +91,7 @@ pub struct Services {
     /// Links that are not closed yet, and events of webhooks on their way.
     pub(super) open: TaskTracker,
     pub(super) metrics: Option<Arc<Metrics>>,
+    pub(super) guards: Guards,
 }
 
 impl Services {
@@ -98,8 +100,10 @@ impl Services {
         let (counters, closing, open) = (Arc::new(Counters::default()), CancellationToken::new(), TaskTracker::new());
         let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };
         let service = |name: ServiceName, config| (name.clone(), Service::new(name, config, &counters, &node_end));
+        let by_name: BTreeMap<_, _> = services.into_iter().map(|(name, config)| service(name, config)).collect();
         Self {
-            by_name: services.into_iter().map(|(name, config)| service(name, config)).collect(),
+            guards: Guards::new(GuardConfig::default(), by_name.keys()),
+            by_name,
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
@@ -116,6 +120,12 @@ impl Services {
     #[must_use]
     pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Sets the limits of questions to guards, and the service that decides about connections.
+    #[must_use]
+    pub fn with_guards(self, config: GuardConfig) -> Self {
+        Self { guards: Guards::new(config, self.by_name.keys()), ..self }
     }
 
     /// Sets how long the gateway tries to send the `disconnected` event of a dead node's connection.

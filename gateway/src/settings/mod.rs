@@ -23,13 +23,13 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable};
+pub use choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway};
 pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use redis_url::RedisUrl;
 pub use sections::{
-    ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
-    Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+    ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Link, Node,
+    Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
-pub use value::{ByteSize, SecretList, SecretMap, UrlList, parse_duration, show_duration};
+pub use value::{ByteSize, SecretList, SecretMap, ServiceRef, UrlList, parse_duration, show_duration};

@@ -3,13 +3,13 @@
 #[cfg(test)]
 use super::reader::keys_of;
 use super::{
-    choices::{AllowedData, CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable},
+    choices::{AllowedData, CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable, WhenAway},
     reader::{Reader, Section as _},
     sections::{
-        ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
-        Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+        ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Link, Node,
+        Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
     },
-    value::{SecretList, SecretMap, UrlList},
+    value::{SecretList, SecretMap, ServiceRef, UrlList},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -96,6 +96,10 @@ settings! {
     cluster: Cluster,
     /// Tokens of frontends.
     tokens: Tokens,
+    /// Who decides about connections.
+    connect: Connect,
+    /// Questions to the services that decide.
+    guards: Guards,
     /// Channels without a namespace.
     channel_defaults: Channel,
     /// The personal channels `#user`.
@@ -128,6 +132,9 @@ impl Channel {
         delta: Delta::None,
         tags_filter: false,
         unrecoverable: Unrecoverable::Live,
+        subscribe_via: ServiceRef(None),
+        publish_via: ServiceRef(None),
+        when_away: WhenAway::Refuse,
     };
 }
 

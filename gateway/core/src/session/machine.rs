@@ -56,6 +56,11 @@ impl Session {
         Self { id, config, last_op: 0, phase }
     }
 
+    /// The id of the connection.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
     /// Takes one input and appends the actions that it causes. After [`Action::Close`] inputs have no effect.
     pub fn handle(&mut self, now: Tick, input: Input, actions: &mut Vec<Action>) {
         let mut cx = Context { now, connection: self.id, config: &self.config, last_op: &mut self.last_op, actions };
@@ -126,6 +131,7 @@ fn awaiting_connect(deadline: Tick, start: SessionStart, cx: &mut Context<'_>, i
                 let connecting = Connecting::begin(cx, command.id, *request, start);
                 Ok(Some((PhaseEvent::ConnectReceived, Phase::Connecting(Box::new(connecting)))))
             }
+            Request::Refused(refusal) => Err(CloseReason::bad_request(&refusal.detail)),
             _ => Err(CloseReason::bad_request("the first command has to be connect")),
         },
         Input::Timer if deadline <= cx.now => Err(Disconnect::Stale.into()),

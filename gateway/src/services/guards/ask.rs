@@ -1,0 +1,157 @@
+//! One question: a call with a reserved method, outside the order of frontends' calls.
+
+use super::{
+    super::{
+        call_types::{CallError, CallRequest, CallResult, Caller},
+        carrier::Started,
+        instances::instance::AbandonReason,
+        service::Service,
+        services::Services,
+    },
+    answer::{Answer, Decision},
+    counters::{QuestionKind, QuestionResult, Tally},
+};
+use crate::telemetry::{SpanKind, TraceSpan};
+use gateway_core::model::{Data, ErrorCode, Refusal, ServiceName};
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+use tokio::{
+    sync::{TryAcquireError, oneshot},
+    time::{Instant, timeout_at},
+};
+use tracing::Instrument as _;
+
+/// A question to a service.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a, Q> {
+    pub(super) kind: QuestionKind,
+    pub(super) service: &'a ServiceName,
+    pub(super) content: &'a Q,
+    pub(super) caller: &'a Caller,
+    /// When the answer has to be there.
+    pub(super) deadline: Instant,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// The service is away. The result says how.
+    Away(QuestionResult, String),
+    /// Too many questions are in flight, or the service is busy.
+    Overloaded(String),
+}
+
+impl Services {
+    /// Asks a service and checks its answer. Dropping the future cancels the question.
+    pub(super) async fn ask<Q: Serialize, T>(
+        &self,
+        question: Question<'_, Q>,
+        check: fn(&Data) -> Result<Answer<T>, String>,
+    ) -> Result<Answer<T>, Unanswered> {
+        let tally = Tally::new(&self.guards.counters, question.kind);
+        let step = TraceSpan::begin(SpanKind::Call, question.caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
+        let caller = Caller { traceparent: step.traceparent(), ..question.caller.clone() };
+        let answer = self.try_ask(Question { caller: &caller, ..question }, check).instrument(step.span().clone()).await;
+        match &answer {
+            Ok(answer) => {
+                self.guards.failures(question.kind).succeeded();
+                tally.end(answer.decision.result());
+            }
+            Err(Unanswered::Overloaded(_)) => tally.end(QuestionResult::Overloaded),
+            Err(Unanswered::Away(how, why)) => {
+                self.guards.failures(question.kind).failed(|| {
+                    tracing::warn!(service = %question.service, question = question.kind.name(), "a guard does not answer: {why}");
+                });
+                tally.end(*how);
+            }
+        }
+        answer
+    }
+
+    async fn try_ask<Q: Serialize, T>(
+        &self,
+        question: Question<'_, Q>,
+        check: fn(&Data) -> Result<Answer<T>, String>,
+    ) -> Result<Answer<T>, Unanswered> {
+        let Question { kind, service: name, content, caller, deadline } = question;
+        let away = |why: &str| Unanswered::Away(QuestionResult::Unavailable, why.into());
+        let service = self.service(name).map_err(|refusal| away(&refusal.detail))?;
+        let room = self.guards.room.get(name).ok_or_else(|| away("unknown service"))?;
+        let _place = room.try_acquire().map_err(|why| match why {
+            TryAcquireError::NoPermits => {
+                Unanswered::Overloaded(format!("{name} has too many questions to answer. Try again with a growing pause."))
+            }
+            TryAcquireError::Closed => away("the node stops"),
+        })?;
+        let data = to_raw_value(content).map_err(|error| away(&error.to_string()))?;
+        let data = Data::parse(&data).map_err(|error| away(&error.to_string()))?;
+        let request = CallRequest { method: kind.method(), data, caller, order_key: None, deadline };
+        let answer = QuestionInFlight::begin(self, service, request)?.answer(deadline).await;
+        match answer {
+            None => Err(Unanswered::Away(QuestionResult::Timeout, format!("{name} did not answer in time"))),
+            Some(Ok(data)) => check(&data).map_err(|error| bad_reply(name, &error)),
+            Some(Err(CallError::Service { code, .. })) if code < 400 => {
+                Err(bad_reply(name, &format!("it does not know the method {}", kind.method())))
+            }
+            Some(Err(CallError::Service { code, message, temporary })) => {
+                Ok(Answer { decision: Decision::Refused { code, message, temporary }, cache: std::time::Duration::ZERO })
+            }
+            Some(Err(CallError::Refused(refusal))) => Err(refusal.into()),
+        }
+    }
+}
+
+fn bad_reply(service: &ServiceName, error: &str) -> Unanswered {
+    Unanswered::Away(QuestionResult::BadReply, format!("the answer of {service} is not valid: {error}"))
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(Refusal { code, detail, .. }: Refusal) -> Self {
+        match code {
+            ErrorCode::Overloaded => Self::Overloaded(detail),
+            ErrorCode::Timeout => Self::Away(QuestionResult::Timeout, detail),
+            ErrorCode::BadReply => Self::Away(QuestionResult::BadReply, detail),
+            _ => Self::Away(QuestionResult::Unavailable, detail),
+        }
+    }
+}
+
+/// A question that was sent. Dropping it before its end cancels it.
+struct QuestionInFlight<'a> {
+    services: &'a Services,
+    service: &'a Service,
+    call: Started,
+    answer: oneshot::Receiver<CallResult>,
+    ended: bool,
+}
+
+impl<'a> QuestionInFlight<'a> {
+    fn begin(services: &'a Services, service: &'a Service, request: CallRequest<'_>) -> Result<Self, Refusal> {
+        let (send, answer) = oneshot::channel();
+        let call = service.carrier.start(None, request, send, services.now())?;
+        Ok(Self { services, service, call, answer, ended: false })
+    }
+
+    /// The answer. None: it did not come in time.
+    async fn answer(mut self, deadline: Instant) -> Option<CallResult> {
+        let Ok(answer) = timeout_at(deadline, &mut self.answer).await else {
+            self.abandon(AbandonReason::Deadline);
+            return None;
+        };
+        self.ended = answer.is_ok();
+        answer.ok()
+    }
+
+    fn abandon(&mut self, why: AbandonReason) {
+        self.ended = true;
+        self.service.carrier.abandon(&self.call, why, self.services.now());
+    }
+}
+
+impl Drop for QuestionInFlight<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.abandon(AbandonReason::Cancelled);
+        }
+    }
+}
