@@ -43,6 +43,7 @@ impl Driver {
                         connection: self.session.id(),
                         info: self.info.clone(),
                         traceparent: self.traceparent.clone(),
+                        request: self.request.clone(),
                     };
                     self.running.push(RunningTask::operation(id, op, requester));
                 }

@@ -22,9 +22,9 @@ pub(super) fn fit_connection_limits(settings: &Settings, workers: usize, limit: 
         BrokerKind::Memory => 0,
         BrokerKind::Redis => REDIS_FILES + 2 * (settings.redis.lanes + 1),
     };
-    let webhooks = settings.services.values().filter(|service| service.reach == Reach::Webhook);
+    let webhooks = settings.services.values().filter(|it| it.service.reach == Reach::Webhook);
     // As many connections as requests in flight, and as many idle ones.
-    let requests: usize = webhooks.map(|service| 2 * service.max_in_flight).sum();
+    let requests: usize = webhooks.map(|it| 2 * it.route.max_in_flight).sum();
     let required = (PROCESS_FILES + FILES_PER_WORKER * (workers + 1) + store + requests) as u64;
     let reserve = (limit.unwrap_or_default() / RESERVE_DIVISOR).min(RESERVE_MAX);
     let mut files = OpenFiles::new(limit, required.max(reserve));

@@ -9,8 +9,8 @@ use crate::{
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{BreakerLimits, ConnectGuard, GuardConfig, LinkLimits, OrderBy, Reach, ServiceConfig, Services, TokenCheck, WebhookConfig},
-    settings::{self, BrokerKind, CallOrder, Problems, Settings},
+    services::{ConnectGuard, GuardConfig, LinkLimits, ServiceConfig, Services, TokenCheck},
+    settings::{self, BrokerKind, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
 use gateway_core::{
@@ -69,7 +69,8 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         services: Services::new(services(settings)?, links)
             .with_metrics(metrics.clone())
             .with_guards(guards(settings))
-            .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl),
+            .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl)
+            .with_kept_requests(settings.connection.header_bytes.bytes()),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -267,27 +268,9 @@ fn guards(settings: &Settings) -> GuardConfig {
 }
 
 fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
-    let each = |(key, service): (&String, &settings::Service)| {
+    let each = |(key, service): (&String, &settings::RoutedService)| {
         let name = key.parse().map_err(|error: InvalidName| Problems::of(format!("services.{key}"), format!("the name {error}")))?;
-        let order = match service.order {
-            CallOrder::Connection => OrderBy::Connection,
-            CallOrder::None => OrderBy::Nothing,
-        };
-        let reach = match service.reach {
-            settings::Reach::Webhook => Reach::Webhook(Arc::new(WebhookConfig::new(key, settings, service)?)),
-            // The checks of the settings refuse queues.
-            settings::Reach::Link | settings::Reach::Queue => Reach::Link,
-        };
-        let config = ServiceConfig {
-            reach,
-            order,
-            call_timeout: service.call_timeout,
-            max_in_flight: service.max_in_flight,
-            instances: settings.link.max_links,
-            order_queue: service.order_queue,
-            breaker: BreakerLimits { failures: service.breaker_failures, open_for: service.breaker_pause },
-        };
-        Ok((name, config))
+        Ok((name, ServiceConfig::new(key, settings, service)?))
     };
     settings.services.iter().map(each).collect()
 }
@@ -295,6 +278,7 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::BreakerLimits;
 
     #[test]
     fn stored_subscriptions_always_fit_into_a_connection() {

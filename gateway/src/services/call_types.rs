@@ -1,7 +1,8 @@
 //! Types of a call: its caller, its content and its result.
 
+use super::routes::{forwarded::KeptRequest, route::OrderKey};
 use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
-use shared_proto::link::{Call, Event, NO_SUCH_METHOD};
+use shared_proto::link::{Call, Event, FrontendRequest, NO_SUCH_METHOD};
 use tokio::time::Instant;
 
 /// The result of a call.
@@ -16,6 +17,28 @@ pub struct Caller {
     pub connection: ConnectionId,
     /// W3C trace context.
     pub traceparent: Option<Box<str>>,
+    /// What services may get of its request.
+    pub request: KeptRequest,
+}
+
+#[cfg(test)]
+impl Caller {
+    /// A caller on a connection of its own.
+    pub(crate) fn of(user: &str) -> Self {
+        let user = user.parse().expect("a valid user");
+        Self { user, connection: ConnectionId::random(), traceparent: None, request: KeptRequest::default() }
+    }
+}
+
+/// Which instance or target gets a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice<'a> {
+    /// The less busy of two random ones.
+    LessBusy,
+    /// The instance that got the key's last call, and another one only if that cannot get calls any more.
+    Same(&'a str),
+    /// The one that all nodes choose for this key.
+    OfKey(&'a str),
 }
 
 /// A call on its way to a service.
@@ -25,7 +48,10 @@ pub(crate) struct CallRequest<'a> {
     pub(crate) data: Data,
     pub(crate) caller: &'a Caller,
     /// Calls with the same key run one after the other.
-    pub(crate) order_key: Option<&'a str>,
+    pub(crate) order_key: Option<&'a OrderKey>,
+    /// Calls of the caller with the same key are the same call.
+    pub(crate) idempotency_key: Option<&'a str>,
+    pub(crate) request: Option<Box<FrontendRequest>>,
     pub(crate) deadline: Instant,
 }
 
@@ -40,7 +66,9 @@ impl From<CallRequest<'_>> for Call {
             connection: call.caller.connection.to_string(),
             deadline_ms: left.as_millis() as u64,
             traceparent: call.caller.traceparent.as_deref().map(Into::into),
-            order_key: call.order_key.map(Into::into),
+            order_key: call.order_key.map(|key| key.text().as_ref().into()),
+            idempotency_key: call.idempotency_key.map(Into::into),
+            request: call.request,
         }
     }
 }
@@ -49,6 +77,7 @@ impl From<CallRequest<'_>> for Call {
 pub(crate) struct EventMessage<'a> {
     pub(crate) data: Data,
     pub(crate) caller: &'a Caller,
+    pub(crate) request: Option<Box<FrontendRequest>>,
 }
 
 impl From<EventMessage<'_>> for Event {
@@ -60,6 +89,7 @@ impl From<EventMessage<'_>> for Event {
             user: event.caller.user.to_string(),
             connection: event.caller.connection.to_string(),
             traceparent: event.caller.traceparent.as_deref().map(Into::into),
+            request: event.request,
         }
     }
 }

@@ -93,6 +93,7 @@ impl Lifecycle {
             user: self.user.to_string(),
             connection: self.connection.to_string(),
             traceparent: None,
+            request: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`carrier`]: how a service is reached
+//! - [`routes`]: what holds for the calls of a service or method
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`guards`]: services that are asked before a frontend may do something
@@ -23,12 +24,13 @@ mod lifecycle;
 pub mod link;
 mod method;
 mod order_queues;
+mod routes;
 mod service;
 mod services;
 mod webhook;
 
 pub use call_types::{CallError, Caller};
-pub use config::{LinkLimits, OrderBy, Reach, ServiceConfig};
+pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
 pub use guards::{
     ConnectFacts, ConnectTerms, Decision,
@@ -38,5 +40,9 @@ pub use guards::{
 pub use instances::breaker::{BreakerLimits, BreakerState};
 pub use instances::instance::InstanceSummary;
 pub use lifecycle::{Lifecycle, LifecycleKind};
+pub use routes::{
+    forwarded::{ForwardedParts, KeptRequest, RequestKeeper},
+    route::Route,
+};
 pub use services::{Reached, ServiceSummary, Services};
 pub use webhook::{config::WebhookConfig, targets::TargetSummary};

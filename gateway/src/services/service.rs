@@ -9,6 +9,7 @@ use super::{
         pool::{Pool, PoolLimits},
     },
     order_queues::OrderQueues,
+    routes::route_table::RouteTable,
     webhook::webhook::{NodeEnd, Webhook},
 };
 use gateway_core::model::ServiceName;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// One configured service.
 pub(super) struct Service {
     pub(super) name: ServiceName,
-    pub(super) config: ServiceConfig,
+    pub(super) routes: RouteTable,
     pub(super) carrier: Carrier,
     order_queues: Mutex<OrderQueues>,
 }
@@ -27,7 +28,7 @@ impl Service {
     pub(super) fn new(name: ServiceName, config: ServiceConfig, counters: &Arc<Counters>, node_end: &NodeEnd) -> Self {
         let carrier = match &config.reach {
             Reach::Link => {
-                let limits = PoolLimits { instances: config.instances, in_flight: config.max_in_flight, breaker: config.breaker };
+                let limits = PoolLimits { instances: config.instances, in_flight: config.route.max_in_flight, breaker: config.breaker };
                 Carrier::Links(Links::new(Pool::new(name.as_str().into(), limits)))
             }
             Reach::Webhook(webhook) => {
@@ -35,7 +36,7 @@ impl Service {
             }
         };
         let order_queues = Mutex::new(OrderQueues::new(config.order_queue));
-        Self { name, config, carrier, order_queues }
+        Self { name, routes: RouteTable::new(config.route, config.methods), carrier, order_queues }
     }
 
     /// Its links, if it is reached by links.

@@ -10,6 +10,7 @@ use super::{
         links::Links,
     },
     lifecycle::{Interests, Lifecycle, LifecycleKind},
+    routes::forwarded::{ForwardedParts, RequestKeeper},
     service::Service,
     webhook::{targets::TargetSummary, webhook::NodeEnd},
 };
@@ -92,6 +93,7 @@ pub struct Services {
     pub(super) open: TaskTracker,
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) guards: Guards,
+    request_keeper: RequestKeeper,
 }
 
 impl Services {
@@ -113,7 +115,21 @@ impl Services {
             closing,
             open,
             metrics: None,
+            request_keeper: RequestKeeper::default(),
         }
+    }
+
+    /// Keeps of each frontend's request what the routes forward, at most `limit` bytes.
+    #[must_use]
+    pub fn with_kept_requests(self, limit: usize) -> Self {
+        let routes = self.by_name.values().flat_map(|service| service.routes.all());
+        let parts = routes.fold(ForwardedParts::default(), |all, route| all.union(&route.forwarded));
+        Self { request_keeper: RequestKeeper::new(parts, limit), ..self }
+    }
+
+    /// Keeps of frontends' requests what services get.
+    pub fn request_keeper(&self) -> &RequestKeeper {
+        &self.request_keeper
     }
 
     /// Records the duration of each call in these metrics.

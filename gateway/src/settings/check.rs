@@ -1,11 +1,12 @@
 //! Checks names, and rules that concern several settings.
 
 use super::{
-    choices::{Reach, TokenCheck},
     problem::Problems,
-    redis_url::RedisUrl,
+    routes::RoutedService,
     sections::Service,
     settings::Settings,
+    types::choices::{Reach, TokenCheck},
+    types::redis_url::RedisUrl,
 };
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
@@ -13,6 +14,8 @@ use shared_proto::name::check_user;
 use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;
+/// Largest name of a method, in bytes.
+const METHOD_BYTES: usize = 255;
 /// Largest number of `demo.reserved_names`.
 const RESERVED_NAMES: usize = 100;
 
@@ -102,11 +105,14 @@ fn connection(settings: &Settings, problems: &mut Problems) {
 }
 
 fn link(settings: &Settings, problems: &mut Problems) {
-    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::FRAME_OVERHEAD {
-        problems.add(
-            "link.message_size",
-            format!("must be at least {} bytes above connection.message_size, so that every call fits", shared_proto::link::FRAME_OVERHEAD),
+    // In JSON the forwarded headers may be twice as long.
+    let overhead = shared_proto::link::FRAME_OVERHEAD + 2 * settings.connection.header_bytes.bytes();
+    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + overhead {
+        let message = format!(
+            "must be at least {} bytes above connection.message_size and twice connection.header_bytes, so that every call fits",
+            shared_proto::link::FRAME_OVERHEAD
         );
+        problems.add("link.message_size", message);
     }
 }
 
@@ -169,7 +175,7 @@ fn demo(settings: &Settings, problems: &mut Problems) {
 }
 
 fn services(settings: &Settings, problems: &mut Problems) {
-    for (name, service) in &settings.services {
+    for (name, RoutedService { service, methods, .. }) in &settings.services {
         let key = |key: &str| format!("services.{name}.{key}");
         match service.reach {
             Reach::Link => {
@@ -180,6 +186,14 @@ fn services(settings: &Settings, problems: &mut Problems) {
             Reach::Webhook if service.urls.0.is_empty() => problems.add(key("urls"), "a webhook needs at least one URL"),
             Reach::Webhook => {}
             Reach::Queue => problems.add(key("reach"), "this version supports \"link\" and \"webhook\""),
+        }
+        for method in methods.keys() {
+            if method.len() > METHOD_BYTES || !method.bytes().all(|b| b.is_ascii_graphic()) {
+                problems.add(
+                    format!("services.{name}.methods.{method}"),
+                    format!("the name of a method has 1 to {METHOD_BYTES} visible ASCII characters"),
+                );
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ impl Requester {
             (None, Some(verified)) => verified.claims.user.clone(),
             (None, None) => UserId::anonymous(),
         };
-        let caller = Caller { user, connection: self.connection, traceparent: self.traceparent.clone() };
+        let caller = Caller { user, connection: self.connection, traceparent: self.traceparent.clone(), request: self.request.clone() };
         let (decision, asked) = match node.services.ask_connect(guard, facts, &caller).await {
             Ok(answer) => answer,
             Err(refusal) => return Outcome::Failed(refusal),

@@ -5,7 +5,7 @@ use crate::{
     auth::{ConnectionClaims, TokenError, VerifiedToken},
     broker::UserSubscription,
     hub::ConnKey,
-    services::{CallError, Caller, TokenCheck},
+    services::{CallError, Caller, KeptRequest, TokenCheck},
 };
 use gateway_core::{
     channel::recovery::is_known,
@@ -34,6 +34,7 @@ pub(in super::super) struct Requester {
     pub(in super::super) connection: ConnectionId,
     pub(in super::super) info: Option<Arc<ClientInfo>>,
     pub(in super::super) traceparent: Option<Box<str>>,
+    pub(in super::super) request: KeptRequest,
 }
 
 impl Requester {
@@ -154,8 +155,8 @@ impl Requester {
     /// open.
     pub(super) fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
-        let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
-        Ok(Caller { user, connection, traceparent })
+        let (traceparent, request) = (self.traceparent.clone(), self.request.clone());
+        Ok(Caller { user: info.user.clone(), connection: info.client, traceparent, request })
     }
 
     pub(super) async fn call(&self, method: &str, data: Data) -> Outcome {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        call_types::{CallError, CallRequest, CallResult, Caller},
+        call_types::{CallError, CallRequest, CallResult, Caller, Choice},
         carrier::Started,
         instances::instance::AbandonReason,
         service::Service,
@@ -85,7 +85,9 @@ impl Services {
         })?;
         let data = to_raw_value(content).map_err(|error| away(&error.to_string()))?;
         let data = Data::parse(&data).map_err(|error| away(&error.to_string()))?;
-        let request = CallRequest { method: kind.method(), data, caller, order_key: None, deadline };
+        let method = kind.method();
+        let request = caller.request.select(&service.routes.of(method).route.forwarded);
+        let request = CallRequest { method, data, caller, order_key: None, idempotency_key: None, request, deadline };
         let answer = QuestionInFlight::begin(self, service, request)?.answer(deadline).await;
         match answer {
             None => Err(Unanswered::Away(QuestionResult::Timeout, format!("{name} did not answer in time"))),
@@ -128,7 +130,7 @@ struct QuestionInFlight<'a> {
 impl<'a> QuestionInFlight<'a> {
     fn begin(services: &'a Services, service: &'a Service, request: CallRequest<'_>) -> Result<Self, Refusal> {
         let (send, answer) = oneshot::channel();
-        let call = service.carrier.start(None, request, send, services.now())?;
+        let call = service.carrier.start(Choice::LessBusy, request, send, services.now())?;
         Ok(Self { services, service, call, answer, ended: false })
     }
 

@@ -21,7 +21,7 @@ use shared_proto::{
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What the gateway knows about a connection that wants to connect. A place for request headers and the address is here, once they are kept.
+/// What the gateway knows about a connection that wants to connect.
 #[derive(Clone, Debug)]
 pub struct ConnectFacts {
     /// The token that the frontend sent; empty if it sent none.

@@ -199,7 +199,7 @@ impl Frame {
 }
 
 impl Connect {
-    fn into_request(mut self) -> Request {
+    fn into_request(self) -> Request {
         let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.position())).collect();
         with_data(optional_data(&self.data), |data| {
             Request::Connect(Box::new(ConnectRequest {
@@ -207,7 +207,7 @@ impl Connect {
                 data,
                 subs,
                 resolves_numbers: RESOLVE_NUMBERS.contains(&&*self.name),
-                traceparent: self.headers.remove("traceparent"),
+                headers: self.headers,
             }))
         })
     }

@@ -83,13 +83,15 @@ choice! {
         Queue = "queue",
     } "\"link\", \"webhook\" or \"queue\"";
 
-    /// Which calls to a service keep their order.
-    CallOrder {
-        /// The calls of one connection.
-        Connection = "connection",
-        /// No calls.
-        None = "none",
-    } "\"connection\" or \"none\"";
+    /// Which frontends may call a service.
+    Callers {
+        /// No frontend.
+        Nobody = "nobody",
+        /// Frontends that are not anonymous.
+        Authenticated = "authenticated",
+        /// Every frontend.
+        Anyone = "anyone",
+    } "\"nobody\", \"authenticated\" or \"anyone\"";
 
     /// Format of log lines.
     LogFormat {
