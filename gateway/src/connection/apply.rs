@@ -43,13 +43,13 @@ impl Driver {
                         connection: self.session.id(),
                         info: self.info.clone(),
                         traceparent: self.traceparent.clone(),
+                        meta: self.meta.clone(),
                         request: self.request.clone(),
                     };
                     self.running.push(RunningTask::operation(id, op, requester));
                 }
                 Action::Cancel(id) => self.running.retain(|running| running.task != TaskId::Operation(id)),
-                // Services do not receive it yet.
-                Action::SetMeta(_) => {}
+                Action::SetMeta(meta) => self.meta = meta,
                 Action::Register(info) => {
                     self.worker.hub.identify(self.registration.key(), info.clone());
                     self.info = Some(info);

@@ -1,12 +1,37 @@
 //! Types of a call: its caller, its content and its result.
 
 use super::routes::{forwarded::KeptRequest, route::OrderKey};
-use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
+use gateway_core::model::{ConnectionId, Data, ErrorCode, Meta, MetaChange, Refusal, UserId};
+use serde_json::value::RawValue;
 use shared_proto::link::{Call, Event, FrontendRequest, NO_SUCH_METHOD};
 use tokio::time::Instant;
 
 /// The result of a call.
-pub(crate) type CallResult = Result<Data, CallError>;
+pub(crate) type CallResult = Result<Reply, CallError>;
+
+/// The reply of a service to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Any JSON.
+    pub data: Data,
+    /// What the service keeps with the connection from now on.
+    pub meta: MetaChange,
+}
+
+impl From<Data> for Reply {
+    fn from(data: Data) -> Self {
+        Self { data, meta: MetaChange::Keep }
+    }
+}
+
+impl Reply {
+    /// A reply with a new meta, if `meta` is given. The error says what is wrong with that.
+    pub(crate) fn with_meta(data: Data, meta: Option<&RawValue>) -> Result<Self, String> {
+        let Some(meta) = meta else { return Ok(data.into()) };
+        let meta = Data::parse(meta).map_err(|error| format!("has a meta that {error}"))?;
+        Meta::check(meta).map(|meta| Self { data, meta: MetaChange::Set(meta) }).map_err(|error| format!("has a meta that {error}"))
+    }
+}
 
 /// The caller: a connection of a frontend.
 #[derive(Clone, Debug)]
@@ -19,6 +44,14 @@ pub struct Caller {
     pub traceparent: Option<Box<str>>,
     /// What services may get of its request.
     pub request: KeptRequest,
+    /// What a service keeps with the connection.
+    pub meta: Option<Meta>,
+}
+
+impl Caller {
+    pub(crate) fn meta(&self) -> Option<Box<RawValue>> {
+        self.meta.as_ref().map(|meta| meta.raw().to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -26,7 +59,7 @@ impl Caller {
     /// A caller on a connection of its own.
     pub(crate) fn of(user: &str) -> Self {
         let user = user.parse().expect("a valid user");
-        Self { user, connection: ConnectionId::random(), traceparent: None, request: KeptRequest::default() }
+        Self { user, connection: ConnectionId::random(), traceparent: None, request: KeptRequest::default(), meta: None }
     }
 }
 
@@ -64,6 +97,7 @@ impl From<CallRequest<'_>> for Call {
             data: call.data.into(),
             user: call.caller.user.to_string(),
             connection: call.caller.connection.to_string(),
+            meta: call.caller.meta(),
             deadline_ms: left.as_millis() as u64,
             traceparent: call.caller.traceparent.as_deref().map(Into::into),
             order_key: call.order_key.map(|key| key.text().as_ref().into()),
@@ -88,6 +122,7 @@ impl From<EventMessage<'_>> for Event {
             data: event.data.into(),
             user: event.caller.user.to_string(),
             connection: event.caller.connection.to_string(),
+            meta: event.caller.meta(),
             traceparent: event.caller.traceparent.as_deref().map(Into::into),
             request: event.request,
         }

@@ -29,7 +29,7 @@ mod service;
 mod services;
 mod webhook;
 
-pub use call_types::{CallError, Caller};
+pub use call_types::{CallError, Caller, Reply};
 pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
 pub use guards::{

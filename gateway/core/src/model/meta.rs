@@ -8,6 +8,16 @@ use std::{fmt, sync::Arc};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Meta(Arc<Data>);
 
+/// What a reply of a service does to the [`Meta`] of the connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MetaChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// Replaces it; none: removes it.
+    Set(Option<Meta>),
+}
+
 /// The JSON is longer than [`Meta::MAX_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("has {0} bytes; {max} are allowed", max = Meta::MAX_BYTES)]

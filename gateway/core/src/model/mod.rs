@@ -29,7 +29,7 @@ pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};
 pub use id::ConnectionId;
 pub use json_pointer::{InvalidPointer, JsonPointer, find_texts};
 pub use lock::lock;
-pub use meta::{Meta, MetaTooLong};
+pub use meta::{Meta, MetaChange, MetaTooLong};
 pub use name::{ChannelName, InvalidName, ServiceName, UserId};
 pub use position::{Epoch, Position, Span};
 pub use presence::PresenceStats;

@@ -65,7 +65,13 @@ impl Requester {
             (None, Some(verified)) => verified.claims.user.clone(),
             (None, None) => UserId::anonymous(),
         };
-        let caller = Caller { user, connection: self.connection, traceparent: self.traceparent.clone(), request: self.request.clone() };
+        let caller = Caller {
+            user,
+            connection: self.connection,
+            traceparent: self.traceparent.clone(),
+            request: self.request.clone(),
+            meta: self.meta.clone(),
+        };
         let (decision, asked) = match node.services.ask_connect(guard, facts, &caller).await {
             Ok(answer) => answer,
             Err(refusal) => return Outcome::Failed(refusal),

@@ -5,11 +5,13 @@ use crate::{
     auth::{ConnectionClaims, TokenError, VerifiedToken},
     broker::UserSubscription,
     hub::ConnKey,
-    services::{CallError, Caller, KeptRequest, TokenCheck},
+    services::{CallError, Caller, KeptRequest, Reply, TokenCheck},
 };
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, UserId},
+    model::{
+        ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Meta, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, UserId,
+    },
     session::{Identity, Outcome, ServerSubscription},
 };
 use std::{
@@ -35,6 +37,7 @@ pub(in super::super) struct Requester {
     pub(in super::super) info: Option<Arc<ClientInfo>>,
     pub(in super::super) traceparent: Option<Box<str>>,
     pub(in super::super) request: KeptRequest,
+    pub(in super::super) meta: Option<Meta>,
 }
 
 impl Requester {
@@ -156,7 +159,7 @@ impl Requester {
     pub(super) fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
         let (traceparent, request) = (self.traceparent.clone(), self.request.clone());
-        Ok(Caller { user: info.user.clone(), connection: info.client, traceparent, request })
+        Ok(Caller { user: info.user.clone(), connection: info.client, traceparent, request, meta: self.meta.clone() })
     }
 
     pub(super) async fn call(&self, method: &str, data: Data) -> Outcome {
@@ -165,7 +168,7 @@ impl Requester {
             Err(refusal) => return Outcome::Failed(refusal),
         };
         match self.worker.node.services.call(method, data, &caller, NO_TIMEOUT).await {
-            Ok(reply) => Outcome::Called(reply),
+            Ok(Reply { data, meta }) => Outcome::Called { data, meta },
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
         }

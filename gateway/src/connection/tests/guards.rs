@@ -429,3 +429,36 @@ fn a_connection_whose_answer_ends_is_renewed_or_closed() {
         assert_eq!(alice.receive().await, ["close 3005 connection expired"]);
     });
 }
+
+#[test]
+fn calls_and_events_have_what_a_service_keeps_with_the_connection() {
+    run(bot_decides(TokenCheck::Never), |world| async move {
+        let mut bot = Bot::with_events(&world, &["connected", "disconnected"]).await;
+        let alice = world.open();
+        alice.send(r#"{"id":1,"connect":{"token":"t"}}"#);
+        bot.decide(json!({"user": "alice", "meta": {"plan": "pro"}})).await;
+        assert!(!alice.receive().await[0].contains("plan"), "frontends never see it");
+        let event = bot.receive().await;
+        assert_eq!((&event["event"]["kind"], &event["event"]["meta"]), (&json!("connected"), &json!({"plan": "pro"})));
+        alice.send(SUBSCRIBE);
+        let (id, question) = bot.question().await;
+        assert_eq!(question["meta"], json!({"plan": "pro"}));
+        bot.send(&json!({"reply": {"id": id, "data": {}, "meta": [1]}}));
+        bot.send(&json!({"credit": {"n": 1}}));
+        assert_eq!(error(&alice.receive().await), (1000, true), "only replies to calls change it");
+        for (changed, expected) in [(json!([2]), json!([2])), (Value::Null, Value::Null)] {
+            alice.send(r#"{"id":5,"rpc":{"method":"bot.upgrade"}}"#);
+            let (id, _) = bot.question().await;
+            bot.send(&json!({"reply": {"id": id, "data": 1, "meta": changed}}));
+            bot.send(&json!({"credit": {"n": 1}}));
+            assert_eq!(alice.receive().await, [r#"{"id":5,"rpc":{"data":1}}"#]);
+            alice.send(r#"{"send":{"data":{"service":"bot"}}}"#);
+            let event = bot.receive().await;
+            assert_eq!((&event["event"]["kind"], &event["event"]["meta"]), (&json!("message"), &expected));
+        }
+        alice.send(r#"{"id":6,"rpc":{"method":"bot.upgrade"}}"#);
+        let (id, _) = bot.question().await;
+        bot.send(&json!({"reply": {"id": id, "data": 1, "meta": "x".repeat(1023)}}));
+        assert_eq!(error(&alice.receive().await).0, 1004);
+    });
+}

@@ -20,7 +20,7 @@ fn a_token_is_accepted_after_half_a_second_without_an_answer() {
         let claims = ConnectionClaims::of("alice".parse().expect("valid"));
         let token = worker.node.tokens.sign_connection(&claims, 0).expect("a key");
         let (key, request) = (registration.key(), KeptRequest::default());
-        let requester = Requester { worker: worker.clone(), key, connection, info: None, traceparent: None, request };
+        let requester = Requester { worker: worker.clone(), key, connection, info: None, traceparent: None, request, meta: None };
         let began = Instant::now();
         let task = RunningTask::operation(OpId(1), Op::Refresh { token }, requester);
         let result = timeout(Duration::from_secs(5), task.future).await.expect("before the client gives up");

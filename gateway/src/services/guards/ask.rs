@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        call_types::{CallError, CallRequest, CallResult, Caller, Choice},
+        call_types::{CallError, CallRequest, CallResult, Caller, Choice, Reply},
         carrier::Started,
         instances::instance::AbandonReason,
         service::Service,
@@ -12,7 +12,7 @@ use super::{
     counters::{QuestionKind, QuestionResult, Tally},
 };
 use crate::telemetry::{SpanKind, TraceSpan};
-use gateway_core::model::{Data, ErrorCode, Refusal, ServiceName};
+use gateway_core::model::{Data, ErrorCode, MetaChange, Refusal, ServiceName};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use tokio::{
@@ -91,7 +91,8 @@ impl Services {
         let answer = QuestionInFlight::begin(self, service, request)?.answer(deadline).await;
         match answer {
             None => Err(Unanswered::Away(QuestionResult::Timeout, format!("{name} did not answer in time"))),
-            Some(Ok(data)) => check(&data).map_err(|error| bad_reply(name, &error)),
+            Some(Ok(Reply { meta: MetaChange::Set(_), .. })) => Err(bad_reply(name, "only replies to calls have a `meta` of their own")),
+            Some(Ok(Reply { data, .. })) => check(&data).map_err(|error| bad_reply(name, &error)),
             Some(Err(CallError::Service { code, .. })) if code < 400 => {
                 Err(bad_reply(name, &format!("it does not know the method {}", kind.method())))
             }

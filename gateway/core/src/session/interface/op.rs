@@ -3,8 +3,8 @@
 use crate::{
     channel::TagsFilter,
     model::{
-        ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal,
-        SubscriptionSide, UserId,
+        ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
+        Refusal, SubscriptionSide, UserId,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -175,7 +175,12 @@ pub enum Outcome {
         publications: Vec<Arc<Publication>>,
     },
     /// [`Op::Call`]: the reply of the service.
-    Called(Data),
+    Called {
+        /// The reply.
+        data: Data,
+        /// What the service keeps with the connection from now on.
+        meta: MetaChange,
+    },
     /// An error that the service defines: of a call, or the refusal of a service that was asked.
     CallFailed {
         /// The service's error code.

@@ -1,7 +1,7 @@
 //! A connected session: which command runs when, and which code gets the outcome of an operation.
 
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Tick, Unsubscribe},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, MetaChange, Recovery, Tick, Unsubscribe},
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
     session::{
         Action, Attached, ConnectQuestion, Input, Op, OpId, Outcome, PingForm, SessionConfig,
@@ -264,12 +264,15 @@ fn answer(cx: &mut Context<'_>, command: u32, outcome: Outcome) {
     if command == 0 {
         return;
     }
+    if let Outcome::Called { meta: MetaChange::Set(meta), .. } = &outcome {
+        cx.emit(Action::SetMeta(meta.clone()));
+    }
     let reply = match outcome {
         Outcome::Published => Reply::Publish,
         Outcome::Presence(clients) => Reply::Presence(clients),
         Outcome::PresenceStats(stats) => Reply::PresenceStats(stats),
         Outcome::History { position, publications } => Reply::History { position, publications },
-        Outcome::Called(data) => Reply::Rpc(data),
+        Outcome::Called { data, .. } => Reply::Rpc(data),
         Outcome::CallFailed { code, message, temporary } => Reply::CallFailed { code, message, temporary },
         other => Reply::Error(other.into_refusal()),
     };

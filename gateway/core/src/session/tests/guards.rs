@@ -151,7 +151,7 @@ fn renewals_wait_while_too_many_operations_are_in_flight() {
         it.send(&format!(r#"{{"id":{id},"rpc":{{"method":"bot.slow"}}}}"#));
     }
     assert_eq!(it.advance(81), Vec::<String>::new(), "no room");
-    it.complete(4, Outcome::Called(data("0")));
+    it.complete(4, called("0"));
     assert!(it.advance(1).iter().any(|line| line.starts_with("start 7: ask about")));
 }
 
@@ -163,13 +163,24 @@ fn a_service_names_the_user_and_greets_the_application() {
     identity.channels = vec![channel("chat:a")];
     let permit = identity.permit.as_mut().expect("asked");
     permit.data = Some(data(r#"{"hello":1}"#));
-    permit.meta = crate::model::Meta::check(data(r#"{"plan":"pro"}"#)).expect("short");
+    permit.meta = Meta::check(data(r#"{"plan":"pro"}"#)).expect("short");
     let lines = it.complete(1, Outcome::Authenticated(identity));
     assert_eq!(lines, [r#"meta {"plan":"pro"}"#, r#"register "alice""#, r#"start 2: read subscriptions of "alice" since 1700000000"#]);
     it.complete(2, stored(&[]));
     it.complete(3, attached(0));
     let opened = it.complete(4, attached(0));
     assert!(opened[0].contains(r#""data":{"hello":1},"subs":{"#) && !opened[0].contains("plan"), "{opened:?}");
+}
+
+#[test]
+fn a_reply_may_change_what_a_service_keeps_with_the_connection() {
+    let mut it = let_in();
+    it.send(r#"{"id":6,"rpc":{"method":"bot.upgrade"}}"#);
+    let meta = Meta::check(data("[1]")).expect("short");
+    let reply = r#"{"id":6,"rpc":{"data":2}}"#;
+    assert_eq!(it.complete(4, Outcome::Called { data: data("2"), meta: MetaChange::Set(meta) }), ["meta [1]", reply]);
+    it.send(r#"{"id":6,"rpc":{"method":"bot.downgrade"}}"#);
+    assert_eq!(it.complete(5, Outcome::Called { data: data("2"), meta: MetaChange::Set(None) }), ["meta none", reply]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_pong_is_not_missing_while_the_connection_is_not_read() {
     assert!(!it.session.wants_input());
     assert_eq!(it.advance(8), Vec::<String>::new());
     assert_eq!(it.advance(7), Vec::<String>::new());
-    it.complete(2, Outcome::Called(data("0")));
+    it.complete(2, called("0"));
     assert_eq!(it.advance(7), Vec::<String>::new(), "the time for the pong restarts when the connection is read again");
     assert_eq!(it.advance(1), ["close 3012 no pong"]);
 }

@@ -15,8 +15,8 @@ use super::*;
 use crate::{
     channel::{ChannelOptions, Grant, Guard, Namespaces, WhenAway},
     model::{
-        ChannelName, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Retention, Revocation, ServerCommand,
-        Tick, UserId, WallClock,
+        ChannelName, ConnectionId, Data, Epoch, ErrorCode, Meta, MetaChange, Position, Publication, Recovery, Refusal, Retention,
+        Revocation, ServerCommand, Tick, UserId, WallClock,
     },
     protocol::{
         Command, Reply,
@@ -306,6 +306,10 @@ fn publication(offset: u64) -> Arc<Publication> {
 
 fn authorized(seconds: Option<u64>) -> Outcome {
     Outcome::Authorized { info: None, expires_in: seconds.map(Duration::from_secs) }
+}
+
+fn called(reply: &str) -> Outcome {
+    Outcome::Called { data: data(reply), meta: MetaChange::Keep }
 }
 
 fn failed(code: ErrorCode) -> Outcome {
