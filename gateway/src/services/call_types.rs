@@ -68,10 +68,19 @@ impl Caller {
 pub(crate) enum Choice<'a> {
     /// The less busy of two random ones.
     LessBusy,
+    /// The same, but half of the credit, or of the requests in flight, stays free for other calls.
+    LeavingRoom,
     /// The instance that got the key's last call, and another one only if that cannot get calls any more.
     Same(&'a str),
     /// The one that all nodes choose for this key.
     OfKey(&'a str),
+}
+
+impl Choice<'_> {
+    /// How much of a limit of calls in flight it may use.
+    pub(crate) fn share_of(self, limit: usize) -> usize {
+        if self == Self::LeavingRoom { limit.div_ceil(2) } else { limit }
+    }
 }
 
 /// A call on its way to a service.

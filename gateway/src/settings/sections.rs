@@ -334,7 +334,7 @@ section! {
     Guards {
         /// Longest time for an answer.
         timeout: Duration = millis(10)..=MINUTE,
-        /// Limit of questions to one service that are in flight.
+        /// Limit of questions to one service that wait or are in flight.
         max_in_flight: usize = 1..=1_000_000,
         /// Limit of remembered answers of each kind.
         cache_entries: usize = 1..=10_000_000,

@@ -462,3 +462,56 @@ fn calls_and_events_have_what_a_service_keeps_with_the_connection() {
         assert_eq!(error(&alice.receive().await).0, 1004);
     });
 }
+
+#[test]
+fn questions_leave_room_for_calls_and_wait_for_room_themselves() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let mut peers = Vec::new();
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            let peer = world.user(name).await;
+            peer.send(SUBSCRIBE);
+            peers.push(peer);
+        }
+        let mut asked = Vec::new();
+        for _ in 0..4 {
+            asked.push(bot.question().await.0);
+        }
+        assert!(bot.is_idle().await, "half of the credit of 8");
+        peers[0].send(r#"{"id":5,"rpc":{"method":"bot.say"}}"#);
+        let (id, call) = bot.question().await;
+        assert_eq!(call["method"], "say", "a call finds credit");
+        bot.answer(id, &json!(1));
+        let began = Instant::now();
+        for id in asked {
+            bot.answer(id, &json!({}));
+        }
+        bot.decide(json!({})).await;
+        bot.decide(json!({})).await;
+        assert!(began.elapsed() < Duration::from_millis(50), "those that waited come as soon as there is room: {:?}", began.elapsed());
+        for peer in &peers {
+            assert!(peer.receive().await.iter().any(|line| line.starts_with(r#"{"id":2,"subscribe":{"#)));
+        }
+    });
+}
+
+#[test]
+fn a_question_that_finds_no_room_in_its_time_is_refused() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let busy = world.user("busy").await;
+        for id in 10..18 {
+            busy.send(&json!({"id": id, "rpc": {"method": "bot.slow"}}).to_string());
+        }
+        for _ in 10..18 {
+            bot.question().await;
+        }
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        elapse(1.9).await;
+        assert_eq!(alice.receive().await, [""; 0]);
+        elapse(0.2).await;
+        assert_eq!(error(&alice.receive().await), (111, true));
+        assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Overloaded), 1);
+    });
+}

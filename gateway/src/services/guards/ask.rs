@@ -10,16 +10,21 @@ use super::{
     },
     answer::{Answer, Decision},
     counters::{QuestionKind, QuestionResult, Tally},
+    guards::QuestionQueue,
 };
 use crate::telemetry::{SpanKind, TraceSpan};
 use gateway_core::model::{Data, ErrorCode, MetaChange, Refusal, ServiceName};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
+use std::time::Duration;
 use tokio::{
-    sync::{TryAcquireError, oneshot},
+    sync::oneshot,
     time::{Instant, timeout_at},
 };
 use tracing::Instrument as _;
+
+/// Longest pause until a question that waits for room tries again. Credit may come back without the end of a question.
+const ROOM_POLL: Duration = Duration::from_millis(20);
 
 /// A question to a service.
 #[derive(Clone, Copy)]
@@ -76,19 +81,25 @@ impl Services {
         let Question { kind, service: name, content, caller, deadline } = question;
         let away = |why: &str| Unanswered::Away(QuestionResult::Unavailable, why.into());
         let service = self.service(name).map_err(|refusal| away(&refusal.detail))?;
-        let room = self.guards.room.get(name).ok_or_else(|| away("unknown service"))?;
-        let _place = room.try_acquire().map_err(|why| match why {
-            TryAcquireError::NoPermits => {
-                Unanswered::Overloaded(format!("{name} has too many questions to answer. Try again with a growing pause."))
-            }
-            TryAcquireError::Closed => away("the node stops"),
+        let queue = self.guards.queues.get(name).ok_or_else(|| away("unknown service"))?;
+        let _place = queue.places.try_acquire().map_err(|_| {
+            Unanswered::Overloaded(format!("Too many questions to {name} wait for an answer. Try again with a growing pause."))
         })?;
         let data = to_raw_value(content).map_err(|error| away(&error.to_string()))?;
         let data = Data::parse(&data).map_err(|error| away(&error.to_string()))?;
         let method = kind.method();
         let request = caller.request.select(&service.routes.of(method).route.forwarded);
-        let request = CallRequest { method, data, caller, order_key: None, idempotency_key: None, request, deadline };
-        let answer = QuestionInFlight::begin(self, service, request)?.answer(deadline).await;
+        let call = || CallRequest {
+            method,
+            data: data.clone(),
+            caller,
+            order_key: None,
+            idempotency_key: None,
+            request: request.clone(),
+            deadline,
+        };
+        let (in_flight, has_waited) = self.begin_question(service, queue, call, deadline).await?;
+        let answer = in_flight.answer(deadline, has_waited).await;
         match answer {
             None => Err(Unanswered::Away(QuestionResult::Timeout, format!("{name} did not answer in time"))),
             Some(Ok(Reply { meta: MetaChange::Set(_), .. })) => Err(bad_reply(name, "only replies to calls have a `meta` of their own")),
@@ -97,9 +108,30 @@ impl Services {
                 Err(bad_reply(name, &format!("it does not know the method {}", kind.method())))
             }
             Some(Err(CallError::Service { code, message, temporary })) => {
-                Ok(Answer { decision: Decision::Refused { code, message, temporary }, cache: std::time::Duration::ZERO })
+                Ok(Answer { decision: Decision::Refused { code, message, temporary }, cache: Duration::ZERO })
             }
             Some(Err(CallError::Refused(refusal))) => Err(refusal.into()),
+        }
+    }
+}
+
+impl Services {
+    /// Sends a question as soon as the service has room for it. Also returns whether it had to wait.
+    async fn begin_question<'a, 'c>(
+        &'a self,
+        service: &'a Service,
+        queue: &'a QuestionQueue,
+        call: impl Fn() -> CallRequest<'c>,
+        deadline: Instant,
+    ) -> Result<(QuestionInFlight<'a>, bool), Refusal> {
+        let mut has_waited = false;
+        loop {
+            match QuestionInFlight::begin(self, service, queue, call()) {
+                Ok(in_flight) => return Ok((in_flight, has_waited)),
+                Err(refusal) if refusal.code != ErrorCode::Overloaded || deadline <= Instant::now() => return Err(refusal),
+                Err(_) => has_waited = true,
+            }
+            let _ = timeout_at(deadline.min(Instant::now() + ROOM_POLL), queue.ended.notified()).await;
         }
     }
 }
@@ -123,22 +155,24 @@ impl From<Refusal> for Unanswered {
 struct QuestionInFlight<'a> {
     services: &'a Services,
     service: &'a Service,
+    queue: &'a QuestionQueue,
     call: Started,
     answer: oneshot::Receiver<CallResult>,
     ended: bool,
 }
 
 impl<'a> QuestionInFlight<'a> {
-    fn begin(services: &'a Services, service: &'a Service, request: CallRequest<'_>) -> Result<Self, Refusal> {
+    fn begin(services: &'a Services, service: &'a Service, queue: &'a QuestionQueue, call: CallRequest<'_>) -> Result<Self, Refusal> {
         let (send, answer) = oneshot::channel();
-        let call = service.carrier.start(Choice::LessBusy, request, send, services.now())?;
-        Ok(Self { services, service, call, answer, ended: false })
+        let call = service.carrier.start(Choice::LeavingRoom, call, send, services.now())?;
+        Ok(Self { services, service, queue, call, answer, ended: false })
     }
 
     /// The answer. None: it did not come in time.
-    async fn answer(mut self, deadline: Instant) -> Option<CallResult> {
+    async fn answer(mut self, deadline: Instant, has_waited: bool) -> Option<CallResult> {
         let Ok(answer) = timeout_at(deadline, &mut self.answer).await else {
-            self.abandon(AbandonReason::Deadline);
+            // If it waited for room, there was little time left, which says nothing about the instance.
+            self.abandon(if has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline });
             return None;
         };
         self.ended = answer.is_ok();
@@ -156,5 +190,6 @@ impl Drop for QuestionInFlight<'_> {
         if !self.ended {
             self.abandon(AbandonReason::Cancelled);
         }
+        self.queue.ended.notify_one();
     }
 }

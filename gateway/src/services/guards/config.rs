@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct GuardConfig {
     /// Longest time for an answer.
     pub timeout: Duration,
-    /// Questions to one service that are in flight.
+    /// Questions to one service that wait or are in flight.
     pub max_in_flight: usize,
     /// Answers of each kind that are remembered.
     pub cache_entries: usize,
@@ -36,6 +36,6 @@ pub enum TokenCheck {
 
 impl Default for GuardConfig {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(2), max_in_flight: 1000, cache_entries: 100_000, connect: None }
+        Self { timeout: Duration::from_secs(2), max_in_flight: 10_000, cache_entries: 100_000, connect: None }
     }
 }

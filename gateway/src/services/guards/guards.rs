@@ -16,19 +16,32 @@ use std::{
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// Answers about subscriptions, by user and channel.
 pub(super) type Subscribes = Memory<(UserId, ChannelName), SubscribePermit>;
 /// Answers about connections, by the digest of the token.
 pub(super) type Connects = Memory<[u8; 32], ConnectTerms>;
 
+/// The questions to one service that wait or are in flight.
+pub(super) struct QuestionQueue {
+    /// Places for further questions.
+    pub(super) places: Semaphore,
+    /// Wakes a question that waits when another one ends.
+    pub(super) ended: Notify,
+}
+
+impl QuestionQueue {
+    fn new(limit: usize) -> Self {
+        Self { places: Semaphore::new(limit), ended: Notify::new() }
+    }
+}
+
 /// What all questions of a node share: limits, answers that are remembered, counters.
 pub(in super::super) struct Guards {
     pub(super) timeout: Duration,
     pub(super) connect: Option<ConnectGuard>,
-    /// Questions that each service may still get.
-    pub(super) room: BTreeMap<ServiceName, Semaphore>,
+    pub(super) queues: BTreeMap<ServiceName, QuestionQueue>,
     subscribes: Mutex<Subscribes>,
     connects: Mutex<Connects>,
     failures: [Mutex<FailureLog>; QuestionKind::ALL.len()],
@@ -41,7 +54,7 @@ impl Guards {
         Self {
             timeout: config.timeout,
             connect: config.connect,
-            room: services.map(|name| (name.clone(), Semaphore::new(config.max_in_flight))).collect(),
+            queues: services.map(|name| (name.clone(), QuestionQueue::new(config.max_in_flight))).collect(),
             subscribes: Mutex::new(Memory::new(config.cache_entries)),
             connects: Mutex::new(Memory::new(config.cache_entries)),
             failures: Default::default(),
