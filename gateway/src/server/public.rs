@@ -155,6 +155,7 @@ pub(super) fn server(
     admissions: &Arc<Admissions>,
     errors: Arc<ConnectionErrors>,
 ) -> io::Result<actix_server::Server> {
+    tracing::info!("allowed origins: {}", parts.origins);
     let started = Arc::new(AtomicUsize::new(0));
     let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
     let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);

@@ -10,7 +10,7 @@ use crate::{
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
     services::{ConnectGuard, GuardConfig, LinkLimits, ServiceConfig, Services, TokenCheck},
-    settings::{self, BrokerKind, Problems, Settings},
+    settings::{self, BrokerKind, NodeRole, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
 use gateway_core::{
@@ -37,8 +37,8 @@ pub(super) struct Parts {
     pub(super) message_size: u32,
 }
 
-/// Builds all parts. `addresses` are those of the public and the internal listener.
-pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
+/// Builds all parts. `addresses` are those of the public listener, if there is one, and the internal listener.
+pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
     let workers = workers(settings);
     let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
     let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
@@ -101,6 +101,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
 /// Worker threads of the public listener.
 pub(super) fn workers(settings: &Settings) -> usize {
     match settings.workers {
+        _ if settings.node.role == NodeRole::Api => 0,
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
         workers => workers,
     }
@@ -115,7 +116,7 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     }
 }
 
-fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> NodeDescription {
+fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (Option<SocketAddr>, SocketAddr)) -> NodeDescription {
     let url = |set: &str, scheme, bound| match set {
         "" => format!("{scheme}://{bound}").into(),
         url => url.trim_end_matches('/').into(),
@@ -123,7 +124,7 @@ fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (S
     NodeDescription {
         name: name.clone(),
         link: url(&settings.cluster.link_url, "ws", internal),
-        public: url(&settings.cluster.public_url, "http", public),
+        public: public.map_or_else(Box::default, |public| url(&settings.cluster.public_url, "http", public)),
         shared: shared(settings),
     }
 }
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_node_announces_its_configured_urls_and_by_default_its_bound_addresses() {
-        let bound = ("127.0.0.1:8000".parse().expect("an address"), "127.0.0.1:8001".parse().expect("an address"));
+        let bound = ("127.0.0.1:8000".parse().ok(), "127.0.0.1:8001".parse().expect("an address"));
         for (toml, public, link) in [
             ("", "http://127.0.0.1:8000", "ws://127.0.0.1:8001"),
             ("[cluster]\npublic_url = \"https://n1.example/\"\nlink_url = \"ws://n1:1/\"", "https://n1.example", "ws://n1:1"),

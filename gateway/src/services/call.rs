@@ -1,13 +1,13 @@
 //! One call: waits for its turn, sends the call to an instance, and waits for the answer.
 
 use super::{
-    call_types::{CallError, CallRequest, CallResult, Caller, Choice, EventMessage},
+    call_types::{CallError, CallRequest, CallResult, Choice, EventMessage},
+    caller::Caller,
     carrier::Started,
     counters::Count,
     instances::instance::AbandonReason,
-    method,
     order_queues::Admission,
-    routes::{route::OrderKey, route_table::ActiveRoute},
+    routes::{method, route::OrderKey, route_table::ActiveRoute},
     service::Service,
     services::Services,
 };

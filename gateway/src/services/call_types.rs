@@ -1,7 +1,7 @@
-//! Types of a call: its caller, its content and its result.
+//! Types of a call: its content and its result.
 
-use super::routes::{forwarded::KeptRequest, route::OrderKey};
-use gateway_core::model::{ConnectionId, Data, ErrorCode, Meta, MetaChange, Refusal, UserId};
+use super::{caller::Caller, routes::route::OrderKey};
+use gateway_core::model::{Data, ErrorCode, Meta, MetaChange, Refusal};
 use serde_json::value::RawValue;
 use shared_proto::link::{Call, Event, FrontendRequest, NO_SUCH_METHOD};
 use tokio::time::Instant;
@@ -30,36 +30,6 @@ impl Reply {
         let Some(meta) = meta else { return Ok(data.into()) };
         let meta = Data::parse(meta).map_err(|error| format!("has a meta that {error}"))?;
         Meta::check(meta).map(|meta| Self { data, meta: MetaChange::Set(meta) }).map_err(|error| format!("has a meta that {error}"))
-    }
-}
-
-/// The caller: a connection of a frontend.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The user behind the connection.
-    pub user: UserId,
-    /// The connection.
-    pub connection: ConnectionId,
-    /// W3C trace context.
-    pub traceparent: Option<Box<str>>,
-    /// What services may get of its request.
-    pub request: KeptRequest,
-    /// What a service keeps with the connection.
-    pub meta: Option<Meta>,
-}
-
-impl Caller {
-    pub(crate) fn meta(&self) -> Option<Box<RawValue>> {
-        self.meta.as_ref().map(|meta| meta.raw().to_owned())
-    }
-}
-
-#[cfg(test)]
-impl Caller {
-    /// A caller on a connection of its own.
-    pub(crate) fn of(user: &str) -> Self {
-        let user = user.parse().expect("a valid user");
-        Self { user, connection: ConnectionId::random(), traceparent: None, request: KeptRequest::default(), meta: None }
     }
 }
 

@@ -5,8 +5,8 @@
 //!
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`carrier`]: how a service is reached
-//! - [`routes`]: what holds for the calls of a service or method
-//! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
+//! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
+//! - [`call`]: one call; [`call_types`]: its types; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`guards`]: services that are asked before a frontend may do something
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
@@ -14,6 +14,7 @@
 
 mod call;
 mod call_types;
+mod caller;
 mod carrier;
 mod config;
 mod counters;
@@ -22,14 +23,14 @@ mod guards;
 mod instances;
 mod lifecycle;
 pub mod link;
-mod method;
 mod order_queues;
 mod routes;
 mod service;
 mod services;
 mod webhook;
 
-pub use call_types::{CallError, Caller, Reply};
+pub use call_types::{CallError, Reply};
+pub use caller::Caller;
 pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
 pub use guards::{

@@ -5,7 +5,7 @@ use super::{
     routes::RoutedService,
     sections::Service,
     settings::Settings,
-    types::choices::{Reach, TokenCheck},
+    types::choices::{BrokerKind, NodeRole, Reach, TokenCheck},
     types::redis_url::RedisUrl,
 };
 use gateway_core::model::{ChannelName, ServiceName};
@@ -34,6 +34,12 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {
+    if settings.node.role == NodeRole::Api {
+        if settings.broker.kind == BrokerKind::Memory {
+            problems.add("node.role", "\"api\" needs broker.kind = \"redis\": without it no other node gets what services publish here");
+        }
+        return;
+    }
     let (public, internal) = (settings.public.address, settings.internal.address);
     let covers = |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()));
     let same = covers(public.ip(), internal.ip()) || covers(internal.ip(), public.ip());

@@ -31,7 +31,7 @@ pub use sections::{
 };
 pub use settings::Settings;
 pub use types::choices::{
-    AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
+    AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
 };
 pub use types::redis_url::RedisUrl;
 pub use types::value::{ByteSize, OrderedBy, Pointer, SecretList, SecretMap, ServiceRef, UrlList, parse_duration, show_duration};

@@ -2,7 +2,9 @@
 
 use super::{
     reader::section,
-    types::choices::{AllowedData, BrokerKind, Delta, Grant, LogFormat, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway},
+    types::choices::{
+        AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
+    },
     types::redis_url::RedisUrl,
     types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, ServiceRef, UrlList},
 };
@@ -28,6 +30,8 @@ section! {
         /// Name of this node, unique in the cluster; visible to clients and services. Never empty: if the setting is empty, a name is made
         /// from the host's name.
         name: String,
+        /// What this node does.
+        role: NodeRole,
     }
 
     /// `[public]`: the listener for frontends.

@@ -193,6 +193,8 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[internal]\naddress = \"127.0.0.1:8000\"", "internal.address", "must differ from public.address"),
         ("[public]\naddress = \"[::]:8001\"", "internal.address", "must differ from public.address"),
         ("[connection]\nmessage_size = \"1MiB\"", "link.message_size", "4096 bytes above connection.message_size"),
+        ("[node]\nrole = \"rest\"", "node.role", "\"full\" or \"api\""),
+        ("[node]\nrole = \"api\"", "node.role", "needs broker.kind = \"redis\""),
         ("[drain]\nwindow = \"31s\"", "drain.window", "drain.deadline"),
         ("[connection]\ndata_size = \"65KiB\"", "connection.data_size", "a quarter of connection.outbox_bytes"),
         (

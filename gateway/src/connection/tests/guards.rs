@@ -499,12 +499,12 @@ fn questions_leave_room_for_calls_and_wait_for_room_themselves() {
 fn a_question_that_finds_no_room_in_its_time_is_refused() {
     run(bounds_with(|_| {}), |world| async move {
         let mut bot = Bot::open(&world).await;
-        let busy = world.user("busy").await;
-        for id in 10..18 {
-            busy.send(&json!({"id": id, "rpc": {"method": "bot.slow"}}).to_string());
-        }
-        for _ in 10..18 {
+        let mut callers = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            let caller = world.user(name).await;
+            caller.send(r#"{"id":9,"rpc":{"method":"bot.slow"}}"#);
             bot.question().await;
+            callers.push(caller);
         }
         let alice = world.user("alice").await;
         alice.send(SUBSCRIBE);

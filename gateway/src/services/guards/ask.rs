@@ -2,7 +2,8 @@
 
 use super::{
     super::{
-        call_types::{CallError, CallRequest, CallResult, Caller, Choice, Reply},
+        call_types::{CallError, CallRequest, CallResult, Choice, Reply},
+        caller::Caller,
         carrier::Started,
         instances::instance::AbandonReason,
         service::Service,

@@ -1,7 +1,7 @@
 //! The three kinds of questions.
 
 use super::{
-    super::{call_types::Caller, services::Services},
+    super::{caller::Caller, services::Services},
     answer::{self, ConnectTerms, Decision},
     ask::{Question, Unanswered},
     config::ConnectGuard,

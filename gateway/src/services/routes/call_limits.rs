@@ -1,6 +1,6 @@
 //! The calls of a route that wait or are in flight, by connection and by user.
 
-use super::{super::call_types::Caller, route::Route};
+use super::{super::caller::Caller, route::Route};
 use gateway_core::model::{ConnectionId, ErrorCode, Refusal, UserId};
 use std::{
     collections::HashMap,

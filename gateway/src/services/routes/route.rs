@@ -2,7 +2,7 @@
 
 use super::forwarded::ForwardedParts;
 use crate::{
-    services::call_types::Caller,
+    services::caller::Caller,
     settings::{self, Callers, OrderedBy, Problems},
 };
 use gateway_core::model::{ConnectionId, Data, ErrorCode, JsonPointer, Refusal, find_texts};

@@ -11,6 +11,14 @@ choice! {
         Redis = "redis",
     } "\"memory\" or \"redis\"";
 
+    /// What a node does.
+    NodeRole {
+        /// It serves frontends and services.
+        Full = "full",
+        /// It serves services only, and has no listener for frontends.
+        Api = "api",
+    } "\"full\" or \"api\"";
+
     /// Which frontends have a permission in a channel. Services have all permissions.
     Grant {
         /// No frontend.
