@@ -157,10 +157,10 @@ pub struct Event {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FrontendRequest {
     /// Headers of the HTTP request. Names are in lower case.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// Headers of the connect command, whose values the page chooses. Names are in lower case.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub emulated_headers: BTreeMap<String, String>,
     /// The IP address.
     #[serde(default, skip_serializing_if = "Option::is_none")]

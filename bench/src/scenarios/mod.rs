@@ -1,10 +1,13 @@
 //! One file for each scenario: its options and its measurement. Clients, servers and sockets that scenarios share belong one folder up.
 
 pub(crate) mod broadcast;
+pub(crate) mod calls;
 pub(crate) mod encodings;
 pub(crate) mod fanout;
 pub(crate) mod flood;
 pub(crate) mod memory;
 pub(crate) mod publish;
+pub(crate) mod reconnect;
 pub(crate) mod resubscribe;
+pub(crate) mod slow_service;
 pub(crate) mod stuck;
