@@ -33,6 +33,17 @@ impl Attempt {
     }
 }
 
+/// How an attempt ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// With this answer, which repeats get.
+    Answer(Bytes),
+    /// The call was not carried out: the next repeat is a first attempt again.
+    Release,
+    /// Nobody knows whether the call was carried out: repeats wait for this time from now on, and are then a first attempt again.
+    Unknown(Duration),
+}
+
 /// What is known about a call when an attempt to carry it out begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallState {

@@ -14,12 +14,11 @@ mod redis;
 mod stats;
 mod types;
 
-pub use self::calls::{Attempt, CallKey, CallState};
+pub use self::calls::{Attempt, CallEnd, CallKey, CallState};
 #[cfg(feature = "testing")]
 pub use self::redis::internals;
 #[cfg(feature = "testing")]
 pub(crate) use self::redis::simulated;
-use bytes::Bytes;
 use futures_util::future::{Either, ready};
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId,
@@ -170,19 +169,23 @@ impl Broker {
     }
 
     /// Begins an attempt to carry a call out. If it is the first, this attempt carries the call out, and repeats find it running until
-    /// [`Self::finish_call`], [`Self::release_call`] or the end of its lease.
+    /// [`Self::end_call`] or the end of its lease. After an error other than [`BrokerError::Unavailable`] and [`BrokerError::LimitExceeded`],
+    /// or if this future is dropped, the attempt may have begun.
     pub async fn begin_call(&self, key: &CallKey, attempt: Attempt) -> Result<CallState, BrokerError> {
         each!(self, broker => broker.begin_call(key, attempt).await)
     }
 
-    /// Keeps the answer to a call for its repeats, unless another attempt has taken over since.
-    pub async fn finish_call(&self, key: &CallKey, attempt: Attempt, answer: Bytes) -> Result<(), BrokerError> {
-        each!(self, broker => broker.finish_call(key, attempt, answer).await)
+    /// Ends an attempt. Does nothing and returns false if another attempt has taken over since. An answer that is kept stays.
+    pub async fn end_call(&self, key: &CallKey, attempt: Attempt, end: CallEnd) -> Result<bool, BrokerError> {
+        each!(self, broker => broker.end_call(key, attempt, end).await)
     }
 
-    /// Ends an attempt without an answer: the next repeat is a first attempt again.
-    pub async fn release_call(&self, key: &CallKey, attempt: Attempt) -> Result<(), BrokerError> {
-        each!(self, broker => broker.release_call(key, attempt).await)
+    /// Longest time that [`Self::begin_call`] and [`Self::end_call`] take.
+    pub fn longest_command(&self) -> Duration {
+        match self {
+            Self::Memory(_) => Duration::ZERO,
+            Self::Redis(broker) => broker.longest_command(),
+        }
     }
 
     /// The nodes of the cluster. The memory broker has none.

@@ -1,18 +1,14 @@
 //! One call: waits for its turn, sends the call to an instance, and waits for the answer.
 
 use super::{
-    call_types::{CallError, CallRequest, CallResult, Choice, EventMessage},
+    call_types::{CallError, CallRequest, CallResult, EventMessage},
     caller::Caller,
     carrier::Started,
     counters::Count,
     instances::instance::AbandonReason,
-    order_queues::Admission,
+    order_place::OrderPlace,
     repeats::call_key::call_key,
-    routes::{
-        method,
-        route::{CallKeys, OrderKey},
-        route_table::ActiveRoute,
-    },
+    routes::{call_limits::CallPermit, method, route::CallKeys, route_table::ActiveRoute},
     service::Service,
     services::Services,
 };
@@ -50,44 +46,55 @@ impl Services {
     }
 
     async fn try_call(self: &Arc<Self>, name: &ServiceName, method: &str, data: Data, caller: Caller, within: Duration) -> CallResult {
-        let route = &self.service(name)?.routes.of(method).route;
+        let ActiveRoute { route, limits } = self.service(name)?.routes.of(method);
         route.check_caller(&caller)?;
         let deadline = Instant::now() + within.min(route.call_timeout);
         let keys = route.keys(&data, &caller)?;
-        let call = CheckedCall { service: name.clone(), method: method.into(), data, caller, keys, deadline };
+        let permit = Arc::new(limits.enter(&caller)?);
+        let call = AdmittedCall { service: name.clone(), method: method.into(), data, caller, keys, deadline, permit };
         match call.key() {
-            None => self.carry_out(call, std::future::pending()).await,
+            None => self.begin(call, std::future::pending())?.await,
             Some(key) => self.call_once(key, call).await,
         }
     }
 
-    async fn call_once(self: &Arc<Self>, key: CallKey, call: CheckedCall) -> CallResult {
+    async fn call_once(self: &Arc<Self>, key: CallKey, call: AdmittedCall) -> CallResult {
         let repeats = self.repeats.as_ref().ok_or_else(|| Refusal::from(ErrorCode::Internal))?;
-        let (services, deadline, call) = (Arc::clone(self), call.deadline, Arc::new(call));
-        let carry_out = async move |caller_left: CancellationToken| {
-            let answer = services.carry_out(Arc::unwrap_or_clone(call), caller_left.cancelled()).await;
-            if caller_left.is_cancelled() {
-                services.counters.add(count_of(&answer));
-            }
-            answer
+        let begin = |caller_left: CancellationToken| {
+            let work = self.begin(call.clone(), caller_left.clone().cancelled_owned())?;
+            let counters = Arc::clone(&self.counters);
+            Ok(async move {
+                let answer = work.await;
+                if caller_left.is_cancelled() {
+                    counters.add(count_of(&answer));
+                }
+                answer
+            })
         };
-        repeats.answer(key, deadline, carry_out).await
+        repeats.answer(key, call.deadline, begin).await
     }
 
+    /// Gives the call its place in the order at once. The future waits for its turn and carries it out; dropping the future gives the place back.
     /// `caller_left`: when the call is not worth sending any more.
-    async fn carry_out(&self, call: CheckedCall, caller_left: impl Future<Output = ()>) -> CallResult {
-        let CheckedCall { service, method, data, caller, keys, deadline } = call;
+    fn begin<L>(self: &Arc<Self>, call: AdmittedCall, caller_left: L) -> Result<impl Future<Output = CallResult> + use<L>, Refusal>
+    where
+        L: Future<Output = ()>,
+    {
+        let place = OrderPlace::enter(self.service(&call.service)?, call.keys.order.clone())?;
+        let services = Arc::clone(self);
+        Ok(async move { services.carry_out(call, place, caller_left).await })
+    }
+
+    async fn carry_out(&self, call: AdmittedCall, mut place: OrderPlace, caller_left: impl Future<Output = ()>) -> CallResult {
+        let AdmittedCall { service, method, data, caller, keys, deadline, permit: _permit } = call;
         let service = self.service(&service)?;
-        let ActiveRoute { route, limits } = service.routes.of(&method);
-        let _permit = limits.enter(&caller)?;
-        let mut place = OrderPlace::new(service, keys.order.as_ref());
         tokio::select! {
             biased;
-            turn = place.wait_for_turn(deadline) => turn?,
             () = caller_left => return Err(Refusal::from(ErrorCode::ConnectionGone).into()),
+            turn = place.wait_for_turn(deadline) => turn?,
         }
         let (order_key, idempotency_key) = (keys.order.as_ref(), keys.idempotency.as_deref());
-        let request = caller.request.select(&route.forwarded);
+        let request = caller.request.select(&service.routes.of(&method).route.forwarded);
         let call = CallRequest { method: &method, data, caller: &caller, order_key, idempotency_key, request, deadline };
         let mut in_flight = self.start(service, &mut place, call)?;
         let answer = timeout_at(deadline, &mut in_flight.answer).await;
@@ -99,10 +106,13 @@ impl Services {
             return Err(Refusal::new(ErrorCode::Timeout, detail).into());
         };
         in_flight.ended = true;
-        answer.unwrap_or_else(|_| Err(Refusal::from(ErrorCode::Internal).into()))
+        answer.unwrap_or_else(|_| {
+            let detail = format!("The gateway lost the answer of {}. It may have carried the call out.", service.name);
+            Err(Refusal::new(ErrorCode::Timeout, detail).into())
+        })
     }
 
-    fn start<'a>(&'a self, service: &'a Service, place: &mut OrderPlace<'_>, call: CallRequest<'_>) -> Result<InFlightCall<'a>, Refusal> {
+    fn start<'a>(&'a self, service: &'a Service, place: &mut OrderPlace, call: CallRequest<'_>) -> Result<InFlightCall<'a>, Refusal> {
         let (send, answer) = oneshot::channel();
         let call = service.carrier.start(place.choice(), call, send, self.now())?;
         place.instance = call.instance();
@@ -124,16 +134,18 @@ impl Services {
 
 /// A call that its route allows.
 #[derive(Clone)]
-struct CheckedCall {
+struct AdmittedCall {
     service: ServiceName,
     method: Box<str>,
     data: Data,
     caller: Caller,
     keys: CallKeys,
     deadline: Instant,
+    /// It ends when nobody carries the call out or waits for its answer.
+    permit: Arc<CallPermit>,
 }
 
-impl CheckedCall {
+impl AdmittedCall {
     /// What identifies it, if it has a key.
     fn key(&self) -> Option<CallKey> {
         let key = self.keys.idempotency.as_ref()?;
@@ -153,82 +165,6 @@ fn count_of(answer: &CallResult) -> Count {
             ErrorCode::ConnectionGone => Count::CallCancelled,
             _ => Count::CallRefused,
         },
-    }
-}
-
-enum PlaceState {
-    NotQueued,
-    Queued(oneshot::Receiver<super::order_queues::PreferredInstance>),
-    Active,
-}
-
-/// The place of a call among the calls of its key. Dropping it gives the turn to the next call.
-struct OrderPlace<'a> {
-    service: &'a Service,
-    key: Option<&'a OrderKey>,
-    state: PlaceState,
-    /// Whether an earlier call of its key was in flight.
-    has_waited: bool,
-    instance: Option<Arc<str>>,
-}
-
-impl<'a> OrderPlace<'a> {
-    fn new(service: &'a Service, key: Option<&'a OrderKey>) -> Self {
-        Self { service, key, state: PlaceState::NotQueued, has_waited: false, instance: None }
-    }
-
-    /// The instance or target for the call.
-    fn choice(&self) -> Choice<'_> {
-        match (self.key, &self.instance) {
-            (Some(OrderKey::Member(key)), _) => Choice::OfKey(key),
-            (_, Some(instance)) => Choice::Same(instance),
-            (_, None) => Choice::LessBusy,
-        }
-    }
-
-    async fn wait_for_turn(&mut self, deadline: Instant) -> Result<(), Refusal> {
-        let Some(key) = self.key else { return Ok(()) };
-        let entry = self.service.order_queues().enter(key);
-        let turn = match entry {
-            Admission::Now => {
-                self.state = PlaceState::Active;
-                return Ok(());
-            }
-            Admission::Full => {
-                let detail = format!("Too many calls to {} wait for an earlier call. Wait for answers first.", self.service.name);
-                return Err(Refusal::new(ErrorCode::Overloaded, detail));
-            }
-            Admission::Wait(turn) => {
-                self.has_waited = true;
-                self.state = PlaceState::Queued(turn);
-                let PlaceState::Queued(turn) = &mut self.state else { return Ok(()) };
-                timeout_at(deadline, turn).await
-            }
-        };
-        let Ok(turn) = turn else {
-            let detail = format!("Earlier calls to {} took too long, so this call was not sent.", self.service.name);
-            return Err(Refusal::new(ErrorCode::Overloaded, detail));
-        };
-        self.state = PlaceState::Active;
-        self.instance = turn.unwrap_or_default();
-        Ok(())
-    }
-}
-
-impl Drop for OrderPlace<'_> {
-    fn drop(&mut self) {
-        let Some(key) = self.key else { return };
-        let has_turn = match &mut self.state {
-            PlaceState::NotQueued => false,
-            PlaceState::Active => true,
-            PlaceState::Queued(turn) => {
-                turn.close();
-                turn.try_recv().is_ok()
-            }
-        };
-        if has_turn {
-            self.service.order_queues().leave(key, self.instance.as_ref());
-        }
     }
 }
 

@@ -39,6 +39,7 @@ counts! {
     AnswerTooLarge, "service_answers_kept", "too_large";
     AnswerReleased, "service_answers_kept", "released";
     AnswerOpen, "service_answers_kept", "open";
+    AnswerSuperseded, "service_answers_kept", "superseded";
     AnswerNotKept, "service_answers_kept", "failed";
     RepeatAnswered, "service_repeats", "answered";
     RepeatMismatch, "service_repeats", "other_data";

@@ -6,7 +6,7 @@
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`carrier`]: how a service is reached
 //! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
-//! - [`call`]: one call; [`call_types`]: its types; [`order_queues`]: the order of calls
+//! - [`call`]: one call; [`call_types`]: its types; [`order_queues`], [`order_place`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`repeats`]: calls with a key, of which a repeat gets the first answer
 //! - [`guards`]: services that are asked before a frontend may do something
@@ -24,6 +24,7 @@ mod guards;
 mod instances;
 mod lifecycle;
 pub mod link;
+mod order_place;
 mod order_queues;
 mod repeats;
 mod routes;

@@ -83,7 +83,7 @@ impl OfferCounts {
 
 /// All services of the settings, and the links of their instances to this node.
 pub struct Services {
-    pub(super) by_name: BTreeMap<ServiceName, Service>,
+    pub(super) by_name: BTreeMap<ServiceName, Arc<Service>>,
     pub(super) links: LinkLimits,
     start: Instant,
     /// All kinds of events that any service wants. Checked first, so that other events cost no lock.
@@ -108,7 +108,7 @@ impl Services {
     pub fn new(services: impl IntoIterator<Item = (ServiceName, ServiceConfig)>, links: LinkLimits) -> Self {
         let (counters, closing, open) = (Arc::new(Counters::default()), CancellationToken::new(), TaskTracker::new());
         let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };
-        let service = |name: ServiceName, config| (name.clone(), Service::new(name, config, &counters, &node_end));
+        let service = |name: ServiceName, config| (name.clone(), Arc::new(Service::new(name, config, &counters, &node_end)));
         let by_name: BTreeMap<_, _> = services.into_iter().map(|(name, config)| service(name, config)).collect();
         Self {
             guards: Guards::new(GuardConfig::default(), by_name.keys()),
@@ -204,7 +204,7 @@ impl Services {
     /// Every service, with its instances or targets.
     pub fn summary(&self) -> Vec<ServiceSummary> {
         let now = self.now();
-        let each = |s: &Service| ServiceSummary {
+        let each = |s: &Arc<Service>| ServiceSummary {
             service: s.name.clone(),
             waiting: s.order_queues().waiting(),
             reached: match &s.carrier {
@@ -263,7 +263,7 @@ impl Services {
         self.open.wait().await;
     }
 
-    pub(super) fn service(&self, name: &str) -> Result<&Service, Refusal> {
+    pub(super) fn service(&self, name: &str) -> Result<&Arc<Service>, Refusal> {
         self.by_name.get(name).ok_or_else(|| {
             let detail = format!("No service is named \"{name}\". Add [services.{name}] to the settings, then start an instance.");
             Refusal::new(ErrorCode::NoService, detail)
@@ -278,7 +278,7 @@ impl Services {
     }
 
     fn links(&self) -> impl Iterator<Item = &Links> {
-        self.by_name.values().filter_map(Service::links)
+        self.by_name.values().filter_map(|service| service.links())
     }
 
     pub(super) fn now(&self) -> Tick {

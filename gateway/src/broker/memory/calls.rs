@@ -1,6 +1,6 @@
 //! Calls that may be repeated.
 
-use crate::broker::{Attempt, BrokerError, CallKey, CallState};
+use crate::broker::{Attempt, BrokerError, CallEnd, CallKey, CallState};
 use bytes::Bytes;
 use gateway_core::model::Tick;
 use std::{
@@ -59,29 +59,38 @@ impl Calls {
                 "this node has the maximum number of calls with a key in progress: try again, or raise idempotency.max_answers",
             ));
         }
-        let until = now.after(attempt.lease);
-        self.leases.insert((until, key.name));
-        self.all.insert(key.name, Call { body: key.body, attempt, until, answer: None });
+        self.run_until(key, attempt, now.after(attempt.lease));
         Ok(CallState::First)
     }
 
-    /// Keeps the answer, unless another attempt has taken over.
-    pub(super) fn finish(&mut self, key: &CallKey, attempt: Attempt, answer: Bytes, now: Tick) {
-        if self.all.get(&key.name).is_some_and(|known| known.attempt != attempt || known.answer.is_some()) {
-            return;
+    /// Ends an attempt. Returns false if another attempt has taken over.
+    pub(super) fn end(&mut self, key: &CallKey, attempt: Attempt, end: CallEnd, now: Tick) -> bool {
+        let known = self.all.get(&key.name);
+        if known.is_some_and(|known| known.attempt != attempt) {
+            return false;
         }
-        self.end_lease(&key.name);
+        if known.is_some_and(|known| known.answer.is_some()) {
+            return true;
+        }
+        let was_running = self.end_lease(&key.name);
+        match end {
+            CallEnd::Answer(answer) => self.keep(key, attempt, answer, now),
+            CallEnd::Unknown(grace) if was_running => self.run_until(key, attempt, now.after(grace)),
+            CallEnd::Unknown(_) | CallEnd::Release => {}
+        }
+        true
+    }
+
+    fn keep(&mut self, key: &CallKey, attempt: Attempt, answer: Bytes, now: Tick) {
         self.bytes += answer.len() + OVERHEAD;
         self.done.push_back(key.name);
         self.all.insert(key.name, Call { body: key.body, attempt, until: now.after(self.ttl), answer: Some(answer) });
         while (self.bytes > self.bytes_bound || self.all.len() > self.bound) && self.evict_oldest() {}
     }
 
-    /// Forgets the call, unless it is done or another attempt has taken over.
-    pub(super) fn release(&mut self, key: &CallKey, attempt: Attempt) {
-        if self.all.get(&key.name).is_some_and(|known| known.attempt == attempt && known.answer.is_none()) {
-            self.end_lease(&key.name);
-        }
+    fn run_until(&mut self, key: &CallKey, attempt: Attempt, until: Tick) {
+        self.leases.insert((until, key.name));
+        self.all.insert(key.name, Call { body: key.body, attempt, until, answer: None });
     }
 
     /// Removes what has expired.
@@ -100,10 +109,9 @@ impl Calls {
         (self.done.len(), self.bytes, self.evicted)
     }
 
-    fn end_lease(&mut self, name: &Name) {
-        if let Some(call) = self.all.remove(name) {
-            self.leases.remove(&(call.until, *name));
-        }
+    /// Forgets a call that runs. Returns false if it does not.
+    fn end_lease(&mut self, name: &Name) -> bool {
+        self.all.remove(name).is_some_and(|call| self.leases.remove(&(call.until, *name)))
     }
 
     /// Deletes the oldest answer. Returns false if there is none.
@@ -134,13 +142,13 @@ mod tests {
     fn carry_out(calls: &mut Calls, name: u8, size: usize, now: Tick) {
         let attempt = Attempt::new(LEASE);
         assert_eq!(calls.begin(&key(name), attempt, now), Ok(CallState::First), "{name}");
-        calls.finish(&key(name), attempt, vec![b'x'; size].into(), now);
+        assert!(calls.end(&key(name), attempt, CallEnd::Answer(vec![b'x'; size].into()), now));
     }
 
     fn state(calls: &mut Calls, name: u8, now: Tick) -> CallState {
         let attempt = Attempt::new(LEASE);
         let state = calls.begin(&key(name), attempt, now).expect("room");
-        calls.release(&key(name), attempt);
+        calls.end(&key(name), attempt, CallEnd::Release, now);
         state
     }
 
@@ -167,7 +175,7 @@ mod tests {
         });
         assert_eq!(calls.stats(), (0, 0, 1), "the answer made room");
         assert!(matches!(calls.begin(&key(4), Attempt::new(LEASE), Tick(9999)), Err(BrokerError::LimitExceeded(_))));
-        calls.release(&key(2), attempts[0]);
+        assert!(calls.end(&key(2), attempts[0], CallEnd::Release, Tick(9999)));
         assert_eq!(state(&mut calls, 4, Tick(9999)), CallState::First);
         assert_eq!(state(&mut calls, 3, Tick(9999)), CallState::Running);
         assert_eq!(state(&mut calls, 3, Tick(10_000)), CallState::First, "its lease has ended");

@@ -7,10 +7,9 @@ use super::{
     store::{Now, Store},
 };
 use crate::broker::{
-    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, Mailbox, NewPublication, NewPublications,
+    Announcement, Attempt, BrokerError, BrokerStats, CallEnd, CallKey, CallState, ChannelSummary, Mailbox, NewPublication, NewPublications,
     Published, Readiness, UserSubscription, glob::Glob,
 };
-use bytes::Bytes;
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, Tick, UserId, WorkerId,
 };
@@ -142,16 +141,9 @@ impl MemoryBroker {
         self.store.calls().begin(key, attempt, self.now().tick)
     }
 
-    /// See [`crate::broker::Broker::finish_call`].
-    pub async fn finish_call(&self, key: &CallKey, attempt: Attempt, answer: Bytes) -> Result<(), BrokerError> {
-        self.store.calls().finish(key, attempt, answer, self.now().tick);
-        Ok(())
-    }
-
-    /// See [`crate::broker::Broker::release_call`].
-    pub async fn release_call(&self, key: &CallKey, attempt: Attempt) -> Result<(), BrokerError> {
-        self.store.calls().release(key, attempt);
-        Ok(())
+    /// See [`crate::broker::Broker::end_call`].
+    pub async fn end_call(&self, key: &CallKey, attempt: Attempt, end: CallEnd) -> Result<bool, BrokerError> {
+        Ok(self.store.calls().end(key, attempt, end, self.now().tick))
     }
 
     /// Always ready.

@@ -10,10 +10,9 @@ use super::{
     subscriptions::subscriptions::Subscriptions,
 };
 use crate::broker::{
-    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, NewPublication, NewPublications, Published,
+    Announcement, Attempt, BrokerError, BrokerStats, CallEnd, CallKey, CallState, ChannelSummary, NewPublication, NewPublications, Published,
     Readiness, RedisStats, UserSubscription,
 };
-use bytes::Bytes;
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId, lock,
 };
@@ -147,14 +146,14 @@ impl RedisBroker {
         self.call_store.begin(key, attempt).await
     }
 
-    /// See [`crate::broker::Broker::finish_call`].
-    pub async fn finish_call(&self, key: &CallKey, attempt: Attempt, answer: Bytes) -> Result<(), BrokerError> {
-        self.call_store.finish(key, attempt, &answer).await
+    /// See [`crate::broker::Broker::end_call`].
+    pub async fn end_call(&self, key: &CallKey, attempt: Attempt, end: CallEnd) -> Result<bool, BrokerError> {
+        self.call_store.end(key, attempt, &end).await
     }
 
-    /// See [`crate::broker::Broker::release_call`].
-    pub async fn release_call(&self, key: &CallKey, attempt: Attempt) -> Result<(), BrokerError> {
-        self.call_store.release(key, attempt).await
+    /// See [`crate::broker::Broker::longest_command`].
+    pub fn longest_command(&self) -> Duration {
+        self.call_store.lane.deadline()
     }
 
     /// The nodes of the cluster.

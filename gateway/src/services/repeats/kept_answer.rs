@@ -1,38 +1,38 @@
 //! The answer to a call, as the broker keeps it.
 
-use crate::services::call_types::{CallError, CallResult, Reply};
+use crate::services::call_types::{CallError, CallResult};
 use bytes::Bytes;
-use gateway_core::model::{Data, ErrorCode, Meta, MetaChange, Refusal, Retry};
+use gateway_core::model::{Data, ErrorCode, Refusal, Retry};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use shared_proto::json::present;
 
 /// What an answer means for a repeat of its call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The call was carried out. A repeat gets this answer.
+    /// The service got the call and answered. A repeat gets this answer.
     Done(Bytes),
-    /// The call was carried out, but its answer is too large to be kept.
+    /// The same, but its answer is too large to be kept.
     DoneTooLarge(Bytes),
-    /// The call was not carried out, or its answer is worth nothing. A repeat is a first call again.
+    /// The call was not carried out. A repeat is a first call again.
     Ended,
     /// The call may still run.
     MayRun,
 }
 
-/// JSON, like frames of a link.
+/// JSON, like frames of a link. It has no `meta`: a repeat changes nothing of its connection.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kept {
     Reply {
         data: Box<RawValue>,
-        /// Absent: the reply changes nothing. `null`: it removes what was there.
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-        meta: Option<Box<RawValue>>,
     },
     Error {
         code: u32,
         message: String,
+    },
+    /// The service got the call, and its answer was invalid.
+    BadReply {
+        detail: String,
     },
     TooLarge,
 }
@@ -41,8 +41,9 @@ impl Outcome {
     /// `size`: the largest answer that is kept, in bytes.
     pub(super) fn of(answer: &CallResult, size: usize) -> Self {
         let kept = match answer {
-            Ok(reply) => Kept::Reply { data: reply.data.raw().to_owned(), meta: raw_meta(&reply.meta) },
+            Ok(reply) => Kept::Reply { data: reply.data.raw().to_owned() },
             Err(CallError::Service { code, message, temporary: false }) => Kept::Error { code: *code, message: message.clone() },
+            Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::BadReply => Kept::BadReply { detail: refusal.detail.clone() },
             Err(CallError::Refused(refusal)) if refusal.code.row().retry == Retry::SameKeyOnly => return Self::MayRun,
             Err(CallError::Service { temporary: true, .. } | CallError::Refused(_)) => return Self::Ended,
         };
@@ -61,28 +62,14 @@ pub(super) fn read(kept: &[u8]) -> CallResult {
         );
     };
     match kept {
-        Kept::Reply { data, meta } => {
-            let bad = |error: String| CallError::bad_reply(format!("The kept reply {error}."));
-            let data = Data::parse(&data).map_err(|error| bad(error.to_string()))?;
-            Ok(Reply { data, meta: meta_change(meta.as_deref()).map_err(bad)? })
-        }
+        Kept::Reply { data } => match Data::parse(&data) {
+            Ok(data) => Ok(data.into()),
+            Err(error) => Err(CallError::bad_reply(format!("The kept reply {error}."))),
+        },
+        Kept::BadReply { detail } => Err(CallError::bad_reply(detail)),
         Kept::Error { code, message } => Err(CallError::Service { code, message, temporary: false }),
         Kept::TooLarge => Err(Refusal::from(ErrorCode::AnswerTooLarge).into()),
     }
-}
-
-fn raw_meta(meta: &MetaChange) -> Option<Box<RawValue>> {
-    match meta {
-        MetaChange::Keep => None,
-        MetaChange::Set(None) => Some(RawValue::NULL.to_owned()),
-        MetaChange::Set(Some(meta)) => Some(meta.raw().to_owned()),
-    }
-}
-
-fn meta_change(raw: Option<&RawValue>) -> Result<MetaChange, String> {
-    let Some(raw) = raw else { return Ok(MetaChange::Keep) };
-    let data = Data::parse(raw).map_err(|error| error.to_string())?;
-    Meta::check(data).map(MetaChange::Set).map_err(|error| error.to_string())
 }
 
 fn encode(kept: &Kept) -> Bytes {
@@ -93,6 +80,8 @@ fn encode(kept: &Kept) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::call_types::Reply;
+    use gateway_core::model::MetaChange;
 
     fn service_error(message: &str, temporary: bool) -> CallResult {
         Err(CallError::Service { code: 601, message: message.into(), temporary })
@@ -102,13 +91,20 @@ mod tests {
     fn what_a_service_answered_is_kept_and_read_back() {
         let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
         let deep = Data::parse(serde_json::from_str::<&RawValue>(&deep).expect("JSON")).expect("the deepest allowed");
-        let meta = |meta| Ok(Reply { data: Data::null(), meta: MetaChange::Set(meta) });
-        let some = Meta::check(Data::parse(serde_json::from_str::<&RawValue>("[1]").expect("JSON")).expect("flat")).expect("short");
-        for answer in [Ok(Data::null().into()), Ok(deep.into()), meta(None), meta(some), service_error("sold \"out\"\n", false)] {
+        let bad = Err(CallError::bad_reply("The reply is \"bad\"."));
+        for answer in [Ok(Data::null().into()), Ok(deep.into()), bad, service_error("sold \"out\"\n", false)] {
             let Outcome::Done(kept) = Outcome::of(&answer, 1024) else { panic!("{answer:?}") };
             assert_eq!(read(&kept), answer);
         }
         assert!(matches!(read(b"{\"later\":1}"), Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::Internal));
+    }
+
+    #[test]
+    fn a_repeat_changes_nothing_of_its_connection() {
+        let answer = Ok(Reply { data: Data::null(), meta: MetaChange::Set(None) });
+        let Outcome::Done(kept) = Outcome::of(&answer, 1024) else { panic!("{answer:?}") };
+        assert_eq!(read(&kept), Ok(Data::null().into()));
+        assert_eq!(read(br#"{"reply":{"data":null,"meta":[1]}}"#), Ok(Data::null().into()), "of an earlier version");
     }
 
     #[test]
@@ -124,13 +120,12 @@ mod tests {
 
     #[test]
     fn only_what_may_have_been_carried_out_stays_open() {
-        use ErrorCode::{BadReply, Internal, Overloaded, ServiceUnavailable, Timeout, TooManyRequests};
+        use ErrorCode::{Internal, Overloaded, ServiceUnavailable, Timeout, TooManyRequests};
         for (code, outcome) in [
             (Timeout, Outcome::MayRun),
             (ServiceUnavailable, Outcome::Ended),
             (Overloaded, Outcome::Ended),
             (TooManyRequests, Outcome::Ended),
-            (BadReply, Outcome::Ended),
             (Internal, Outcome::Ended),
         ] {
             assert_eq!(Outcome::of(&Err(Refusal::from(code).into()), 1024), outcome, "{code}");

@@ -5,7 +5,7 @@ use gateway_core::model::{ConnectionId, ErrorCode, Refusal, UserId};
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Limits of the calls of one route, at this node.
@@ -24,8 +24,8 @@ struct Counts {
 }
 
 /// The right to one call. Its drop ends the call.
-pub(crate) struct CallPermit<'a> {
-    limits: &'a CallLimits,
+pub(crate) struct CallPermit {
+    limits: Arc<CallLimits>,
     connection: ConnectionId,
     user: Option<UserId>,
 }
@@ -38,7 +38,7 @@ impl CallLimits {
     }
 
     /// Counts a call, unless a limit is reached.
-    pub(crate) fn enter(&self, caller: &Caller) -> Result<CallPermit<'_>, Refusal> {
+    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Result<CallPermit, Refusal> {
         let user = Some(&caller.user).filter(|user| !user.is_anonymous());
         let mut counts = self.counts();
         if counts.total >= self.total {
@@ -56,7 +56,7 @@ impl CallLimits {
         if let Some(user) = user {
             *counts.users.entry(user.clone()).or_default() += 1;
         }
-        Ok(CallPermit { limits: self, connection: caller.connection, user: user.cloned() })
+        Ok(CallPermit { limits: Arc::clone(self), connection: caller.connection, user: user.cloned() })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -82,7 +82,7 @@ fn leave<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
-impl Drop for CallPermit<'_> {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         let mut counts = self.limits.counts();
         counts.total -= 1;
@@ -97,11 +97,11 @@ impl Drop for CallPermit<'_> {
 mod tests {
     use super::*;
 
-    fn limits(total: usize, in_flight_per_connection: usize, in_flight_per_user: usize) -> CallLimits {
-        CallLimits::new(&Route { in_flight_per_connection, in_flight_per_user, ..Route::default() }, total)
+    fn limits(total: usize, in_flight_per_connection: usize, in_flight_per_user: usize) -> Arc<CallLimits> {
+        CallLimits::new(&Route { in_flight_per_connection, in_flight_per_user, ..Route::default() }, total).into()
     }
 
-    fn refusal(limits: &CallLimits, caller: &Caller) -> (ErrorCode, String) {
+    fn refusal(limits: &Arc<CallLimits>, caller: &Caller) -> (ErrorCode, String) {
         let refusal = limits.enter(caller).err().expect("refused");
         (refusal.code, refusal.detail)
     }

@@ -1,12 +1,12 @@
 //! The routes of one service.
 
 use super::{call_limits::CallLimits, route::Route};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// A route and the calls on it.
 pub(crate) struct ActiveRoute {
     pub(crate) route: Route,
-    pub(crate) limits: CallLimits,
+    pub(crate) limits: Arc<CallLimits>,
 }
 
 /// The routes of one service. A method with a route of its own counts its calls alone.
@@ -17,9 +17,9 @@ pub(crate) struct RouteTable {
 
 impl RouteTable {
     pub(crate) fn new(default: Route, methods: impl IntoIterator<Item = (Box<str>, Route)>) -> Self {
-        let of_method = |route: Route| ActiveRoute { limits: CallLimits::new(&route, route.max_in_flight), route };
+        let of_method = |route: Route| ActiveRoute { limits: CallLimits::new(&route, route.max_in_flight).into(), route };
         // The instances or targets of the service have its limit of all calls.
-        let default = ActiveRoute { limits: CallLimits::new(&default, usize::MAX), route: default };
+        let default = ActiveRoute { limits: CallLimits::new(&default, usize::MAX).into(), route: default };
         Self { default, methods: methods.into_iter().map(|(name, route)| (name, of_method(route))).collect() }
     }
 

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the names of tests say it")]
 
 use super::BrokerFixture;
-use crate::broker::{Attempt, CallKey, CallState};
+use crate::broker::{Attempt, CallEnd, CallKey, CallState};
 use std::{sync::Arc, time::Duration};
 
 /// Longer than any of these tests.
@@ -24,8 +24,13 @@ impl BrokerFixture {
         self.begin(key).await.0
     }
 
-    async fn finish(&self, key: &CallKey, attempt: Attempt, answer: &'static [u8]) {
-        self.broker.finish_call(key, attempt, answer.into()).await.expect("kept");
+    async fn end(&self, key: &CallKey, attempt: Attempt, end: CallEnd) -> bool {
+        self.broker.end_call(key, attempt, end).await.expect("ended")
+    }
+
+    /// Returns false if another attempt has taken over.
+    async fn finish(&self, key: &CallKey, attempt: Attempt, answer: &'static [u8]) -> bool {
+        self.end(key, attempt, CallEnd::Answer(answer.into())).await
     }
 }
 
@@ -35,12 +40,13 @@ pub async fn a_call_is_first_then_running_then_done(fixture: &BrokerFixture) {
     assert_eq!((first, fixture.state(&key).await), (CallState::First, CallState::Running));
     // Not UTF-8, with line breaks and zeros: the broker does not read an answer.
     let answer = b"\xff\0 \n\r\n{}";
-    fixture.finish(&key, attempt, answer).await;
+    assert!(fixture.finish(&key, attempt, answer).await);
     for _ in 0..2 {
         assert_eq!(fixture.state(&key).await, CallState::Done(answer.as_slice().into()));
     }
-    fixture.finish(&key, attempt, b"a second answer").await;
-    fixture.broker.release_call(&key, attempt).await.expect("does nothing");
+    for end in [CallEnd::Answer(b"a second answer".as_slice().into()), CallEnd::Release, CallEnd::Unknown(LEASE)] {
+        assert!(fixture.end(&key, attempt, end).await, "no other attempt has taken over");
+    }
     assert_eq!(fixture.state(&key).await, CallState::Done(answer.as_slice().into()), "the first answer stays");
 }
 
@@ -48,7 +54,7 @@ pub async fn a_call_with_other_data_is_another_call(fixture: &BrokerFixture) {
     let (key, other) = (call_key("body", 1), call_key("body", 2));
     let (_, attempt) = fixture.begin(&key).await;
     assert_eq!(fixture.state(&other).await, CallState::OtherBody);
-    fixture.finish(&key, attempt, b"1").await;
+    assert!(fixture.finish(&key, attempt, b"1").await);
     assert_eq!(fixture.state(&other).await, CallState::OtherBody);
     assert_eq!(fixture.state(&key).await, CallState::Done(b"1".as_slice().into()), "it changed nothing");
     assert_eq!(fixture.state(&call_key("body2", 2)).await, CallState::First);
@@ -57,14 +63,25 @@ pub async fn a_call_with_other_data_is_another_call(fixture: &BrokerFixture) {
 pub async fn a_call_that_was_released_begins_again(fixture: &BrokerFixture) {
     let key = call_key("released", 1);
     let (_, one) = fixture.begin(&key).await;
-    fixture.broker.release_call(&key, one).await.expect("released");
+    assert!(fixture.end(&key, one, CallEnd::Release).await);
     let (state, two) = fixture.begin(&key).await;
     assert_eq!(state, CallState::First);
-    fixture.broker.release_call(&key, one).await.expect("does nothing");
-    fixture.finish(&key, one, b"of the first").await;
+    for end in [CallEnd::Release, CallEnd::Answer(b"of the first".as_slice().into()), CallEnd::Unknown(Duration::from_millis(1))] {
+        assert!(!fixture.end(&key, one, end).await, "another attempt has taken over");
+    }
+    (fixture.pass)(Duration::from_millis(20)).await;
     assert_eq!(fixture.state(&key).await, CallState::Running, "an attempt ends only itself");
-    fixture.finish(&key, two, b"of the second").await;
+    assert!(fixture.finish(&key, two, b"of the second").await);
     assert_eq!(fixture.state(&key).await, CallState::Done(b"of the second".as_slice().into()));
+}
+
+pub async fn a_call_with_an_unknown_end_begins_again_after_a_grace(fixture: &BrokerFixture) {
+    let key = call_key("unknown", 1);
+    let (_, lost) = fixture.begin(&key).await;
+    assert!(fixture.end(&key, lost, CallEnd::Unknown(Duration::from_millis(200))).await);
+    assert_eq!(fixture.state(&key).await, CallState::Running);
+    (fixture.pass)(Duration::from_millis(400)).await;
+    assert_eq!(fixture.state(&key).await, CallState::First, "its lease would be much longer");
 }
 
 pub async fn a_call_begins_again_when_its_lease_has_ended(fixture: &BrokerFixture) {
@@ -78,14 +95,14 @@ pub async fn a_call_begins_again_when_its_lease_has_ended(fixture: &BrokerFixtur
     let slow = Attempt::new(Duration::from_millis(200));
     assert_eq!(fixture.broker.begin_call(&late, slow).await, Ok(CallState::First));
     (fixture.pass)(Duration::from_millis(400)).await;
-    fixture.finish(&late, slow, b"late").await;
+    assert!(fixture.finish(&late, slow, b"late").await);
     assert_eq!(fixture.state(&late).await, CallState::Done(b"late".as_slice().into()), "nobody else began it");
 }
 
 pub async fn an_answer_is_forgotten_in_time(fixture: &BrokerFixture) {
     let key = call_key("forgotten", 1);
     let (_, attempt) = fixture.begin(&key).await;
-    fixture.finish(&key, attempt, b"1").await;
+    assert!(fixture.finish(&key, attempt, b"1").await);
     (fixture.pass)(fixture.idempotency_ttl / 2).await;
     assert!(matches!(fixture.state(&key).await, CallState::Done(_)), "a repeat does not prolong it");
     (fixture.pass)(fixture.idempotency_ttl).await;

@@ -65,6 +65,7 @@ macro_rules! contract {
             a_call_is_first_then_running_then_done
             a_call_with_other_data_is_another_call
             a_call_that_was_released_begins_again
+            a_call_with_an_unknown_end_begins_again_after_a_grace
             a_call_begins_again_when_its_lease_has_ended
             an_answer_is_forgotten_in_time
             subscribed_means_that_everything_from_now_on_arrives

@@ -1,7 +1,7 @@
 //! Calls that may be repeated, and their answers.
 
 use crate::broker::{
-    Attempt, BrokerError, CallKey, CallState,
+    Attempt, BrokerError, CallEnd, CallKey, CallState,
     redis::{
         commands::{
             job::{Command, Resend, Target},
@@ -14,7 +14,6 @@ use crate::broker::{
         },
     },
 };
-use bytes::Bytes;
 use redis::{Cmd, Value};
 use std::{sync::Arc, time::Duration};
 
@@ -33,20 +32,18 @@ impl CallStore {
         state(self.run(cmd).await?).ok_or_else(unexpected_answer)
     }
 
-    pub(crate) async fn finish(&self, key: &CallKey, attempt: Attempt, answer: &Bytes) -> Result<(), BrokerError> {
-        let mut cmd = self.end(key, attempt);
-        cmd.arg(&answer[..]);
-        self.run(cmd).await.map(drop)
-    }
-
-    pub(crate) async fn release(&self, key: &CallKey, attempt: Attempt) -> Result<(), BrokerError> {
-        self.run(self.end(key, attempt)).await.map(drop)
-    }
-
-    fn end(&self, key: &CallKey, attempt: Attempt) -> Cmd {
+    pub(crate) async fn end(&self, key: &CallKey, attempt: Attempt, end: &CallEnd) -> Result<bool, BrokerError> {
         let mut cmd = call(&SCRIPTS.call_end, &[self.keys.call(&key.name)]);
-        cmd.arg(attempt.id()).arg(hex(&key.body)).arg(self.ttl.as_millis() as u64);
-        cmd
+        cmd.arg(attempt.id()).arg(hex(&key.body));
+        match end {
+            CallEnd::Answer(answer) => cmd.arg("answer").arg(self.ttl.as_millis() as u64).arg(&answer[..]),
+            CallEnd::Release => cmd.arg("release"),
+            CallEnd::Unknown(grace) => cmd.arg("unknown").arg(grace.as_millis().max(1) as u64),
+        };
+        match self.run(cmd).await? {
+            Value::Int(ended) => Ok(ended == 1),
+            _ => Err(unexpected_answer()),
+        }
     }
 
     /// It does no harm to run any of these commands twice: the scripts recognise the attempt.

@@ -40,6 +40,11 @@ pub(crate) fn lane(limits: LaneLimits, masters: Arc<Masters>, health: Arc<Health
 }
 
 impl Lane {
+    /// Longest time for a command, from its arrival to its answer.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Executes a command, and returns its answer.
     pub(crate) async fn run(&self, command: Command) -> Result<Value, BrokerError> {
         self.hand_over(command).await?.await

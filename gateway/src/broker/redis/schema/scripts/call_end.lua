@@ -1,13 +1,18 @@
--- Keeps the answer to a call, or forgets the call. Does neither if another attempt has taken over, or if the call has an answer.
+-- Ends an attempt to carry a call out, unless another attempt has taken over. An answer that is kept stays.
 --
 -- KEYS call
--- ARGV 1 attempt, 2 digest of the call's data, 3 lifetime of the answer (ms), 4 the answer; without it the call is forgotten
--- Returns 1, or 0 if nothing was done.
+-- ARGV 1 attempt, 2 digest of the call's data, 3 how it ends, 4 a lifetime (ms), 5 the answer
+--   answer: keeps the answer for the lifetime. release: forgets the call. unknown: the attempt counts as running for the lifetime
+-- Returns 1, or 0 if another attempt has taken over.
 local attempt, answer = unpack(redis.call('HMGET', KEYS[1], 'attempt', 'answer'))
-if answer or attempt and attempt ~= ARGV[1] then return 0 end
-if ARGV[4] then
-    redis.call('HSET', KEYS[1], 'body', ARGV[2], 'attempt', ARGV[1], 'answer', ARGV[4])
-    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if attempt and attempt ~= ARGV[1] then return 0 end
+-- The gateway repeats a command whose answer was lost.
+if answer then return 1 end
+if ARGV[3] == 'answer' then
+    redis.call('HSET', KEYS[1], 'body', ARGV[2], 'attempt', ARGV[1], 'answer', ARGV[5])
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+elseif ARGV[3] == 'unknown' then
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
 else
     redis.call('DEL', KEYS[1])
 end

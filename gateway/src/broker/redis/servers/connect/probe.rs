@@ -85,7 +85,7 @@ impl Probe {
         let mut call_begin = call(&SCRIPTS.call_begin, &[key("call")]);
         call_begin.arg("probe").arg("probe").arg(LIFETIME_MS);
         let mut call_end = call(&SCRIPTS.call_end, &[key("call")]);
-        call_end.arg("probe").arg("probe").arg(LIFETIME_MS).arg("probe");
+        call_end.arg("probe").arg("probe").arg("answer").arg(LIFETIME_MS).arg("probe");
         // The scripts publish only if the keys of an earlier check do not exist.
         let mut delete = cmd("DEL");
         delete.arg(["meta", "stream", "producers", "idempotency", "ephemeral", "call"].map(key).as_slice());
