@@ -10,8 +10,8 @@ use super::{
     subscriptions::subscriptions::Subscriptions,
 };
 use crate::broker::{
-    Announcement, Attempt, BrokerError, BrokerStats, CallEnd, CallKey, CallState, ChannelSummary, NewPublication, NewPublications, Published,
-    Readiness, RedisStats, UserSubscription,
+    Announcement, Attempt, BrokerError, BrokerStats, CallEnd, CallKey, CallState, ChannelSummary, NewPublication, NewPublications,
+    Published, Readiness, RedisStats, UserSubscription,
 };
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId, lock,

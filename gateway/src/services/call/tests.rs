@@ -1,7 +1,10 @@
 use super::*;
 use crate::services::{
     BreakerLimits, BreakerState, ForwardedParts, LinkLimits, RequestKeeper, Route, ServiceConfig,
-    instances::instance::{CallId, LinkId, NewLink, Outgoing},
+    instances::{
+        instance::{CallId, LinkId, NewLink, Outgoing},
+        pool::{Pool, PoolLimits},
+    },
     lifecycle::Interests,
 };
 use crate::settings::{Callers, OrderedBy, Settings};
@@ -349,6 +352,17 @@ async fn a_lost_link_fails_sent_calls_as_unknown_and_unsent_calls_as_unavailable
     services.service("bot").expect("known").pool().leave(bot.link, &[2].into(), services.now());
     assert_eq!(refused(&sent.await.expect("no panic")), ErrorCode::Timeout);
     assert_eq!(refused(&unsent.await.expect("no panic")), ErrorCode::ServiceUnavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sent_call_whose_answer_the_gateway_lost_may_have_been_carried_out() {
+    let services = services(ServiceConfig::default());
+    let mut bot = Instance::join(&services, "i1", 8);
+    let call = spawn(&services, "1", &caller());
+    bot.call().await;
+    let limits = PoolLimits { instances: 1, in_flight: 1, breaker: BreakerLimits::default() };
+    *services.service("bot").expect("known").pool() = Pool::new("bot".into(), limits);
+    assert_eq!(refused(&call.await.expect("no panic")), ErrorCode::Timeout);
 }
 
 #[tokio::test(start_paused = true)]

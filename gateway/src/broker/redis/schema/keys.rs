@@ -17,7 +17,7 @@
 //! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for each name: a list or the sweep finds the channel inactive |
 //! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one is deleted or has expired |
 //! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason | `tokens.revocation_ttl` after the revocation |
-//! | `P:call:{H}` | hash | a call with a key, by the digest `H` of caller, service, method and key: digest of its data, its attempt, and its answer when it is done | `idempotency.ttl` after the answer; without one, when the lease of the attempt ends |
+//! | `P:call:{H}` | hash | a call with a key, by the digest `H` of caller, service, method and key: digest of its data, its attempt, and its answer when it is done | `idempotency.ttl` after the answer; without one, when the lease or the grace of the attempt ends |
 //! | `P:assignment` | string | the role of this server among several servers | `cluster.lease` after a node last renewed it |
 //! | `P:{nodes}` | hash | the record of each node, by name and generation | the node leaves, or the cleanup after its death has ended |
 //! | `P:{nodes}:lease:N G` | string | exists while generation `G` of node `N` is alive | `cluster.lease` after its last renewal |

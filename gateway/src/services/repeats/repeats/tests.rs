@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     broker::{Mailbox, MemoryBroker, MemoryLimits},
     services::call_types::CallError,
+    testing::{fixtures::HOUR, redis_outage::silent_broker},
 };
 use gateway_core::model::Data;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 const KEY: CallKey = CallKey { name: [1; 32], body: [1; 32] };
 const TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A service that counts its calls, and answers each when the test says so.
 #[derive(Clone)]
@@ -22,8 +24,11 @@ struct Service {
 
 impl Service {
     fn new() -> Self {
-        let broker = Broker::Memory(MemoryBroker::new(vec![Arc::new(Mailbox::new(64, 1 << 20))], MemoryLimits::default()));
-        let node_end = NodeEnd { closing: CancellationToken::new(), close_timeout: Duration::from_secs(1), tasks: TaskTracker::new() };
+        Self::with(Broker::Memory(MemoryBroker::new(vec![Arc::new(Mailbox::new(64, 1 << 20))], MemoryLimits::default())))
+    }
+
+    fn with(broker: Broker) -> Self {
+        let node_end = NodeEnd { closing: CancellationToken::new(), close_timeout: CLOSE_TIMEOUT, tasks: TaskTracker::new() };
         Self {
             repeats: Repeats::new(Arc::new(broker), 1024, Arc::default(), node_end),
             calls: Arc::default(),
@@ -52,6 +57,21 @@ impl Service {
             };
             repeats.answer(key, deadline, |caller_left| Ok(carry_out.clone()(caller_left))).await
         })
+    }
+
+    /// An attempt, and where its caller waits.
+    fn attempt(&self) -> (RunningAttempt, oneshot::Receiver<Found>) {
+        let (send, found) = oneshot::channel();
+        (RunningAttempt::new(&self.repeats, KEY, Instant::now() + TIMEOUT, send), found)
+    }
+
+    /// Stops the node, and returns how long it waits for the calls.
+    async fn stop(&self) -> Duration {
+        let (node_end, start) = (&self.repeats.node_end, Instant::now());
+        node_end.closing.cancel();
+        node_end.tasks.close();
+        node_end.tasks.wait().await;
+        start.elapsed()
     }
 
     fn answer_one(&self) {
@@ -195,11 +215,91 @@ async fn a_node_that_stops_does_not_wait_for_the_calls_of_others() {
     let service = Service::new();
     let call = service.call(KEY, reply("first"));
     settle().await;
-    let tasks = &service.repeats.node_end.tasks;
-    service.repeats.node_end.closing.cancel();
-    tasks.close();
-    let start = Instant::now();
-    tasks.wait().await;
-    assert_eq!(start.elapsed(), Duration::from_secs(1));
+    assert_eq!(service.stop().await, CLOSE_TIMEOUT);
     assert_eq!(refused(&call.await.expect("no panic")), ErrorCode::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stops_does_not_wait_for_the_store() {
+    let service = Service::with(silent_broker());
+    let begins = service.call(KEY, reply("never sent"));
+    let (attempt, _caller) = service.attempt();
+    service.repeats.node_end.tasks.spawn(attempt.carry_out(std::future::ready(reply("not kept"))));
+    let (attempt, _caller) = service.attempt();
+    service.repeats.node_end.tasks.spawn(attempt.give_up(BrokerError::OutcomeUnknown, std::future::ready(reply("never sent"))));
+    settle().await;
+    assert_eq!(service.stop().await, CLOSE_TIMEOUT);
+    assert_eq!(refused(&begins.await.expect("no panic")), ErrorCode::ServiceUnavailable);
+    assert_eq!((service.calls(), service.counts([Count::AnswerNotKept, Count::AnswerKept])), (0, [1, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_not_sent_if_the_store_does_not_answer_in_time() {
+    let service = Service::with(silent_broker());
+    let start = Instant::now();
+    let answer = service.call(KEY, reply("never sent")).await.expect("no panic");
+    assert_eq!((refused(&answer), start.elapsed(), service.calls()), (ErrorCode::ServiceUnavailable, TIMEOUT, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_may_have_begun_frees_its_key() {
+    let service = Service::new();
+    let (attempt, caller) = service.attempt();
+    let begun = service.repeats.broker.begin_call(&KEY, attempt.attempt).await;
+    assert_eq!(begun, Ok(CallState::First), "its answer is lost");
+    attempt.give_up(BrokerError::OutcomeUnknown, std::future::ready(reply("never sent"))).await;
+    assert!(matches!(caller.await, Ok(Found::Answer(answer)) if refused(&answer) == ErrorCode::ServiceUnavailable));
+    service.answer_one();
+    let start = Instant::now();
+    assert_eq!(service.call(KEY, reply("second")).await.expect("no panic"), reply("second"));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_holds_its_key_until_its_answer_can_be_kept() {
+    let service = Service::with(silent_broker());
+    let longest = service.repeats.broker.longest_command();
+    assert_eq!(longest, HOUR);
+    let (attempt, _caller) = service.attempt();
+    assert_eq!(attempt.attempt.lease, TIMEOUT + longest + LEASE_MARGIN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_early_timeout_a_repeat_waits_for_the_grace_only() {
+    let service = Service::new();
+    let lost = || Err(Refusal::from(ErrorCode::Timeout).into());
+    service.answer_one();
+    assert_eq!(service.call(KEY, lost()).await.expect("no panic"), lost(), "the instance crashed at once");
+    let start = Instant::now();
+    service.answer_one();
+    assert_eq!(service.call(KEY, reply("second")).await.expect("no panic"), reply("second"));
+    let waited = start.elapsed();
+    assert!(waited >= GRACE && waited <= GRACE + PAUSES.1, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_an_invalid_answer_is_not_sent_again() {
+    let service = Service::new();
+    service.answer_one();
+    let bad = Err(CallError::bad_reply("The reply is not JSON."));
+    assert_eq!(service.call(KEY, bad.clone()).await.expect("no panic"), bad);
+    assert_eq!(service.call(KEY, reply("second")).await.expect("no panic"), bad);
+    assert_eq!(service.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_task_died_may_have_been_carried_out() {
+    let service = Service::new();
+    let answer = service.repeats.answer(KEY, Instant::now() + TIMEOUT, |_| Ok(async { panic!("on purpose") })).await;
+    assert_eq!(refused(&answer), ErrorCode::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_after_another_attempt_took_over_is_not_counted_as_kept() {
+    let service = Service::new();
+    let (slow, _) = service.attempt();
+    let _second = service.call(KEY, reply("second"));
+    settle().await;
+    slow.carry_out(std::future::ready(reply("first"))).await;
+    assert_eq!(service.counts([Count::AnswerSuperseded, Count::AnswerKept]), [1, 0]);
 }
