@@ -6,10 +6,10 @@ use super::{
     carrier::Started,
     counters::Count,
     instances::instance::AbandonReason,
-    method,
     order_queues::Admission,
     repeats::call_key::call_key,
     routes::{
+        method,
         route::{CallKeys, OrderKey},
         route_table::ActiveRoute,
     },

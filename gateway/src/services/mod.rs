@@ -6,7 +6,7 @@
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`carrier`]: how a service is reached
 //! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
-//! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
+//! - [`call`]: one call; [`call_types`]: its types; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`repeats`]: calls with a key, of which a repeat gets the first answer
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
@@ -22,7 +22,6 @@ mod dead_node_events;
 mod instances;
 mod lifecycle;
 pub mod link;
-mod method;
 mod order_queues;
 mod repeats;
 mod routes;

@@ -6,7 +6,7 @@ use gateway_core::model::{ErrorCode, Refusal, ServiceName};
 const MAX: usize = 255;
 
 /// Splits a method into the service and the method's name within the service.
-pub(super) fn parse(method: &str) -> Result<(ServiceName, &str), Refusal> {
+pub(in crate::services) fn parse(method: &str) -> Result<(ServiceName, &str), Refusal> {
     let bad = |detail: &str| Refusal::new(ErrorCode::BadRequest, detail);
     if method.len() > MAX || !method.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(bad("The method must be 1 to 255 visible ASCII characters."));
