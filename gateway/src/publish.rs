@@ -22,6 +22,7 @@ mod tests;
 
 pub use all_or_none::DraftAll;
 pub use broadcast::Broadcast;
+pub(crate) use content::parse as parse_content;
 pub use identity::{CallerIdentity, CallerKey};
 
 /// Limits of a publication.
@@ -156,6 +157,12 @@ impl Publisher {
             Ok(answer) => Ok(answer.instrument(span).map_err(refusal)),
             Err(error) => Err(refusal(error)),
         }
+    }
+
+    /// Checks what a frontend wants to publish. [`Self::publish`] makes the same checks.
+    pub fn check_content(&self, channel: &ChannelName, content: &Content) -> Result<(), Refusal> {
+        self.check_size(content.size())?;
+        content::check(self.options(channel)?, content, &mut Tags::new())
     }
 
     /// Checks the size of data for frontends: its bytes in JSON, its longest form.

@@ -6,6 +6,7 @@ use actix_web::{
     web::{self, Redirect},
 };
 use shared_proto::{
+    guard,
     http::openapi::{DOCUMENT, add_common},
     rest::Problem,
 };
@@ -55,12 +56,23 @@ impl Modify for Common {
 
 /// The requests that the gateway sends to services.
 #[derive(OpenApi)]
-#[openapi(paths(service_request))]
+#[openapi(
+    paths(service_request),
+    components(schemas(
+        guard::ConnectQuestion,
+        guard::ConnectAnswer,
+        guard::SubscribeQuestion,
+        guard::SubscribeAnswer,
+        guard::PublishQuestion,
+        guard::PublishAnswer,
+    ))
+)]
 struct Requests;
 
 /// A call or an event for a service with `reach = "webhook"`, sent to one of its URLs.
 ///
-/// `docs/webhooks.md` describes the headers and all answers.
+/// `docs/webhooks.md` describes the headers and all answers. If the method is `guard.connect`, `guard.subscribe` or `guard.publish`, `data` is
+/// a `ConnectQuestion`, `SubscribeQuestion` or `PublishQuestion`, and the answer the `…Answer` of the same name; see `docs/guards.md`.
 #[utoipa::path(post, path = "service", request_body = shared_proto::webhook::Message, security(()),
     params(
         ("webhook-id" = String, Header, description = "The id of the message. It stays the same when the gateway sends the request again"),

@@ -103,8 +103,14 @@ impl Driver {
     /// Builds an event. `None` if no service subscribes to its kind.
     fn lifecycle_event(&self, kind: LifecycleKind, channel: Option<&ChannelName>) -> Option<Lifecycle> {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
-        let event =
-            || Lifecycle { kind, holder: node.holder(), user: info.user.clone(), connection: info.client, channel: channel.cloned() };
+        let event = || Lifecycle {
+            kind,
+            holder: node.holder(),
+            user: info.user.clone(),
+            connection: info.client,
+            meta: self.meta.clone(),
+            channel: channel.cloned(),
+        };
         node.services.wants(kind).then(event)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     broker::{BrokerStats, Mailbox, Reads, RedisStats},
     node::Node,
-    services,
+    services::{self, QuestionKind, QuestionResult},
     telemetry::{Metrics, SERIES, Series},
 };
 use gateway_core::channel::GapBufferBudget;
@@ -32,6 +32,7 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
             }
         });
     }
+    observe_guards(metrics, node);
     debug_assert!(services::Count::ALL.iter().all(|count| SERIES.iter().any(|row| row.name == count.metric())));
     observe_broker(metrics, node);
     let mailboxes = mailboxes.to_vec();
@@ -42,6 +43,31 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
         });
         for (cause, number) in [("full", full), ("channel_share", share), ("channel_dirty", dirty), ("control", control)] {
             report(&[cause], number);
+        }
+    });
+}
+
+fn observe_guards(metrics: &Metrics, node: &Arc<Node>) {
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::GuardQuestions, move |report| {
+        let Some(node) = weak.upgrade() else { return };
+        for kind in QuestionKind::ALL {
+            for result in QuestionResult::ALL {
+                report(&[kind.name(), result.name()], node.services.guard_counters().questions(kind, result));
+            }
+        }
+    });
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::GuardBypassed, move |report| {
+        let Some(node) = weak.upgrade() else { return };
+        for kind in [QuestionKind::Subscribe, QuestionKind::Publish] {
+            report(&[kind.name()], node.services.guard_counters().bypassed(kind));
+        }
+    });
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::GuardAnswersEvicted, move |report| {
+        if let Some(node) = weak.upgrade() {
+            report(&[], node.services.guard_answers_evicted());
         }
     });
 }

@@ -9,7 +9,7 @@ use crate::{
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{LinkLimits, ServiceConfig, Services},
+    services::{ConnectGuard, GuardConfig, LinkLimits, ServiceConfig, Services, TokenCheck},
     settings::{self, BrokerKind, NodeRole, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
@@ -62,6 +62,7 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
     };
     let all_services = Services::new(services(settings)?, links)
         .with_metrics(metrics.clone())
+        .with_guards(guards(settings))
         .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl)
         .with_kept_requests(settings.connection.header_bytes.bytes())
         .with_answers(broker.clone(), settings.idempotency.answer_size.bytes());
@@ -243,7 +244,6 @@ fn connection(settings: &Settings) -> ConnectionLimits {
         message_timeout: connection.message_timeout,
         write_timeout: connection.write_timeout,
         close_timeout: connection.close_timeout,
-        attach_timeout: settings.recovery.attach_timeout,
     }
 }
 
@@ -256,6 +256,19 @@ fn api(settings: &Settings) -> ApiLimits {
         history: settings.history.limit,
         channels: internal.page_entries,
         ..ApiLimits::default()
+    }
+}
+
+fn guards(settings: &Settings) -> GuardConfig {
+    let tokens = match settings.connect.tokens {
+        settings::TokenCheck::First => TokenCheck::First,
+        settings::TokenCheck::Never => TokenCheck::Never,
+    };
+    GuardConfig {
+        timeout: settings.guards.timeout,
+        max_in_flight: settings.guards.max_in_flight,
+        cache_entries: settings.guards.cache_entries,
+        connect: settings.connect.service.0.clone().map(|service| ConnectGuard { service, tokens }),
     }
 }
 

@@ -41,6 +41,7 @@ impl Services {
             holder: ended_with_node.holder.as_str().into(),
             user: user.clone(),
             connection: *connection,
+            meta: None,
             channel: None,
         };
         let done = ended_with_node.connections.iter().filter(|it| self.send_until_expired(&event(it), ended_with_node.waited));
@@ -204,6 +205,7 @@ mod tests {
             holder: "n1".into(),
             user: "alice".parse().expect("valid"),
             connection: ConnectionId::random(),
+            meta: None,
             channel: None,
         };
         services.send_lifecycle(&event(LifecycleKind::Connected));

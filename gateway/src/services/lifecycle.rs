@@ -1,6 +1,6 @@
 //! Lifecycle events: changes of connections, for the services that requested them.
 
-use gateway_core::model::{ChannelName, ConnectionId, UserId};
+use gateway_core::model::{ChannelName, ConnectionId, Meta, UserId};
 use serde_json::{json, value::to_raw_value};
 use shared_proto::link::Event;
 
@@ -73,6 +73,8 @@ pub struct Lifecycle {
     pub user: UserId,
     /// The connection. Its events keep their order.
     pub connection: ConnectionId,
+    /// What a service keeps with the connection.
+    pub meta: Option<Meta>,
     /// The channel, if the event is about one.
     pub channel: Option<ChannelName>,
 }
@@ -92,6 +94,7 @@ impl Lifecycle {
             data: to_raw_value(&data).unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),
             user: self.user.to_string(),
             connection: self.connection.to_string(),
+            meta: self.meta.as_ref().map(|meta| meta.raw().to_owned()),
             traceparent: None,
             request: None,
         }

@@ -9,6 +9,7 @@
 //! - [`call`]: one call; [`call_types`]: its types; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`repeats`]: calls with a key, of which a repeat gets the first answer
+//! - [`guards`]: services that are asked before a frontend may do something
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
 //! - [`counters`]: the counters of calls, events, publications and links
 
@@ -19,6 +20,7 @@ mod carrier;
 mod config;
 mod counters;
 mod dead_node_events;
+mod guards;
 mod instances;
 mod lifecycle;
 pub mod link;
@@ -29,10 +31,15 @@ mod service;
 mod services;
 mod webhook;
 
-pub use call_types::CallError;
+pub use call_types::{CallError, Reply};
 pub use caller::Caller;
 pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
+pub use guards::{
+    ConnectFacts, ConnectTerms, Decision,
+    config::{ConnectGuard, GuardConfig, TokenCheck},
+    counters::{QuestionKind, QuestionResult},
+};
 pub use instances::breaker::{BreakerLimits, BreakerState};
 pub use instances::{instance::InstanceSummary, latency::LatencySummary};
 pub use lifecycle::{Lifecycle, LifecycleKind};

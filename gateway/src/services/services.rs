@@ -4,6 +4,7 @@ use super::{
     carrier::Carrier,
     config::{LinkLimits, ServiceConfig},
     counters::{Count, Counters},
+    guards::{config::GuardConfig, guards::Guards},
     instances::{
         instance::{CreditUse, InstanceSummary, Offered},
         links::Links,
@@ -98,6 +99,7 @@ pub struct Services {
     pub(super) metrics: Option<Arc<Metrics>>,
     /// None only where no route has keys.
     pub(super) repeats: Option<Repeats>,
+    pub(super) guards: Guards,
     request_keeper: RequestKeeper,
 }
 
@@ -107,8 +109,10 @@ impl Services {
         let (counters, closing, open) = (Arc::new(Counters::default()), CancellationToken::new(), TaskTracker::new());
         let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };
         let service = |name: ServiceName, config| (name.clone(), Service::new(name, config, &counters, &node_end));
+        let by_name: BTreeMap<_, _> = services.into_iter().map(|(name, config)| service(name, config)).collect();
         Self {
-            by_name: services.into_iter().map(|(name, config)| service(name, config)).collect(),
+            guards: Guards::new(GuardConfig::default(), by_name.keys()),
+            by_name,
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
@@ -148,6 +152,12 @@ impl Services {
         let node_end = NodeEnd { closing: self.closing.clone(), close_timeout: self.links.close_timeout, tasks: self.open.clone() };
         let repeats = Repeats::new(broker, answer_size, Arc::clone(&self.counters), node_end);
         Self { repeats: Some(repeats), ..self }
+    }
+
+    /// Sets the limits of questions to guards, and the service that decides about connections.
+    #[must_use]
+    pub fn with_guards(self, config: GuardConfig) -> Self {
+        Self { guards: Guards::new(config, self.by_name.keys()), ..self }
     }
 
     /// Sets how long the gateway tries to send the `disconnected` event of a dead node's connection.

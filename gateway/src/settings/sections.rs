@@ -2,9 +2,11 @@
 
 use super::{
     reader::section,
-    types::choices::{AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, Unrecoverable},
+    types::choices::{
+        AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
+    },
     types::redis_url::RedisUrl,
-    types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, UrlList},
+    types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, ServiceRef, UrlList},
 };
 use secrecy::SecretString;
 use std::{net::SocketAddr, time::Duration};
@@ -322,6 +324,30 @@ section! {
         tags_filter: bool,
         /// See [`Unrecoverable`].
         unrecoverable: Unrecoverable,
+        /// The service that is asked before a frontend subscribes without a token.
+        subscribe_via: ServiceRef,
+        /// The service that is asked before a frontend publishes.
+        publish_via: ServiceRef,
+        /// What happens if that service is away.
+        when_away: WhenAway,
+    }
+
+    /// `[connect]`: who decides about connections.
+    Connect {
+        /// The service that is asked who a connection is.
+        service: ServiceRef,
+        /// Who checks the tokens.
+        tokens: TokenCheck,
+    }
+
+    /// `[guards]`: questions to the services that decide.
+    Guards {
+        /// Longest time for an answer.
+        timeout: Duration = millis(10)..=MINUTE,
+        /// Limit of questions to one service that wait or are in flight.
+        max_in_flight: usize = 1..=1_000_000,
+        /// Limit of remembered answers of each kind.
+        cache_entries: usize = 1..=10_000_000,
     }
 
     /// `[services.X]`: a backend that frontends may call.

@@ -85,6 +85,9 @@ series! {
     ServiceRepeats, "service_repeats", Counter, ["result"], "Repeats of calls with a key that were not sent, by result.";
     ServiceEvents, "service_events", Counter, ["result"], "Events for services, by result.";
     ServiceLifecycleEvents, "service_lifecycle_events", Counter, ["result"], "Lifecycle events for services, by result.";
+    GuardQuestions, "guard_questions", Counter, ["kind", "result"], "Questions to services that decide what frontends may do, by result.";
+    GuardBypassed, "guard_bypassed", Counter, ["kind"], "Commands that were carried out although their guard was away, because of `when_away`.";
+    GuardAnswersEvicted, "guard_answers_evicted", Counter, [], "Remembered answers of guards that were forgotten early because of the limit.";
     LinkPublishes, "link_publishes", Counter, ["result"], "Publications from links, by result.";
     Links, "links", Counter, ["result"], "Links that were opened, and links that ended, by cause.";
     BrokerChannels, "broker_channels", Gauge, [], "Channels with subscribers, publications or presence.";

@@ -60,9 +60,21 @@ fn the_document_describes_the_requests_to_services() {
         ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key", "idempotency_key"][..]),
         ("ServiceEvent", &["id", "kind", "data", "user", "connection"]),
     ] {
-        let members = [members, &["request"]].concat();
+        let members = [members, &["meta", "request"]].concat();
         let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap_or_else(|| panic!("no {schema}"));
         assert!(members.iter().all(|member| properties.contains_key(*member)) && properties.len() == members.len(), "{properties:?}");
+    }
+}
+
+#[test]
+fn the_document_describes_the_questions_to_guards() {
+    let document = serde_json::to_value(openapi::api()).expect("JSON");
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    for name in ["Connect", "Subscribe", "Publish"] {
+        assert!(schemas.contains_key(&format!("{name}Question")), "{name}");
+        let answer = &schemas[&format!("{name}Answer")];
+        assert_eq!(answer["additionalProperties"], false, "unknown members are refused: {answer}");
+        assert!(answer["properties"]["error"].to_string().contains("GuardError") && schemas.contains_key("GuardError"), "{answer}");
     }
 }
 

@@ -125,7 +125,7 @@ impl Pool {
     ) -> Result<(CallId, Arc<str>), Refusal> {
         let chosen = self.choose(choice, now)?;
         let overloaded = self.overloaded();
-        if self.instances.iter().map(|i| i.pending.len()).sum::<usize>() >= self.limits.in_flight {
+        if self.instances.iter().map(|i| i.pending.len()).sum::<usize>() >= choice.share_of(self.limits.in_flight) {
             return Err(overloaded);
         }
         let instance = &mut self.instances[chosen];
@@ -173,7 +173,7 @@ impl Pool {
         }
         let name = |&i: &usize| &*self.instances[i].name;
         let only = match choice {
-            Choice::LessBusy => None,
+            Choice::LessBusy | Choice::LeavingRoom => None,
             Choice::Same(same) => admitted.iter().copied().find(|i| name(i) == same),
             Choice::OfKey(key) => admitted.iter().copied().max_by_key(|i| rendezvous_score(name(i), key)),
         };
@@ -181,13 +181,14 @@ impl Pool {
         match only {
             Some(only) if self.instances[only].credit > 0 => Ok(only),
             Some(only) => Err(self.busy(only)),
-            None => self.less_busy(&admitted),
+            None => self.less_busy(&admitted, choice),
         }
     }
 
     /// The less busy of two random instances with credit.
-    fn less_busy(&self, admitted: &[usize]) -> Result<usize, Refusal> {
-        let able: SmallVec<[usize; 16]> = admitted.iter().copied().filter(|&i| self.instances[i].credit > 0).collect();
+    fn less_busy(&self, admitted: &[usize], choice: Choice<'_>) -> Result<usize, Refusal> {
+        let keep = |i: &usize| if choice == Choice::LeavingRoom { self.instances[*i].reserve } else { 0 };
+        let able: SmallVec<[usize; 16]> = admitted.iter().copied().filter(|i| self.instances[*i].credit > keep(i)).collect();
         if able.is_empty() {
             return Err(self.overloaded());
         }

@@ -108,7 +108,7 @@ fn caller() -> Caller {
     Caller::of("alice")
 }
 
-fn call(gateway: &Arc<Gateway>) -> JoinHandle<Result<Data, CallError>> {
+fn call(gateway: &Arc<Gateway>) -> JoinHandle<Result<crate::services::Reply, CallError>> {
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move { gateway.services.call("bot.say", Data::null(), &caller(), Duration::MAX).await })
 }
@@ -128,7 +128,7 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
         let frame = bot.frame().await;
         assert_eq!((&frame["call"]["method"], &frame["call"]["user"]), (&json!("say"), &json!("alice")));
         bot.send(&format!("{{\"reply\":{{\"id\":{},\"data\":{{\"a\": 1}}}}}}", frame["call"]["id"]));
-        assert_eq!(answered.await.expect("no panic").expect("a reply").get(), r#"{"a":1}"#);
+        assert_eq!(answered.await.expect("no panic").expect("a reply").data.get(), r#"{"a":1}"#);
 
         for (answer, expected) in [
             (
@@ -150,7 +150,8 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
         gateway.services.event("bot", Data::null(), &caller()).expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
         let connection = ConnectionId::random();
-        let event = |kind| Lifecycle { kind, holder: "n1".into(), user: "alice".parse().expect("valid"), connection, channel: None };
+        let event =
+            |kind| Lifecycle { kind, holder: "n1".into(), user: "alice".parse().expect("valid"), connection, meta: None, channel: None };
         gateway.services.send_lifecycle(&event(LifecycleKind::Disconnected));
         gateway.services.send_lifecycle(&event(LifecycleKind::Connected));
         let event_frame = bot.frame().await;
@@ -174,6 +175,10 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         let caller = Caller {
             user: "u".repeat(254).parse().expect("valid"),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+            meta: gateway_core::model::Meta::check(
+                Data::parse(&serde_json::value::to_raw_value(&"m".repeat(1022)).expect("JSON")).expect("flat"),
+            )
+            .expect("1 KiB"),
             ..caller()
         };
         let raw = serde_json::value::RawValue::from_string(data).expect("JSON");
@@ -184,7 +189,7 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         let _call = tokio::spawn(async move { calling.services.call(&method, data, &caller, Duration::MAX).await });
         for kind in ["event", "call"] {
             let Sent::Text(frame) = bot.next().await else { panic!("no frame") };
-            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::FRAME_OVERHEAD - 2000, "{} for {sent}", frame.len());
+            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::FRAME_OVERHEAD - 900, "{} for {sent}", frame.len());
         }
     });
 }

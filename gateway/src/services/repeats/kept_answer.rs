@@ -1,10 +1,11 @@
 //! The answer to a call, as the broker keeps it.
 
-use crate::services::call_types::{CallError, CallResult};
+use crate::services::call_types::{CallError, CallResult, Reply};
 use bytes::Bytes;
-use gateway_core::model::{Data, ErrorCode, Refusal, Retry};
+use gateway_core::model::{Data, ErrorCode, Meta, MetaChange, Refusal, Retry};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use shared_proto::json::present;
 
 /// What an answer means for a repeat of its call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,16 @@ pub(super) enum Outcome {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kept {
-    Reply(Box<RawValue>),
-    Error { code: u32, message: String },
+    Reply {
+        data: Box<RawValue>,
+        /// Absent: the reply changes nothing. `null`: it removes what was there.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        meta: Option<Box<RawValue>>,
+    },
+    Error {
+        code: u32,
+        message: String,
+    },
     TooLarge,
 }
 
@@ -32,7 +41,7 @@ impl Outcome {
     /// `size`: the largest answer that is kept, in bytes.
     pub(super) fn of(answer: &CallResult, size: usize) -> Self {
         let kept = match answer {
-            Ok(data) => Kept::Reply(data.raw().to_owned()),
+            Ok(reply) => Kept::Reply { data: reply.data.raw().to_owned(), meta: raw_meta(&reply.meta) },
             Err(CallError::Service { code, message, temporary: false }) => Kept::Error { code: *code, message: message.clone() },
             Err(CallError::Refused(refusal)) if refusal.code.row().retry == Retry::SameKeyOnly => return Self::MayRun,
             Err(CallError::Service { temporary: true, .. } | CallError::Refused(_)) => return Self::Ended,
@@ -52,10 +61,28 @@ pub(super) fn read(kept: &[u8]) -> CallResult {
         );
     };
     match kept {
-        Kept::Reply(raw) => Data::parse(&raw).map_err(|error| CallError::bad_reply(format!("The kept reply {error}."))),
+        Kept::Reply { data, meta } => {
+            let bad = |error: String| CallError::bad_reply(format!("The kept reply {error}."));
+            let data = Data::parse(&data).map_err(|error| bad(error.to_string()))?;
+            Ok(Reply { data, meta: meta_change(meta.as_deref()).map_err(bad)? })
+        }
         Kept::Error { code, message } => Err(CallError::Service { code, message, temporary: false }),
         Kept::TooLarge => Err(Refusal::from(ErrorCode::AnswerTooLarge).into()),
     }
+}
+
+fn raw_meta(meta: &MetaChange) -> Option<Box<RawValue>> {
+    match meta {
+        MetaChange::Keep => None,
+        MetaChange::Set(None) => Some(RawValue::NULL.to_owned()),
+        MetaChange::Set(Some(meta)) => Some(meta.raw().to_owned()),
+    }
+}
+
+fn meta_change(raw: Option<&RawValue>) -> Result<MetaChange, String> {
+    let Some(raw) = raw else { return Ok(MetaChange::Keep) };
+    let data = Data::parse(raw).map_err(|error| error.to_string())?;
+    Meta::check(data).map(MetaChange::Set).map_err(|error| error.to_string())
 }
 
 fn encode(kept: &Kept) -> Bytes {
@@ -75,7 +102,9 @@ mod tests {
     fn what_a_service_answered_is_kept_and_read_back() {
         let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
         let deep = Data::parse(serde_json::from_str::<&RawValue>(&deep).expect("JSON")).expect("the deepest allowed");
-        for answer in [Ok(Data::null()), Ok(deep), service_error("sold \"out\"\n", false)] {
+        let meta = |meta| Ok(Reply { data: Data::null(), meta: MetaChange::Set(meta) });
+        let some = Meta::check(Data::parse(serde_json::from_str::<&RawValue>("[1]").expect("JSON")).expect("flat")).expect("short");
+        for answer in [Ok(Data::null().into()), Ok(deep.into()), meta(None), meta(some), service_error("sold \"out\"\n", false)] {
             let Outcome::Done(kept) = Outcome::of(&answer, 1024) else { panic!("{answer:?}") };
             assert_eq!(read(&kept), answer);
         }
@@ -85,8 +114,8 @@ mod tests {
     #[test]
     fn an_answer_above_the_limit_leaves_a_mark() {
         let text = |length: usize| format!("\"{}\"", "x".repeat(length));
-        let reply = |length| Ok(Data::parse(serde_json::from_str::<&RawValue>(&text(length)).expect("JSON")).expect("shallow"));
-        let fits = 1024 - "{\"reply\":\"\"}".len();
+        let reply = |length| Ok(Data::parse(serde_json::from_str::<&RawValue>(&text(length)).expect("JSON")).expect("shallow").into());
+        let fits = 1024 - "{\"reply\":{\"data\":\"\"}}".len();
         assert!(matches!(Outcome::of(&reply(fits), 1024), Outcome::Done(kept) if kept.len() == 1024));
         let Outcome::DoneTooLarge(kept) = Outcome::of(&reply(fits + 1), 1024) else { panic!("it is too large") };
         assert!(matches!(read(&kept), Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::AnswerTooLarge));

@@ -1,6 +1,6 @@
 //! What an HTTP answer means for the caller and for the target. Pure.
 
-use super::super::call_types::{CallError, CallResult};
+use super::super::call_types::{CallError, CallResult, Reply};
 use bytes::Bytes;
 use gateway_core::model::{Data, ErrorCode, Refusal};
 use hyper::{
@@ -9,7 +9,7 @@ use hyper::{
 };
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
-use shared_proto::json;
+use shared_proto::{json, webhook::META_HEADER};
 use std::time::Duration;
 
 /// The media type of problem documents (RFC 9457).
@@ -117,8 +117,16 @@ impl Verdict {
     }
 
     fn reply(service: &str, answer: &HttpAnswer) -> Self {
+        let meta = match meta(answer) {
+            Ok(meta) => meta,
+            Err(()) => return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers"),
+        };
+        let reply = |data: Data| match Reply::with_meta(data, meta) {
+            Ok(reply) => Self::fine(Ok(reply)),
+            Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
+        };
         if answer.body.is_empty() {
-            return Self::fine(Ok(Data::null()));
+            return reply(Data::null());
         }
         if answer.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Self::bad(service, "sent a compressed reply".into(), "Tell its developers");
@@ -131,10 +139,15 @@ impl Verdict {
             return Self::bad(service, "sent a reply that is not JSON".into(), "Tell its developers");
         };
         match Data::parse(raw) {
-            Ok(data) => Self::fine(Ok(data)),
+            Ok(data) => reply(data),
             Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
         }
     }
+}
+
+/// The JSON of the header that replaces what is kept with the connection.
+fn meta(answer: &HttpAnswer) -> Result<Option<&RawValue>, ()> {
+    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose().map_err(|_| ())
 }
 
 /// Whether a 503 is of the service itself, which then has not carried the call out. A proxy gives neither of these.

@@ -64,6 +64,7 @@ impl Outbound {
                 data: data.into(),
                 user: call.caller.user.to_string(),
                 connection: call.caller.connection.to_string(),
+                meta: call.caller.meta(),
                 order_key: call.order_key.map(|key| key.text().as_ref().into()),
                 idempotency_key: call.idempotency_key.map(Into::into),
                 request: call.request,
@@ -82,6 +83,7 @@ impl Outbound {
                 data: event.data.into(),
                 user: event.caller.user.to_string(),
                 connection: event.caller.connection.to_string(),
+                meta: event.caller.meta(),
                 request: event.request,
             })
         })

@@ -96,7 +96,7 @@ impl Targets {
 
     /// Begins a request: chooses its first target.
     pub(super) fn begin(&mut self, choice: Choice<'_>, now: Tick) -> Result<(RequestId, TargetIndex), Refusal> {
-        if self.pending.len() >= self.limit {
+        if self.pending.len() >= choice.share_of(self.limit) {
             let detail =
                 format!("{} has {} requests in flight, which is the limit. Try again with a growing pause.", self.service, self.limit);
             return Err(Refusal::new(ErrorCode::Overloaded, detail));

@@ -1,7 +1,7 @@
 //! The types of settings, and how each is read and shown.
 
 use config::{Value, ValueKind};
-use gateway_core::model::JsonPointer;
+use gateway_core::model::{JsonPointer, ServiceName};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
@@ -175,6 +175,25 @@ impl Setting for String {
 
     fn show(&self) -> String {
         format!("{self:?}")
+    }
+}
+
+/// The name of a service; none: no service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceRef(pub Option<ServiceName>);
+
+impl Setting for ServiceRef {
+    const EXPECTED: &'static str = "the name of a service, or \"\"";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match String::read(kind)?.as_str() {
+            "" => Some(Self(None)),
+            name => name.parse().ok().map(|name| Self(Some(name))),
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0.as_deref().unwrap_or_default())
     }
 }
 

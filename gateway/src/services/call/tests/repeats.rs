@@ -25,14 +25,14 @@ async fn a_repeat_costs_no_credit_and_no_turn_on_any_connection_of_the_user() {
     let first = call(&services, 1, &phone);
     let frame = bot.call().await;
     assert_eq!(frame.idempotency_key.as_deref(), Some("1"));
-    bot.answer(frame.id, Ok(data("done")));
-    assert_eq!(first.await.expect("no panic"), Ok(data("done")));
+    bot.answer(frame.id, Ok(data("done").into()));
+    assert_eq!(first.await.expect("no panic"), Ok(data("done").into()));
     let blocking = call(&services, 2, &laptop);
     bot.call().await;
     for caller in [&phone, &laptop] {
         assert_eq!(
             call(&services, 1, caller).await.expect("no panic"),
-            Ok(data("done")),
+            Ok(data("done").into()),
             "the turn of the laptop is taken, and no credit is left"
         );
     }
@@ -65,14 +65,14 @@ async fn a_call_whose_caller_left_is_sent_only_if_it_had_its_turn() {
         tokio::task::yield_now().await;
     }
     assert_eq!((services.summary()[0].waiting, bot.in_flight()), (0, 1), "the first goes on");
-    bot.answer(frame.id, Ok(data("done")));
+    bot.answer(frame.id, Ok(data("done").into()));
     let again = Caller::of("alice");
-    assert_eq!(call(&services, 1, &again).await.expect("no panic"), Ok(data("done")));
+    assert_eq!(call(&services, 1, &again).await.expect("no panic"), Ok(data("done").into()));
     let second = call(&services, 2, &again);
     let frame = bot.call().await;
     assert_eq!(frame.data.get(), "{\"id\":2}", "its key is free");
-    bot.answer(frame.id, Ok(Data::null()));
-    assert_eq!(second.await.expect("no panic"), Ok(Data::null()));
+    bot.answer(frame.id, Ok(Data::null().into()));
+    assert_eq!(second.await.expect("no panic"), Ok(Data::null().into()));
     let counts = [Count::CallCancelled, Count::CallAnswered].map(|count| services.counters().get(count));
     assert_eq!(counts, [1, 3], "each call counts once, with or without its caller");
 }

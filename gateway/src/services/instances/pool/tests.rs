@@ -33,6 +33,7 @@ fn call() -> Call {
         data: RawValue::NULL.to_owned(),
         user: String::new(),
         connection: String::new(),
+        meta: None,
         deadline_ms: 1,
         traceparent: None,
         order_key: None,
@@ -48,6 +49,7 @@ fn event() -> Event {
         data: RawValue::NULL.to_owned(),
         user: String::new(),
         connection: String::new(),
+        meta: None,
         traceparent: None,
         request: None,
     }
@@ -84,7 +86,7 @@ fn calls_in_flight_are_limited_over_all_instances() {
     let _links = [join(&mut pool, "i1", 10), join(&mut pool, "i2", 10)];
     let calls = [start(&mut pool).expect("room"), start(&mut pool).expect("room")];
     assert_eq!(start(&mut pool).expect_err("full").code, ErrorCode::Overloaded);
-    assert!(pool.answer(calls[0].0, Ok(gateway_core::model::Data::null())));
+    assert!(pool.answer(calls[0].0, Ok(gateway_core::model::Data::null().into())));
     start(&mut pool).expect("room again");
 }
 
@@ -164,11 +166,11 @@ fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
     let (late, ..) = start(&mut pool).expect("credit");
     pool.abandon(late, AbandonReason::Deadline, Tick(0));
     for id in [late.id, late.id + 1] {
-        assert!(!pool.answer(CallId { link, id }, Ok(gateway_core::model::Data::null())));
+        assert!(!pool.answer(CallId { link, id }, Ok(gateway_core::model::Data::null().into())));
         assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
     }
     pool.start(Choice::LessBusy, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
-    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller no longer waits");
+    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null().into())), "the caller no longer waits");
     assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
 }
 

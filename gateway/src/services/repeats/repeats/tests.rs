@@ -70,7 +70,7 @@ impl Service {
 #[expect(clippy::unnecessary_wraps, reason = "it is an answer among others")]
 fn reply(text: &str) -> CallResult {
     let raw = serde_json::value::to_raw_value(text).expect("JSON");
-    Ok(Data::parse(&raw).expect("shallow"))
+    Ok(Data::parse(&raw).expect("shallow").into())
 }
 
 fn refused(answer: &CallResult) -> ErrorCode {

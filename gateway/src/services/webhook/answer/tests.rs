@@ -1,5 +1,6 @@
 use super::*;
 use gateway_core::model::ErrorCode::{BadReply, Overloaded, ServiceUnavailable, Timeout};
+use gateway_core::model::{Meta, MetaChange};
 use proptest::prelude::*;
 
 const JSON: &str = "application/json";
@@ -30,8 +31,25 @@ fn a_success_is_the_reply() {
         (200, "text/plain", "", "null"),
     ] {
         let verdict = with_type(status, media_type, body);
-        assert_eq!(verdict.result.as_ref().map(Data::get), Ok(reply), "{status} {media_type} {body}");
+        assert_eq!(verdict.result.as_ref().map(|reply| reply.data.get()), Ok(reply), "{status} {media_type} {body}");
         assert_eq!((verdict.health, verdict.remark), (Health::Answers, None), "{status} {media_type} {body}");
+    }
+}
+
+#[test]
+fn a_header_replaces_what_is_kept_with_the_connection() {
+    let with = |meta| verdict(200, &[("content-type", JSON), (META_HEADER, meta)], "1").result;
+    let kept = |meta| with(meta).expect("a reply").meta;
+    let Ok(Some(expected)) = Meta::check(Data::parse(&serde_json::value::to_raw_value(&["pro"]).expect("JSON")).expect("flat")) else {
+        panic!()
+    };
+    assert_eq!(kept("[\"pro\"]"), MetaChange::Set(Some(expected)));
+    assert_eq!(kept("null"), MetaChange::Set(None));
+    assert_eq!(verdict(204, &[(META_HEADER, "null")], "").result.expect("a reply").meta, MetaChange::Set(None));
+    let long = format!("\"{}\"", "x".repeat(1023)).leak();
+    for (meta, expected) in [("", "not JSON"), ("pro", "not JSON"), ("1 2", "not JSON"), (&*long, "a meta that has 1025 bytes")] {
+        let Err(CallError::Refused(Refusal { code: BadReply, detail, .. })) = with(meta) else { panic!("{meta} is accepted") };
+        assert!(detail.contains(expected), "{detail}");
     }
 }
 

@@ -116,11 +116,11 @@ async fn a_call_is_one_signed_request_and_the_connection_is_used_again() {
     let body = json!({ "id": id, "method": "a/b", "data": { "n": 1 }, "user": "alice", "connection": connection, "order_key": connection });
     assert_eq!(request.json(), json!({ "call": body }));
     peer.reply("{\"ok\": true}").await;
-    assert_eq!(answer(first).await, Ok(data("{\"ok\":true}")));
+    assert_eq!(answer(first).await, Ok(data("{\"ok\":true}").into()));
     let second = call(&services);
     assert_ne!(peer.request().await.headers["webhook-id"], id, "another call on the same connection");
     peer.send("HTTP/1.1 204 No Content\r\n\r\n").await;
-    assert_eq!(answer(second).await, Ok(Data::null()));
+    assert_eq!(answer(second).await, Ok(Data::null().into()));
     assert_eq!((services.counters().get(Count::CallAnswered), in_flight(&services)), (2, 0));
     let latency = targets(&services)[0].latency.expect("requests");
     assert!(latency.calls == 2 && latency.p99 < Duration::from_secs(20), "{latency:?}");
@@ -233,7 +233,7 @@ async fn an_idle_connection_that_was_closed_costs_no_call() {
     let mut peer = target.accept().await;
     peer.request().await;
     peer.reply("2").await;
-    assert_eq!(answer(second).await, Ok(data("2")));
+    assert_eq!(answer(second).await, Ok(data("2").into()));
 }
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn a_target_that_refuses_connections_is_replaced_by_another_one() {
         peer.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n1").await;
     }
     for call in calls {
-        assert_eq!(answer(call).await, Ok(data("1")));
+        assert_eq!(answer(call).await, Ok(data("1").into()));
     }
     assert!(target.is_untouched().await, "each call was carried out once");
 }
@@ -353,11 +353,11 @@ async fn calls_of_one_connection_are_sent_one_after_the_other_and_others_side_by
     assert_eq!(side.request().await.json()["call"]["method"], "other");
     assert!(target.is_untouched().await, "the second call waits");
     peer.reply("1").await;
-    assert_eq!(answer(first).await, Ok(data("1")));
+    assert_eq!(answer(first).await, Ok(data("1").into()));
     assert_eq!(peer.request().await.json()["call"]["method"], "two");
     side.reply("3").await;
     peer.reply("2").await;
-    assert_eq!((answer(second).await, answer(other).await), (Ok(data("2")), Ok(data("3"))));
+    assert_eq!((answer(second).await, answer(other).await), (Ok(data("2").into()), Ok(data("3").into())));
 }
 
 #[tokio::test]
@@ -389,7 +389,7 @@ async fn a_denied_address_gets_no_connection_whatever_its_name_is() {
     let mut peer = target.accept().await;
     peer.request().await;
     peer.reply("1").await;
-    assert_eq!(answer(allowed).await, Ok(data("1")));
+    assert_eq!(answer(allowed).await, Ok(data("1").into()));
 }
 
 #[tokio::test]
@@ -500,7 +500,7 @@ async fn tls_trusts_the_authority_of_the_settings_and_shows_the_gateways_certifi
     let mut peer = target.accept().await;
     peer.request().await;
     peer.reply("1").await;
-    assert_eq!(answer(trusted).await, Ok(data("1")));
+    assert_eq!(answer(trusted).await, Ok(data("1").into()));
     let untrusting = Target::new().await;
     let services = shop(&format!("{}ca_file = {:?}\n", urls(&[&format!("https://{}/", untrusting.address())]), others.file()));
     let plain = call(&services);
