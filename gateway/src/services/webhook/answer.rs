@@ -117,9 +117,8 @@ impl Verdict {
     }
 
     fn reply(service: &str, answer: &HttpAnswer) -> Self {
-        let meta = match meta(answer) {
-            Ok(meta) => meta,
-            Err(()) => return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers"),
+        let Ok(meta) = meta(answer) else {
+            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers");
         };
         let reply = |data: Data| match Reply::with_meta(data, meta) {
             Ok(reply) => Self::fine(Ok(reply)),
