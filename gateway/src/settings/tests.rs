@@ -138,13 +138,7 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[personal]\ndata = 1", "personal.data", "\"json\" or \"any\""),
         ("[namespaces.\"a#b\"]", "namespaces.a#b", "without ':' and '#'"),
         ("[services.Bot]", "services.Bot", "a-z 0-9 _ -"),
-        ("[connect]\nservice = \"door\"", "connect.service", "add [services.door]"),
         ("[connect]\nservice = \"The Door\"", "connect.service", "the name of a service"),
-        ("[connect]\ntokens = \"never\"", "connect.tokens", "needs connect.service"),
-        ("[connect]\ntokens = \"last\"", "connect.tokens", "\"first\" or \"never\""),
-        ("[namespaces.chat]\nsubscribe_via = \"door\"", "namespaces.chat.subscribe_via", "add [services.door]"),
-        ("[channel_defaults]\npublish_via = \"door\"", "channel_defaults.publish_via", "add [services.door]"),
-        ("[channel_defaults]\nwhen_away = \"maybe\"", "channel_defaults.when_away", "\"refuse\" or \"allow\""),
         ("[services.bot]\nreach = \"queue\"", "services.bot.reach", "\"link\" and \"webhook\""),
         ("[services.bot]\nreach = \"webhook\"", "services.bot.urls", "at least one URL"),
         ("[services.bot]\nurls = [\"http://h\"]", "services.bot.urls", "only a service with reach = \"webhook\""),
@@ -245,6 +239,27 @@ fn every_key_refuses_values_outside_its_bounds_or_of_another_type() {
         }
         assert_refused(&key, "\"many\"", &range);
         assert_refused(&key, "[1]", &range);
+    }
+}
+
+#[test]
+fn a_service_that_decides_must_exist_and_get_every_question() {
+    for (text, key, fragment) in [
+        ("[connect]\nservice = \"door\"", "connect.service", "add [services.door]"),
+        ("[connect]\nservice = \"The Door\"", "connect.service", "the name of a service"),
+        ("[connect]\ntokens = \"never\"", "connect.tokens", "needs connect.service"),
+        ("[connect]\ntokens = \"last\"", "connect.tokens", "\"first\" or \"never\""),
+        ("[namespaces.chat]\nsubscribe_via = \"door\"", "namespaces.chat.subscribe_via", "add [services.door]"),
+        ("[channel_defaults]\npublish_via = \"door\"", "channel_defaults.publish_via", "add [services.door]"),
+        ("[channel_defaults]\nwhen_away = \"maybe\"", "channel_defaults.when_away", "\"refuse\" or \"allow\""),
+        (
+            "connection.message_size = \"64KiB\"\nlink.message_size = \"128KiB\"\n[connect]\nservice = \"door\"\n[services.door]",
+            "link.message_size",
+            "because of connect.service",
+        ),
+    ] {
+        let found = problems(text);
+        assert!(matches!(&found[..], [problem] if problem.key == key && problem.message.contains(fragment)), "{text}: {found:?}");
     }
 }
 

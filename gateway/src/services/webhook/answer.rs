@@ -99,9 +99,8 @@ impl Verdict {
     }
 
     fn reply(service: &str, answer: &HttpAnswer) -> Self {
-        let meta = match meta(answer) {
-            Ok(meta) => meta,
-            Err(()) => return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers"),
+        let Ok(meta) = meta(answer) else {
+            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers");
         };
         let reply = |data: Data| match Reply::with_meta(data, meta) {
             Ok(reply) => Self::fine(Ok(reply)),
@@ -128,8 +127,8 @@ impl Verdict {
 }
 
 /// The JSON of the header that replaces what is kept with the connection.
-fn meta(answer: &HttpAnswer) -> Result<Option<&RawValue>, ()> {
-    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose().map_err(|_| ())
+fn meta(answer: &HttpAnswer) -> serde_json::Result<Option<&RawValue>> {
+    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose()
 }
 
 /// Whether a 503 is of the service itself, which then has not carried the call out. A proxy gives neither of these.
