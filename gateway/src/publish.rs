@@ -7,7 +7,7 @@ use crate::{
 use futures_util::TryFutureExt as _;
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Content, ErrorCode, Refusal, Tags},
+    model::{ChannelName, ClientInfo, Content, ErrorCode, Fingerprint, Refusal, Tags},
 };
 use shared_proto::content::ContentBody;
 use std::sync::Arc;
@@ -16,7 +16,6 @@ use tracing::Instrument as _;
 mod all_or_none;
 mod broadcast;
 mod content;
-mod fingerprint;
 mod identity;
 #[cfg(test)]
 mod tests;
@@ -24,7 +23,6 @@ mod tests;
 pub use all_or_none::DraftAll;
 pub use broadcast::Broadcast;
 pub(crate) use content::parse as parse_content;
-use fingerprint::Fingerprint;
 pub use identity::{CallerIdentity, CallerKey};
 
 /// Limits of a publication.

@@ -284,6 +284,9 @@ pub struct LinkError {
     /// With `sequence_gap`: the number that the producer has to send next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
+    /// How long to wait before the next try, in milliseconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// See [`ToGateway::Drain`] and [`ToService::Drain`].

@@ -1,6 +1,6 @@
 //! The OpenAPI document, and its page.
 
-use super::{broadcasts, channels, cluster, connections, link, operations, publications, users};
+use super::{broadcasts, channels, cluster, connections, drains, link, operations, publications, users};
 use actix_web::{
     HttpResponse,
     web::{self, Redirect},
@@ -38,7 +38,7 @@ null, which means the same as leaving them out.";
         publications::history, channels::presence, channels::list, channels::get, publications::clear,
         users::connections, users::subscribe, users::unsubscribe, users::disconnect,
         connections::get, connections::message, connections::disconnect,
-        cluster::services, link::open,
+        cluster::services, drains::instance, drains::target, link::open,
         cluster::nodes, operations::readyz, operations::livez, operations::metrics, document,
     ),
     components(schemas(Problem, shared_proto::rest::PresenceStatsBody)),

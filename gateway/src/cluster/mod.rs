@@ -20,4 +20,4 @@ mod shared_cluster;
 mod types;
 
 pub use cluster::Cluster;
-pub use types::{ClusterTimings, DeadNodeConnections, NodeDescription, NodeSummary};
+pub use types::{ClusterTimings, DeadNodeConnections, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder};

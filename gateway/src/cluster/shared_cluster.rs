@@ -4,7 +4,7 @@ use super::{
     local_workers::LocalWorkers,
     member::Member,
     message::Response,
-    types::{ClusterTimings, DeadNodeConnections},
+    types::{ClusterTimings, DeadNodeConnections, ReceivedDrainOrder},
 };
 use crate::broker::{Broker, Mailbox, MailboxEntry, NodeId};
 use gateway_core::{
@@ -44,6 +44,9 @@ pub(super) struct SharedCluster {
     /// A service wants disconnects, so every connection must be in the registry.
     pub(super) register_connections: Notify,
     pub(super) dead_connections: mpsc::Sender<DeadNodeConnections>,
+    pub(super) drain_orders: mpsc::Sender<ReceivedDrainOrder>,
+    /// The other end of `drain_orders`, until it is taken.
+    pub(super) drain_orders_receiver: Mutex<Option<mpsc::Receiver<ReceivedDrainOrder>>>,
     /// The other end of `dead_connections`, until it is taken.
     pub(super) dead_connections_receiver: Mutex<Option<mpsc::Receiver<DeadNodeConnections>>>,
 }
@@ -58,6 +61,7 @@ impl SharedCluster {
         timings: ClusterTimings,
     ) -> Self {
         let (dead_connections, receiver) = mpsc::channel(1);
+        let (drain_orders, drain_orders_receiver) = mpsc::channel(1);
         Self {
             broker,
             local,
@@ -75,6 +79,8 @@ impl SharedCluster {
             messages_missed: Notify::new(),
             register_connections: Notify::new(),
             dead_connections,
+            drain_orders,
+            drain_orders_receiver: Mutex::new(Some(drain_orders_receiver)),
             dead_connections_receiver: Mutex::new(Some(receiver)),
         }
     }

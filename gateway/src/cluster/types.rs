@@ -1,6 +1,7 @@
 //! The types of the cluster's interface.
 
 use gateway_core::model::{ConnectionId, UserId};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
@@ -38,6 +39,30 @@ pub struct ClusterTimings {
     /// Time between two sweeps of all presence entries; one node does each sweep.
     pub sweep: Duration,
 }
+
+/// A part of a service that operators can drain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainPart {
+    /// The instance with this name.
+    Instance(Box<str>),
+    /// The target at this place in the settings, beginning with 0.
+    Target(usize),
+}
+
+/// An operator drains a part of a service, or ends that. The part then gets no new calls and events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainOrder {
+    /// Name of the service.
+    pub service: Box<str>,
+    /// The part.
+    pub part: DrainPart,
+    /// Whether it is drained from now on.
+    pub draining: bool,
+}
+
+/// An order of another node, and where this node answers whether it has the part.
+pub type ReceivedDrainOrder = (DrainOrder, oneshot::Sender<bool>);
 
 /// Connections that ended with their node and whose disconnects have not reached services yet.
 #[derive(Debug)]

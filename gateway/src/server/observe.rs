@@ -17,6 +17,8 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     for series in [
         Series::ServiceCalls,
         Series::ServiceAnswersDropped,
+        Series::ServiceAnswersKept,
+        Series::ServiceRepeats,
         Series::ServiceEvents,
         Series::ServiceLifecycleEvents,
         Series::LinkPublishes,
@@ -106,6 +108,8 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
     each(Series::BrokerIdleChannels, |stats, report| report(&[], stats.idle_channels as u64));
     each(Series::BrokerIdempotencyKeys, |stats, report| report(&[], stats.idempotency_keys as u64));
     each(Series::BrokerProducers, |stats, report| report(&[], stats.producers as u64));
+    each(Series::BrokerAnswers, |stats, report| report(&[], stats.answers as u64));
+    each(Series::BrokerAnswersBytes, |stats, report| report(&[], stats.answers_bytes as u64));
     each(Series::BrokerUserSubscriptions, |stats, report| report(&[], stats.user_subscriptions as u64));
     each(Series::BrokerTrimmed, |stats, report| {
         let trimmed = stats.trimmed;
@@ -119,6 +123,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         report(&["idle_channel"], stats.idle_evicted);
         report(&["idempotency_key"], stats.idempotency_evicted);
         report(&["producer"], stats.producers_evicted);
+        report(&["answer"], stats.answers_evicted);
         report(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
         report(&["misplaced_key"], stats.redis.unwrap_or_default().misplaced);
     });

@@ -60,17 +60,19 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
         tags: settings.publish.max_tags,
         tag_bytes: settings.publish.tag_bytes.bytes(),
     };
+    let all_services = Services::new(services(settings)?, links)
+        .with_metrics(metrics.clone())
+        .with_guards(guards(settings))
+        .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl)
+        .with_kept_requests(settings.connection.header_bytes.bytes())
+        .with_answers(broker.clone(), settings.idempotency.answer_size.bytes());
     let node = Node {
         name: name.clone(),
         session_config: Arc::new(session_config(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
-        services: Services::new(services(settings)?, links)
-            .with_metrics(metrics.clone())
-            .with_guards(guards(settings))
-            .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl)
-            .with_kept_requests(settings.connection.header_bytes.bytes()),
+        services: Arc::new(all_services),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -192,6 +194,8 @@ fn memory(settings: &Settings) -> MemoryLimits {
     MemoryLimits {
         idempotency_ttl: settings.idempotency.ttl,
         idempotency_keys: settings.idempotency.max_keys,
+        answers: settings.idempotency.max_answers,
+        answers_bytes: settings.idempotency.answers_bytes.bytes(),
         producers: settings.broker.producers,
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,

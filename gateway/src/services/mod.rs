@@ -8,6 +8,7 @@
 //! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
 //! - [`call`]: one call; [`call_types`]: its types; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
+//! - [`repeats`]: calls with a key, of which a repeat gets the first answer
 //! - [`guards`]: services that are asked before a frontend may do something
 //! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
 //! - [`counters`]: the counters of calls, events, publications and links
@@ -24,6 +25,7 @@ mod instances;
 mod lifecycle;
 pub mod link;
 mod order_queues;
+mod repeats;
 mod routes;
 mod service;
 mod services;
@@ -39,7 +41,7 @@ pub use guards::{
     counters::{QuestionKind, QuestionResult},
 };
 pub use instances::breaker::{BreakerLimits, BreakerState};
-pub use instances::instance::InstanceSummary;
+pub use instances::{instance::InstanceSummary, latency::LatencySummary};
 pub use lifecycle::{Lifecycle, LifecycleKind};
 pub use routes::{
     forwarded::{ForwardedParts, KeptRequest, RequestKeeper},

@@ -26,6 +26,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     api_keys(settings, problems);
     connection(settings, problems);
     link(settings, problems);
+    idempotency(settings, problems);
     redis(settings, problems);
     cluster(settings, problems);
     demo(settings, problems);
@@ -107,6 +108,12 @@ fn connection(settings: &Settings, problems: &mut Problems) {
     data_size(settings, problems);
     if settings.drain.window > settings.drain.deadline {
         problems.add("drain.window", "must not be longer than drain.deadline");
+    }
+}
+
+fn idempotency(settings: &Settings, problems: &mut Problems) {
+    if settings.idempotency.answers_bytes.bytes() < settings.idempotency.answer_size.bytes() + 1024 {
+        problems.add("idempotency.answers_bytes", "must be at least idempotency.answer_size plus 1KiB, so that every answer fits");
     }
 }
 

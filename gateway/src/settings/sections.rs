@@ -168,12 +168,18 @@ section! {
         max_total: usize = 1..=100_000_000,
     }
 
-    /// `[idempotency]`: idempotency keys of publishes.
+    /// `[idempotency]`: idempotency keys of publishes and calls.
     Idempotency {
-        /// How long a key is remembered.
+        /// How long the key of a publish and the answer to a call are remembered.
         ttl: Duration = SECOND..=7 * DAY,
         /// Limit of the keys that this node remembers (memory broker only).
         max_keys: usize = 1..=100_000_000,
+        /// Largest answer to a call that is kept.
+        answer_size: ByteSize = size(KIB)..=size(16 * MIB),
+        /// Limit of the calls with a key that this node remembers (memory broker only).
+        max_answers: usize = 1..=100_000_000,
+        /// Limit of the bytes of all answers together (memory broker only).
+        answers_bytes: ByteSize = size(64 * KIB)..=size(64 * GIB),
     }
 
     /// `[broker]`: where publications are kept.

@@ -175,6 +175,11 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[[api_keys]]\nname = \"a\"\nkey = \"\"", "api_keys[0].key", "one or more"),
         ("[[api_keys]]\nname = \"a\"\nkey = \"k\"\n[[api_keys]]\nname = \"a\"\nkey = \"l\"", "api_keys[1].name", "already"),
         ("[node]\nname = \"a b\"", "node.name", "A-Z a-z 0-9"),
+        (
+            "[idempotency]\nanswer_size = \"1MiB\"\nanswers_bytes = \"1MiB\"",
+            "idempotency.answers_bytes",
+            "idempotency.answer_size plus 1KiB",
+        ),
         ("[recovery]\npage_bytes = \"65KiB\"", "recovery.page_bytes", "a quarter of connection.outbox_bytes"),
         ("[fan_out]\nbatch_bytes = \"65KiB\"", "fan_out.batch_bytes", "a quarter of connection.outbox_bytes"),
         ("[connection]\npong_timeout = \"25s\"", "connection.pong_timeout", "connection.ping_interval"),

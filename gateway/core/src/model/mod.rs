@@ -3,6 +3,7 @@
 mod command;
 mod content;
 mod data;
+mod fingerprint;
 mod history;
 mod id;
 mod json_pointer;
@@ -25,6 +26,7 @@ mod worker;
 pub use command::{CommandTarget, ServerCommand};
 pub use content::{CONTENT_TYPE, Content, ENCODING};
 pub use data::{Data, InvalidData};
+pub use fingerprint::Fingerprint;
 pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};
 pub use id::ConnectionId;
 pub use json_pointer::{InvalidPointer, JsonPointer, find_texts};

@@ -19,7 +19,7 @@ fn the_document_describes_the_registered_paths_and_methods_and_no_others() {
         .paths
         .iter()
         .map(|(path, item)| {
-            let order = ["POST", "PUT", "GET", "DELETE"];
+            let order = ["POST", "PUT", "PATCH", "GET", "DELETE"];
             let methods = methods(item);
             let names = order.into_iter().filter(|m| methods.contains(m)).map(|m| if m == "GET" { "GET, HEAD" } else { m });
             (path.clone(), names.collect::<Vec<_>>().join(", "))
@@ -36,6 +36,8 @@ async fn each_path_supports_its_described_methods_and_answers_405_to_others() {
             .replace("{channel}", "news:a")
             .replace("{user}", "alice")
             .replace("{service}", "bot")
+            .replace("{instance}", "i1")
+            .replace("{target}", "0")
             .replace("{id}", &fixture.alice.to_string());
         let described = methods(item);
         for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"] {

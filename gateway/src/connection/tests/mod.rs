@@ -102,7 +102,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let links = LinkLimits { heartbeat: Duration::from_hours(1), ..LinkLimits::default() };
     let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], links);
     let services = services.with_guards(bounds.guards.clone());
-    Node { services, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
+    Node { services: services.into(), ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
 
 fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {

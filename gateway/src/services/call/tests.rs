@@ -10,6 +10,8 @@ use shared_proto::link::{Call, ToService};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+mod repeats;
+
 const WITHIN: Duration = Duration::from_mins(1);
 
 fn services(config: ServiceConfig) -> Arc<Services> {
@@ -347,4 +349,24 @@ async fn a_lost_link_fails_sent_calls_as_unknown_and_unsent_calls_as_unavailable
     services.service("bot").expect("known").pool().leave(bot.link, &[2].into(), services.now());
     assert_eq!(refused(&sent.await.expect("no panic")), ErrorCode::Timeout);
     assert_eq!(refused(&unsent.await.expect("no panic")), ErrorCode::ServiceUnavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_how_long_the_calls_of_an_instance_took() {
+    let services = services(ServiceConfig::default());
+    let mut bot = Instance::join(&services, "i1", 8);
+    let latency = || services.summary()[0].instances()[0].latency;
+    let (answered, left) = (spawn(&services, "answered", &caller()), spawn(&services, "left", &caller()));
+    let (frame, _) = (bot.call().await, bot.call().await);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(latency(), None);
+    left.abort();
+    bot.answer(frame.id, Ok(Data::null().into()));
+    answered.await.expect("no panic").expect("an answer");
+    let one = latency().expect("one call");
+    assert!(one.calls == 1 && one.p50 >= Duration::from_secs(3) && one.p50 < Duration::from_millis(3400), "{one:?}");
+    let timeout = spawn(&services, "slow", &caller());
+    assert_eq!(refused(&timeout.await.expect("no panic")), ErrorCode::Timeout);
+    let two = latency().expect("two calls");
+    assert!(two.calls == 2 && two.p99 >= Duration::from_secs(10), "a call counts until its deadline: {two:?}");
 }

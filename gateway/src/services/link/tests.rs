@@ -22,7 +22,7 @@ use tokio_util::sync::PollSender;
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8,"events":["connected"]}}"#;
 
 struct Gateway {
-    services: Services,
+    services: Arc<Services>,
     publisher: Publisher,
 }
 
@@ -37,7 +37,7 @@ fn gateway_with(service: ServiceConfig) -> Arc<Gateway> {
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));
     let limits = LinkLimits { publishes_in_flight: 4, ..LinkLimits::default() };
     Arc::new(Gateway {
-        services: Services::new([("bot".parse().expect("valid"), service)], limits),
+        services: Services::new([("bot".parse().expect("valid"), service)], limits).with_answers(broker.clone(), 1024).into(),
         publisher: Publisher::new(broker, namespaces, PublishLimits::default()),
     })
 }

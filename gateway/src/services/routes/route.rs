@@ -57,7 +57,7 @@ pub(crate) enum OrderKey {
 }
 
 /// The keys of one call.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallKeys {
     /// `None`: the call keeps no order.
     pub(crate) order: Option<OrderKey>,

@@ -10,6 +10,7 @@ use hyper::{
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use shared_proto::{json, webhook::META_HEADER};
+use std::time::Duration;
 
 /// The media type of problem documents (RFC 9457).
 const PROBLEM: &str = "application/problem+json";
@@ -146,8 +147,11 @@ fn media_type(answer: &HttpAnswer) -> String {
 
 fn overloaded(service: &str, status: u16, headers: &HeaderMap) -> CallError {
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
-    let when = seconds.map_or_else(|| "with a growing pause".to_owned(), |seconds| format!("in {seconds} s"));
-    Refusal::new(ErrorCode::Overloaded, format!("{service} is busy (status {status}). Try again {when}.")).into()
+    let refusal = |rest| Refusal::new(ErrorCode::Overloaded, format!("{service} is busy (status {status}).{rest}"));
+    match seconds {
+        Some(seconds) => refusal("").try_again_in(Duration::from_secs(seconds.into())).into(),
+        None => refusal(" Try again with a growing pause.").into(),
+    }
 }
 
 fn own_error(service: &str, status: u16, body: &[u8]) -> CallError {

@@ -31,12 +31,12 @@ const RETRIES: usize = 2;
 /// Pause before a target is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The end of the node, as far as it concerns events on their way.
+/// The end of the node, as far as it concerns events on their way and calls that go on without their callers.
 #[derive(Clone)]
 pub(crate) struct NodeEnd {
     /// Cancelled when the node stops.
     pub(crate) closing: CancellationToken,
-    /// Time that events have then.
+    /// Time that they have then.
     pub(crate) close_timeout: Duration,
     /// The node waits for these tasks.
     pub(crate) tasks: TaskTracker,
@@ -58,6 +58,28 @@ pub(crate) struct Webhook {
 pub(crate) struct CallInFlight {
     request: RequestId,
     task: AbortHandle,
+    sent: Instant,
+}
+
+/// The place of a request among those in flight. However its task ends, also by a panic, the place becomes free.
+struct Place {
+    webhook: Arc<Webhook>,
+    request: RequestId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Does nothing if the request has ended.
+        self.webhook.targets().abandon(self.request, AbandonReason::Cancelled, self.webhook.now());
+    }
+}
+
+impl NodeEnd {
+    /// Waits until the node stops, and then as long as tasks may take.
+    pub(crate) async fn over(&self) {
+        self.closing.cancelled().await;
+        sleep(self.close_timeout).await;
+    }
 }
 
 impl Webhook {
@@ -77,31 +99,34 @@ impl Webhook {
         answer: oneshot::Sender<CallResult>,
     ) -> Result<CallInFlight, Refusal> {
         let (request, target) = self.targets().begin(choice, self.now())?;
-        let (webhook, deadline, outbound) = (Arc::clone(self), call.deadline, Outbound::call(call));
+        let (place, deadline, outbound) = (Place { webhook: Arc::clone(self), request }, call.deadline, Outbound::call(call));
         let task = self.runtime.spawn(async move {
-            let _ = answer.send(webhook.deliver(request, target, &outbound, deadline).await);
+            let _ = answer.send(place.webhook.deliver(request, target, &outbound, deadline).await);
         });
-        Ok(CallInFlight { request, task: task.abort_handle() })
+        Ok(CallInFlight { request, task: task.abort_handle(), sent: Instant::now() })
     }
 
     /// Ends a call for whose answer nobody waits any more, and its connection.
     pub(crate) fn abandon(&self, call: &CallInFlight, why: AbandonReason) {
-        self.targets().abandon(call.request, why, self.now());
+        self.give_up(call.request, why, call.sent);
         call.task.abort();
     }
 
     /// Sends an event.
     pub(crate) fn send(self: &Arc<Self>, event: EventMessage<'_>) -> Result<(), Refusal> {
         let (request, target) = self.targets().begin(Choice::LessBusy, self.now())?;
-        let (webhook, deadline, outbound) = (Arc::clone(self), Instant::now() + self.config.call_timeout, Outbound::event(event));
+        let place = Place { webhook: Arc::clone(self), request };
+        let (sent, outbound) = (Instant::now(), Outbound::event(event));
+        let deadline = sent + self.config.call_timeout;
         let work = async move {
+            let webhook = &place.webhook;
             let ended = tokio::select! {
                 biased;
                 ended = timeout_at(deadline, webhook.deliver(request, target, &outbound, deadline)) => ended.map_err(|_| AbandonReason::Deadline),
-                () = webhook.node_stopped() => Err(AbandonReason::Cancelled),
+                () = webhook.node_end.over() => Err(AbandonReason::Cancelled),
             };
             if let Err(why) = ended {
-                webhook.targets().abandon(request, why, webhook.now());
+                webhook.give_up(request, why, sent);
             }
             if !matches!(ended, Ok(Ok(_))) {
                 webhook.counters.add(Count::EventLost);
@@ -116,10 +141,16 @@ impl Webhook {
         self.targets().summary(self.now())
     }
 
+    /// Drains a target, or ends that. Returns false if there is no such target.
+    pub(crate) fn set_drained(&self, target: TargetIndex, drained: bool) -> bool {
+        self.targets().set_drained(target, drained)
+    }
+
     /// Sends the request to one target after the other, until one of them may have taken it.
     async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> CallResult {
         let mut tried = Tried::new();
         loop {
+            let begun = Instant::now();
             let verdict = match self.attempt(target, outbound, deadline).await {
                 Ok(verdict) => verdict,
                 Err(refusal) => {
@@ -127,7 +158,7 @@ impl Webhook {
                     return Err(refusal.into());
                 }
             };
-            self.record(request, target, &verdict);
+            self.record(request, target, &verdict, begun.elapsed());
             tried.push(target);
             if verdict.health == Health::Unreached
                 && let Some(next) = self.next_target(request, &tried).await
@@ -171,20 +202,26 @@ impl Webhook {
         self.targets().again(request, tried, self.now())
     }
 
-    fn record(&self, request: RequestId, target: TargetIndex, verdict: &Verdict) {
+    /// Ends a request that was sent at `sent`, because of its deadline or its caller.
+    fn give_up(&self, request: RequestId, why: AbandonReason, sent: Instant) {
         let mut targets = self.targets();
+        if why == AbandonReason::Deadline {
+            targets.record(request, sent.elapsed(), self.now());
+        }
+        targets.abandon(request, why, self.now());
+    }
+
+    fn record(&self, request: RequestId, target: TargetIndex, verdict: &Verdict, took: Duration) {
+        let mut targets = self.targets();
+        if verdict.health != Health::Unreached {
+            targets.record(request, took, self.now());
+        }
         targets.tried(request, verdict.health, self.now());
         if let Some(remark) = &verdict.remark
             && targets.is_news(target, remark, self.now())
         {
             tracing::warn!(service = %self.service, target = targets.url(target), "webhook target: {remark}");
         }
-    }
-
-    /// Waits until the node stops, and then as long as events may take.
-    async fn node_stopped(&self) {
-        self.node_end.closing.cancelled().await;
-        sleep(self.node_end.close_timeout).await;
     }
 
     fn targets(&self) -> MutexGuard<'_, Targets> {

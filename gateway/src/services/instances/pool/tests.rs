@@ -175,6 +175,40 @@ fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
 }
 
 #[test]
+fn an_instance_that_an_operator_drains_gets_no_calls_and_stays_drained_when_it_opens_another_link() {
+    let mut pool = pool(2);
+    let interests = Interests::only(LifecycleKind::Connected);
+    let _queues = (join_with(&mut pool, "i1", 10, interests).expect("room"), join(&mut pool, "i2", 10));
+    assert!(!pool.set_drained("i3", true), "it has no link");
+    assert!(pool.set_drained("i1", true) && pool.set_drained("i1", true));
+    let state = |pool: &Pool| pool.summary(Tick(0)).iter().map(|i| (i.draining, i.in_flight)).collect::<Vec<_>>();
+    let _calls: Vec<_> = (0..5).map(|_| start(&mut pool).expect("credit")).collect();
+    assert_eq!(state(&pool), [(true, 0), (false, 5)]);
+    assert_eq!(pool.offer(interests, "c1", CreditUse::All, event), Some(Offered::NoInstance));
+    let again = join(&mut pool, "i1", 10);
+    assert_eq!(state(&pool)[0], (true, 0));
+    pool.set_drained("i2", true);
+    let refusal = start(&mut pool).expect_err("both are drained");
+    assert_eq!((refusal.code, refusal.retry_after), (ErrorCode::ServiceUnavailable, None));
+    assert!(pool.set_drained("i1", false));
+    start(&mut pool).expect("it is used again");
+    pool.drain(again.0);
+    pool.set_drained("i1", false);
+    assert_eq!(state(&pool)[0], (true, 1), "it will leave, whatever an operator says");
+}
+
+#[test]
+fn names_of_drained_instances_are_bounded() {
+    let mut pool = pool(2);
+    for n in 0..20 {
+        let (link, _queue, _) = join(&mut pool, &format!("i{n}"), 1);
+        assert!(pool.set_drained(&format!("i{n}"), true));
+        assert!(pool.drained.len() <= 2);
+        pool.leave(link, &HashSet::new(), Tick(0));
+    }
+}
+
+#[test]
 fn lifecycle_events_of_one_subject_go_to_one_interested_instance() {
     let mut pool = pool(8);
     let interests = Interests::only(LifecycleKind::Connected);

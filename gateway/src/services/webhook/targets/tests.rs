@@ -91,3 +91,19 @@ fn the_same_remark_is_logged_once_in_ten_minutes() {
     let logged = (0..100).filter(|number| targets.is_news(1, &number.to_string(), Tick(2))).count();
     assert_eq!(logged, REMARKS - 1, "the number of different remarks is bounded");
 }
+
+#[test]
+fn a_target_that_an_operator_drains_gets_no_requests() {
+    let mut targets = targets(2);
+    let (before, at) = targets.begin(Choice::LessBusy, Tick(0)).expect("room");
+    assert!(targets.set_drained(at, true) && !targets.set_drained(2, true));
+    for _ in 0..10 {
+        assert_ne!(targets.begin(Choice::LessBusy, Tick(0)).expect("the other one").1, at);
+    }
+    assert!(targets.summary(Tick(0))[at].draining && targets.summary(Tick(0))[at].in_flight == 1, "what is in flight goes on");
+    targets.set_drained(1 - at, true);
+    assert_eq!(targets.begin(Choice::LessBusy, Tick(0)).expect_err("none").code, ErrorCode::ServiceUnavailable);
+    targets.set_drained(at, false);
+    assert_eq!(targets.begin(Choice::LessBusy, Tick(0)).expect("it is used again").1, at);
+    targets.end(before);
+}

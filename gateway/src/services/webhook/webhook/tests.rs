@@ -77,8 +77,12 @@ async fn nobody() -> String {
 }
 
 fn in_flight(services: &Services) -> usize {
-    match &services.summary()[0].reached {
-        Reached::ByWebhook(targets) => targets.iter().map(|target| target.in_flight).sum(),
+    targets(services).iter().map(|target| target.in_flight).sum()
+}
+
+fn targets(services: &Services) -> Vec<TargetSummary> {
+    match services.summary().swap_remove(0).reached {
+        Reached::ByWebhook(targets) => targets,
         other @ Reached::ByLinks(_) => panic!("{other:?}"),
     }
 }
@@ -115,6 +119,8 @@ async fn a_call_is_one_signed_request_and_the_connection_is_used_again() {
     peer.send("HTTP/1.1 204 No Content\r\n\r\n").await;
     assert_eq!(answer(second).await, Ok(Data::null().into()));
     assert_eq!((services.counters().get(Count::CallAnswered), in_flight(&services)), (2, 0));
+    let latency = targets(&services)[0].latency.expect("requests");
+    assert!(latency.calls == 2 && latency.p99 < Duration::from_secs(20), "{latency:?}");
 }
 
 #[tokio::test]
@@ -249,7 +255,8 @@ async fn without_any_target_a_call_is_unavailable_after_three_tries_and_the_brea
     let (code, detail) = refusal(call(&services)).await;
     assert_eq!((code, &*detail), (ErrorCode::ServiceUnavailable, "No target of shop could be reached. Try again shortly."));
     let (code, detail) = refusal(call(&services)).await;
-    assert_eq!((code, &*detail), (ErrorCode::ServiceUnavailable, "Every target of shop failed too often recently. Try again shortly."));
+    assert_eq!(code, ErrorCode::ServiceUnavailable);
+    assert!(detail.starts_with("Every target of shop is draining, or failed too often recently. Try again in "), "{detail}");
     assert_eq!(in_flight(&services), 0);
 }
 
@@ -405,6 +412,24 @@ async fn a_node_that_stops_waits_briefly_for_events() {
     drop(taken);
     stuck.closed().await;
     assert_eq!((services.counters().get(Count::EventLost), in_flight(&services)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_task_that_panics_leaves_no_request_in_flight() {
+    let settings =
+        Settings::from_toml(&format!("[services.shop]\nreach = \"webhook\"\n{}", urls(&["http://127.0.0.1:1/"]))).expect("valid");
+    let config = WebhookConfig::new("shop", &settings, &settings.services["shop"]).expect("valid");
+    let node_end = NodeEnd { closing: CancellationToken::new(), close_timeout: Duration::ZERO, tasks: TaskTracker::new() };
+    let webhook = Webhook::new("shop".parse().expect("valid"), Arc::new(config), Arc::default(), node_end);
+    let (request, _) = webhook.targets().begin(Choice::LessBusy, webhook.now()).expect("room");
+    let place = Place { webhook: Arc::clone(&webhook), request };
+    assert_eq!(webhook.summary()[0].in_flight, 1);
+    let task = tokio::spawn(async move {
+        let _place = place;
+        panic!("as a defect would");
+    });
+    assert!(task.await.is_err_and(|error| error.is_panic()));
+    assert_eq!(webhook.summary()[0].in_flight, 0);
 }
 
 #[tokio::test]
