@@ -52,6 +52,11 @@ fn alice(node: &Gateway) -> Client {
     alice
 }
 
+/// The answer to a call.
+fn answer(client: &mut Client, call: &Value) -> Value {
+    serde_json::from_str(&says(client, call)).expect("JSON")
+}
+
 fn buy(order: &str) -> Value {
     json!({"id": 2, "rpc": {"method": "bot.buy", "data": {"id": order}}})
 }
@@ -74,15 +79,28 @@ async fn a_call_that_is_repeated_at_another_node_gets_the_first_answer() {
     until("the answer is kept", || metric(&first, "switchboard_service_answers_kept_total{result=\"kept\"} 1"));
     drop(first);
     let mut returns = alice(&second);
-    let answer: Value = serde_json::from_str(&says(&mut returns, &buy("order-1"))).expect("JSON");
-    assert_eq!(answer["rpc"]["data"], json!({"number": 17}), "{answer}");
+    let repeated = answer(&mut returns, &buy("order-1"));
+    assert_eq!(repeated["rpc"]["data"], json!({"number": 17}), "{repeated}");
     let mut other = buy("order-1");
     other["rpc"]["data"]["amount"] = json!(2);
-    let refused: Value = serde_json::from_str(&says(&mut returns, &other)).expect("JSON");
+    let refused = answer(&mut returns, &other);
     assert_eq!((&refused["error"]["code"], refused["error"].get("temporary")), (&json!(1007), None), "{refused}");
     returns.send(&masked(0x81, buy("order-2").to_string().as_bytes()));
     assert_eq!(to_second.call()["idempotency_key"], "order-2", "the service got the first call once");
     assert!(metric(&second, "switchboard_service_repeats_total{result=\"answered\"} 1"));
+}
+
+#[tokio::test]
+async fn a_repeat_is_told_that_the_first_answer_was_too_large() {
+    let gateway = Gateway::start(&["services.bot.idempotency=/id", "idempotency.answer_size=1KiB"]);
+    let (mut link, mut alice) = (Link::open(&gateway), alice(&gateway));
+    alice.send(&masked(0x81, buy("order-1").to_string().as_bytes()));
+    let call = link.call();
+    link.reply(&call, &json!("x".repeat(2000)));
+    let frame = alice.frame().expect("open").payload;
+    assert!(frame.len() > 2000, "the first caller gets the whole answer");
+    let repeated = answer(&mut alice, &buy("order-1"));
+    assert_eq!((&repeated["error"]["code"], repeated["error"].get("temporary")), (&json!(1020), None), "{repeated}");
 }
 
 #[tokio::test]

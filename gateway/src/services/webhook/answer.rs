@@ -27,10 +27,22 @@ pub(super) struct HttpAnswer {
 pub(super) enum Health {
     /// It answered, perhaps with an error.
     Answers,
+    /// It answered that it has no time now, so a call with a key may be sent again.
+    Busy,
     /// It failed, perhaps after it took the request. Several failures in a row open its breaker.
     Fails,
     /// It failed before the request was sent, so the request may be sent again.
     Unreached,
+}
+
+impl Verdict {
+    /// The pause that a busy target asked for.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        match &self.result {
+            Err(CallError::Refused(refusal)) => refusal.retry_after,
+            _ => None,
+        }
+    }
 }
 
 /// The result of one try.
@@ -60,8 +72,8 @@ impl Verdict {
     pub(super) fn of(service: &str, answer: &HttpAnswer) -> Self {
         let status = answer.status.as_u16();
         match status {
-            429 => Self::fine(Err(overloaded(service, status, &answer.headers))),
-            503 if is_of_service(answer) => Self::fine(Err(overloaded(service, status, &answer.headers))),
+            429 => Self::busy(service, answer),
+            503 if is_of_service(answer) => Self::busy(service, answer),
             // A proxy answers so. It may have passed the call on.
             502..=504 => {
                 let detail = format!("{service} answered with the status {status}. It may have carried the call out.");
@@ -93,6 +105,11 @@ impl Verdict {
     pub(super) fn not_sent(service: &str, cause: String) -> Self {
         let detail = format!("No target of {service} could be reached. Try again shortly.");
         Self { result: Err(Refusal::new(ErrorCode::ServiceUnavailable, detail).into()), health: Health::Unreached, remark: Some(cause) }
+    }
+
+    fn busy(service: &str, answer: &HttpAnswer) -> Self {
+        let result = Err(overloaded(service, answer.status.as_u16(), &answer.headers));
+        Self { result, health: Health::Busy, remark: None }
     }
 
     fn fine(result: CallResult) -> Self {

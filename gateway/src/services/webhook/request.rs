@@ -49,11 +49,14 @@ pub(super) struct Outbound {
     /// The method of a call, or the kind of an event.
     pub(super) method: Box<str>,
     body: Bytes,
+    /// Whether the service recognises a repeat by a key.
+    pub(super) has_key: bool,
     traceparent: Option<HeaderValue>,
 }
 
 impl Outbound {
     pub(super) fn call(call: CallRequest<'_>) -> Self {
+        let has_key = call.idempotency_key.is_some();
         let message = |id: &str, data: Data| {
             Message::Call(webhook::Call {
                 id: id.into(),
@@ -67,7 +70,8 @@ impl Outbound {
                 request: call.request,
             })
         };
-        Self::new(call.method, call.caller.traceparent.as_deref(), |id| message(id, call.data))
+        let outbound = Self::new(call.method, call.caller.traceparent.as_deref(), |id| message(id, call.data));
+        Self { has_key, ..outbound }
     }
 
     pub(super) fn event(event: EventMessage<'_>) -> Self {
@@ -88,7 +92,7 @@ impl Outbound {
     fn new(method: &str, traceparent: Option<&str>, message: impl FnOnce(&str) -> Message) -> Self {
         let id = format!("msg_{:032x}", rand::random::<u128>());
         let body = serde_json::to_vec(&message(&id)).unwrap_or_default().into();
-        Self { method: method.into(), body, traceparent: traceparent.and_then(|text| text.try_into().ok()), id }
+        Self { method: method.into(), body, has_key: false, traceparent: traceparent.and_then(|text| text.try_into().ok()), id }
     }
 
     /// The request of one try. `left` is the time that is left for the answer.

@@ -129,7 +129,7 @@ impl Targets {
         pending.is_recorded = true;
         let target = &mut self.all[pending.target];
         match health {
-            Health::Answers => target.breaker.answered(),
+            Health::Answers | Health::Busy => target.breaker.answered(),
             Health::Fails | Health::Unreached => target.breaker.failed(now),
         }
     }

@@ -21,12 +21,15 @@ use tokio::{
     runtime::Handle,
     sync::oneshot,
     task::AbortHandle,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often a request that was surely not taken is tried again.
 const RETRIES: usize = 2;
+
+/// Pause before a call with a key is sent again, if the busy target asked for none.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Pause before a target is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -146,7 +149,7 @@ impl Webhook {
         self.targets().set_drained(target, drained)
     }
 
-    /// Sends the request to one target after the other, until one of them may have taken it.
+    /// Sends the request to one target after the other, until one of them may have taken it; with a key, until one of them is not busy.
     async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> CallResult {
         let mut tried = Tried::new();
         loop {
@@ -160,14 +163,16 @@ impl Webhook {
             };
             self.record(request, target, &verdict, begun.elapsed());
             tried.push(target);
-            if verdict.health == Health::Unreached
-                && let Some(next) = self.next_target(request, &tried).await
-            {
-                target = next;
-                continue;
-            }
-            self.targets().end(request);
-            return verdict.result;
+            let next = match verdict.health {
+                Health::Unreached => self.next_target(request, &tried).await,
+                Health::Busy if outbound.has_key => self.target_after_pause(request, &tried, verdict.pause(), deadline).await,
+                Health::Busy | Health::Answers | Health::Fails => None,
+            };
+            let Some(next) = next else {
+                self.targets().end(request);
+                return verdict.result;
+            };
+            target = next;
         }
     }
 
@@ -189,6 +194,22 @@ impl Webhook {
                 Verdict::bad(service, format!("sent an answer of more than {limit} bytes, the limit"), "Tell its developers")
             }
         })
+    }
+
+    /// The target of the next try of a call with a key, after the pause that the last target asked for. None if that is past the deadline.
+    async fn target_after_pause(
+        &self,
+        request: RequestId,
+        tried: &Tried,
+        pause: Option<Duration>,
+        deadline: Instant,
+    ) -> Option<TargetIndex> {
+        let next = Instant::now() + pause.unwrap_or(BUSY_PAUSE);
+        if tried.len() > RETRIES || next >= deadline {
+            return None;
+        }
+        sleep_until(next).await;
+        self.targets().again(request, tried, self.now())
     }
 
     /// The target of the next try, another one if possible.

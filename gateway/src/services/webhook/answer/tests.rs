@@ -78,10 +78,10 @@ fn a_problem_document_is_the_services_own_error() {
 #[test]
 fn every_other_answer_has_an_error_with_service_cause_and_cure() {
     for (status, headers, body, code, health, detail) in [
-        (429, vec![], "", Overloaded, Health::Answers, "shop is busy (status 429). Try again with a growing pause."),
-        (503, vec![("retry-after", "7")], "", Overloaded, Health::Answers, "Try again in 7 s."),
-        (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Overloaded, Health::Answers, "with a growing pause."),
-        (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Overloaded, Health::Answers, "busy (status 503)"),
+        (429, vec![], "", Overloaded, Health::Busy, "shop is busy (status 429). Try again with a growing pause."),
+        (503, vec![("retry-after", "7")], "", Overloaded, Health::Busy, "Try again in 7 s."),
+        (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Overloaded, Health::Busy, "with a growing pause."),
+        (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Overloaded, Health::Busy, "busy (status 503)"),
         (503, vec![], "upstream connect error", Timeout, Health::Fails, "503. It may have carried the call out."),
         (502, vec![], "", Timeout, Health::Fails, "shop answered with the status 502. It may have carried the call out."),
         (504, vec![("content-type", PROBLEM)], "{}", Timeout, Health::Fails, "504. It may have carried the call out."),

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::{
+    broker::{Broker, MemoryBroker, MemoryLimits},
     services::{Caller, LinkLimits, Reach, Reached, Route, ServiceConfig, Services, call_types::CallError},
     settings::{OrderedBy, Settings},
 };
@@ -33,10 +34,12 @@ fn shop_with(toml: &str, change: impl Fn(ServiceConfig) -> ServiceConfig) -> Arc
     let webhook = WebhookConfig::new("shop", &settings, service).expect(toml);
     let config = ServiceConfig {
         reach: Reach::Webhook(Arc::new(webhook)),
-        route: Route { call_timeout: service.route.call_timeout, ..Route::default() },
+        route: Route { call_timeout: service.route.call_timeout, idempotency: service.route.idempotency.0.clone(), ..Route::default() },
         ..ServiceConfig::default()
     };
-    Arc::new(Services::new([("shop".parse().expect("valid"), change(config))], LinkLimits::default()))
+    let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));
+    let services = Services::new([("shop".parse().expect("valid"), change(config))], LinkLimits::default());
+    Arc::new(services.with_answers(broker, 1024))
 }
 
 fn urls(urls: &[&str]) -> String {
@@ -258,6 +261,44 @@ async fn without_any_target_a_call_is_unavailable_after_three_tries_and_the_brea
     assert_eq!(code, ErrorCode::ServiceUnavailable);
     assert!(detail.starts_with("Every target of shop is draining, or failed too often recently. Try again in "), "{detail}");
     assert_eq!(in_flight(&services), 0);
+}
+
+#[tokio::test]
+async fn a_call_with_a_key_is_sent_again_to_a_busy_target_twice_and_only_within_its_time() {
+    let target = Target::new().await;
+    let toml = format!("{}idempotency = \"/n\"\ncall_timeout = \"9s\"\n", urls(&[&format!("http://{}/", target.address())]));
+    let busy = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\nretry-after: 0\r\n\r\n";
+    let first = shop(&toml);
+    let patient = call(&first);
+    let mut peer = target.accept().await;
+    let request = peer.request().await;
+    peer.send(busy).await;
+    let again = peer.request().await;
+    assert_eq!((&again.headers["webhook-id"], &again.body), (&request.headers["webhook-id"], &request.body));
+    let asked = Instant::now();
+    peer.answer("503 Service Unavailable", "application/problem+json", "{}").await;
+    peer.request().await;
+    assert!(asked.elapsed() >= BUSY_PAUSE, "it asked for no pause: {:?}", asked.elapsed());
+    peer.reply("1").await;
+    assert_eq!(answer(patient).await, Ok(data("1")));
+
+    let second = shop(&toml);
+    let unlucky = call(&second);
+    let mut peer = target.accept().await;
+    for _ in 0..3 {
+        peer.request().await;
+        peer.send(busy).await;
+    }
+    assert_eq!(refusal(unlucky).await.0, ErrorCode::Overloaded, "three tries");
+
+    let late = call(&second);
+    peer.request().await;
+    peer.send(busy.replace("retry-after: 0", "retry-after: 10")).await;
+    let started = Instant::now();
+    let (code, detail) = refusal(late).await;
+    assert!(code == ErrorCode::Overloaded && detail.ends_with("Try again in 10 s."), "{detail}");
+    assert!(started.elapsed() < Duration::from_secs(9), "a pause that is longer than its time is no pause");
+    assert_eq!((in_flight(&first), in_flight(&second)), (0, 0));
 }
 
 #[tokio::test]
