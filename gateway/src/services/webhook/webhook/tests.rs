@@ -280,7 +280,7 @@ async fn a_call_with_a_key_is_sent_again_to_a_busy_target_twice_and_only_within_
     peer.request().await;
     assert!(asked.elapsed() >= BUSY_PAUSE, "it asked for no pause: {:?}", asked.elapsed());
     peer.reply("1").await;
-    assert_eq!(answer(patient).await, Ok(data("1")));
+    assert_eq!(answer(patient).await, Ok(data("1").into()));
 
     let second = shop(&toml);
     let unlucky = call(&second);
