@@ -208,7 +208,8 @@ impl Driver {
                 index += 1;
                 continue;
             };
-            let task = self.running.swap_remove(index).task;
+            // The others stay in the order in which they began, which is the order of calls.
+            let task = self.running.remove(index).task;
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),

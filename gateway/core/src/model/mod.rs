@@ -29,7 +29,7 @@ pub use data::{Data, InvalidData};
 pub use fingerprint::Fingerprint;
 pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};
 pub use id::ConnectionId;
-pub use json_pointer::{InvalidPointer, JsonPointer, find_texts};
+pub use json_pointer::{InvalidPointer, JsonPointer, UnreadableJson, find_texts};
 pub use lock::lock;
 pub use meta::{Meta, MetaChange, MetaTooLong};
 pub use name::{ChannelName, InvalidName, ServiceName, UserId};

@@ -50,6 +50,8 @@ pub struct TargetSummary {
 
 struct Target {
     url: Box<str>,
+    /// Identifies it among all targets, on all nodes with the same settings, for calls with a key.
+    name: Box<str>,
     drained: bool,
     breaker: Breaker,
     in_flight: usize,
@@ -66,6 +68,8 @@ impl Target {
 
 struct Pending {
     target: TargetIndex,
+    /// The key for which the target was chosen.
+    key: Option<Box<str>>,
     role: Role,
     /// Whether the result of its try is recorded.
     is_recorded: bool,
@@ -83,7 +87,13 @@ pub(super) struct Targets {
 
 impl Targets {
     pub(super) fn new(service: Arc<str>, urls: impl IntoIterator<Item = Box<str>>, limit: usize, breaker: BreakerLimits) -> Self {
-        let target = |url| Target {
+        let mut seen: HashMap<Box<str>, usize> = HashMap::new();
+        let target = |url: Box<str>| Target {
+            name: {
+                // URLs that differ only in their queries are shown alike.
+                let number = seen.entry(url.clone()).and_modify(|number| *number += 1).or_default();
+                format!("{url} {number}").into()
+            },
             url,
             drained: false,
             breaker: Breaker::new(breaker),
@@ -101,18 +111,22 @@ impl Targets {
                 format!("{} has {} requests in flight, which is the limit. Try again with a growing pause.", self.service, self.limit);
             return Err(Refusal::new(ErrorCode::Overloaded, detail));
         }
-        let target = self.first(choice, now).ok_or_else(|| self.unavailable(now))?;
+        let key = match choice {
+            Choice::OfKey(key) => Some(key.into()),
+            _ => None,
+        };
+        let target = self.choose(key.as_deref(), &Tried::new(), now).ok_or_else(|| self.unavailable(now))?;
         self.last += 1;
         let request = RequestId(self.last);
-        self.assign(request, target);
+        self.assign(request, target, key);
         Ok((request, target))
     }
 
     /// Chooses the target for another try, one that is not in `tried` if possible. `None` if the request has ended or no target may get it.
     pub(super) fn again(&mut self, request: RequestId, tried: &Tried, now: Tick) -> Option<TargetIndex> {
-        self.pending.contains_key(&request).then_some(())?;
-        let target = self.choose(tried, now)?;
-        self.assign(request, target);
+        let key = self.pending.get_mut(&request)?.key.take();
+        let target = self.choose(key.as_deref(), tried, now)?;
+        self.assign(request, target, key);
         Some(target)
     }
 
@@ -186,26 +200,23 @@ impl Targets {
         self.all.iter().map(each).collect()
     }
 
-    fn assign(&mut self, request: RequestId, target: TargetIndex) {
+    fn assign(&mut self, request: RequestId, target: TargetIndex, key: Option<Box<str>>) {
         self.end(request);
         let chosen = &mut self.all[target];
         chosen.in_flight += 1;
         let role = chosen.breaker.begin();
-        self.pending.insert(request, Pending { target, role, is_recorded: false });
+        self.pending.insert(request, Pending { target, key, role, is_recorded: false });
     }
 
-    /// The target of the first try.
-    fn first(&self, choice: Choice<'_>, now: Tick) -> Option<TargetIndex> {
-        let Choice::OfKey(key) = choice else { return self.choose(&Tried::new(), now) };
-        let able = (0..self.all.len()).filter(|&at| self.all[at].admits(now));
-        able.max_by_key(|&at| rendezvous_score(&self.all[at].url, key))
-    }
-
-    /// The less busy of two random targets that admit requests. Targets in `tried` are used only if there is no other.
-    fn choose(&self, tried: &Tried, now: Tick) -> Option<TargetIndex> {
+    /// Of the targets that admit requests: the one that all nodes choose for the key, or without a key the less busy of two random ones. Targets in
+    /// `tried` are used only if there is no other.
+    fn choose(&self, key: Option<&str>, tried: &Tried, now: Tick) -> Option<TargetIndex> {
         let mut able: SmallVec<[TargetIndex; 16]> = (0..self.all.len()).filter(|&at| self.all[at].admits(now)).collect();
         if able.iter().any(|at| !tried.contains(at)) {
             able.retain(|at| !tried.contains(at));
+        }
+        if let Some(key) = key {
+            return able.into_iter().max_by_key(|&at| rendezvous_score(&self.all[at].name, key));
         }
         if able.is_empty() {
             return None;

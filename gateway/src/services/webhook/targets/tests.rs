@@ -107,3 +107,29 @@ fn a_target_that_an_operator_drains_gets_no_requests() {
     assert_eq!(targets.begin(Choice::LessBusy, Tick(0)).expect("it is used again").1, at);
     targets.end(before);
 }
+
+fn choose(targets: &mut Targets, key: &str, now: Tick) -> (RequestId, TargetIndex) {
+    targets.begin(Choice::OfKey(key), now).expect("room")
+}
+
+// NL-8.1
+#[test]
+fn all_nodes_send_a_key_to_the_same_target_and_then_to_the_same_other_one() {
+    let urls = ["http://a/?x", "http://a/?y", "http://b/"].map(|url| Box::from(url.split('?').next().unwrap_or_default()));
+    let limits = BreakerLimits { failures: 1, open_for: Duration::from_secs(5) };
+    let mut nodes = [(); 2].map(|()| Targets::new("shop".into(), urls.clone(), 1000, limits));
+    let keys: Vec<_> = (0..60).map(|key| key.to_string()).collect();
+    let mut used = std::collections::HashSet::new();
+    for key in &keys {
+        let next = nodes.each_mut().map(|node| {
+            let (request, first) = choose(node, key, Tick(0));
+            let second = node.again(request, &[first].into_iter().collect(), Tick(0)).expect("another one");
+            node.end(request);
+            (first, second)
+        });
+        assert_eq!(next[0], next[1], "{key}");
+        assert_ne!(next[0].0, next[0].1);
+        used.insert(next[0].0);
+    }
+    assert_eq!(used.len(), 3, "targets that differ in their queries only are used, too");
+}
