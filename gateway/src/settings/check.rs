@@ -225,6 +225,11 @@ fn guards(settings: &Settings, problems: &mut Problems) {
             problems.add(key, format!("no service is named {name:?}; add [services.{name}], or correct the name"));
         }
     }
+    let question = 2 * settings.connection.message_size.bytes() + shared_proto::link::FRAME_OVERHEAD;
+    if settings.connect.service.0.is_some() && settings.link.message_size.bytes() < question {
+        let why = "so that a question with a token and its claims fits";
+        problems.add("link.message_size", format!("must be at least {question} bytes, because of connect.service, {why}"));
+    }
     if settings.connect.service.0.is_none() && settings.connect.tokens == TokenCheck::Never {
         problems.add("connect.tokens", "\"never\" needs connect.service, because nobody would check the tokens");
     }

@@ -15,12 +15,13 @@ mod tokens;
 use super::*;
 use crate::transport::Wire;
 use crate::{
-    auth::{ConnectionClaims, SubscriptionClaims},
+    auth::{ConnectionClaims, SubscriptionClaims, Tokens},
     broker::{Broker, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits, Reads},
     hub::{Hub, HubLimits, HubParts},
     node::Node,
     publish::Draft,
     services::{GuardConfig, KeptRequest, LinkLimits, ServiceConfig, Services, link},
+    settings::Settings,
     telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
@@ -57,12 +58,21 @@ struct Bounds {
     in_flight: usize,
     ping_interval: Duration,
     guards: GuardConfig,
+    /// `tokens.anonymous`.
+    anonymous: bool,
 }
 
 fn default_bounds() -> Bounds {
     let connection = limits();
     // The phase of the first ping is random. This long interval keeps pings out of tests of other behaviour.
-    Bounds { connection, outbox: 4000, in_flight: 2, ping_interval: Duration::from_hours(1000), guards: GuardConfig::default() }
+    Bounds {
+        connection,
+        outbox: 4000,
+        in_flight: 2,
+        ping_interval: Duration::from_hours(1000),
+        guards: GuardConfig::default(),
+        anonymous: true,
+    }
 }
 
 fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
@@ -102,7 +112,9 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let links = LinkLimits { heartbeat: Duration::from_hours(1), ..LinkLimits::default() };
     let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], links);
     let services = services.with_guards(bounds.guards.clone());
-    Node { services: services.into(), ..Node::alone(broker, vec![mailbox.clone()], session_config) }
+    let tokens = format!("[tokens]\nanonymous = {}\nhmac_secret = \"secret\"", bounds.anonymous);
+    let tokens = Tokens::from(&Settings::from_toml(&tokens).expect("valid").tokens);
+    Node { services: services.into(), tokens, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
 
 fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {

@@ -145,8 +145,8 @@ impl Verdict {
 }
 
 /// The JSON of the header that replaces what is kept with the connection.
-fn meta(answer: &HttpAnswer) -> Result<Option<&RawValue>, ()> {
-    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose().map_err(|_| ())
+fn meta(answer: &HttpAnswer) -> serde_json::Result<Option<&RawValue>> {
+    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose()
 }
 
 /// Whether a 503 is of the service itself, which then has not carried the call out. A proxy gives neither of these.
