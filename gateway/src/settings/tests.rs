@@ -143,6 +143,11 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[namespaces.chat]\nsubscribe_via = \"door\"", "namespaces.chat.subscribe_via", "add [services.door]"),
     ("[channel_defaults]\npublish_via = \"door\"", "channel_defaults.publish_via", "add [services.door]"),
     ("[channel_defaults]\nwhen_away = \"maybe\"", "channel_defaults.when_away", "\"refuse\" or \"allow\""),
+    (
+        "connection.message_size = \"64KiB\"\nlink.message_size = \"128KiB\"\n[connect]\nservice = \"door\"\n[services.door]",
+        "link.message_size",
+        "because of connect.service",
+    ),
     ("[services.bot]\nreach = \"queue\"", "services.bot.reach", "\"link\" and \"webhook\""),
     ("[services.bot]\nreach = \"webhook\"", "services.bot.urls", "at least one URL"),
     ("[services.bot]\nurls = [\"http://h\"]", "services.bot.urls", "only a service with reach = \"webhook\""),
