@@ -2,7 +2,7 @@
 
 use crate::{
     auth::{ApiKeys, Tokens},
-    broker::{Broker, Readiness},
+    broker::{Broker, Nodes, Readiness},
     cluster::Cluster,
     publish::Publisher,
     services::Services,
@@ -197,8 +197,8 @@ impl Node {
 impl Node {
     /// The node and its generation, as one word.
     pub fn holder(&self) -> Box<str> {
-        // With the memory broker, connections end with the process, and their ids are unique.
-        self.broker.nodes().map_or_else(|| Box::from(&*self.name), |nodes| nodes.holder().into())
+        // With the memory broker, a process has one generation: connections end with it, and their ids are unique.
+        self.broker.nodes().map_or_else(|| format!("{}/1", self.name), Nodes::holder).into()
     }
 
     /// Which channels the node can serve now.

@@ -7,8 +7,7 @@ use super::{
     worker_context::WorkerContext,
 };
 use crate::{
-    hub::{Batch, CatchUpStep, Drain, Notice, Registration},
-    services::LifecycleKind,
+    hub::{Batch, CatchUpStep, Drain, LiveStatus, Notice, Registration},
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
@@ -204,6 +203,7 @@ impl Driver {
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),
+                (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Status(LiveStatus::Live))) => self.report_subscribed(channel),
                 _ => {}
             }
             index = 0;
@@ -307,6 +307,6 @@ impl Drop for Driver {
         if std::thread::panicking() {
             self.count_end(TransportEnd::Panicked);
         }
-        self.report(LifecycleKind::Disconnected, None);
+        self.report_end();
     }
 }

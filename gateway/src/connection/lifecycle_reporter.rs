@@ -10,9 +10,8 @@ use super::{
     driver::Driver,
     lifecycle_state::{LifecycleState, PendingReports},
 };
-use crate::services::{Lifecycle, LifecycleKind};
+use crate::services::{Change, End, Lifecycle, LifecycleKind, Origin, Subscription};
 use gateway_core::model::ChannelName;
-use std::time::Duration;
 
 impl Driver {
     /// Handles the result of the connect command: the connection has a user.
@@ -21,7 +20,7 @@ impl Driver {
             self.lifecycle_state = LifecycleState::AwaitingRegistration(Vec::new());
         } else {
             self.lifecycle_state = LifecycleState::Reported;
-            self.report_now(LifecycleKind::Connected, None);
+            self.report_now(LifecycleKind::Connected, Change::Connected);
         }
     }
 
@@ -31,16 +30,16 @@ impl Driver {
         match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::NotConnected => self.lifecycle_state = LifecycleState::NotConnected,
             LifecycleState::AwaitingRegistration(joined) => {
-                self.report_now(LifecycleKind::Connected, None);
-                for channel in &joined {
-                    self.report_now(LifecycleKind::Subscribed, Some(channel));
+                self.report_now(LifecycleKind::Connected, Change::Connected);
+                for channel in joined {
+                    self.send_subscribed(channel);
                 }
             }
             LifecycleState::Reported | LifecycleState::PendingReports(_) => {
                 self.lifecycle_state = LifecycleState::PendingReports(Box::new(PendingReports {
                     since: self.now(),
                     connected_reported: false,
-                    joined: self.session.channels(),
+                    joined: self.worker.hub.live_channels(self.registration.key()),
                 }));
                 self.report_pending();
             }
@@ -54,10 +53,13 @@ impl Driver {
             other => return self.lifecycle_state = other,
         };
         let waited = self.now().since(pending.since);
-        pending.connected_reported = pending.connected_reported || self.report_unless_expired(LifecycleKind::Connected, None, waited);
+        // An event that no service wants, or that has expired, needs no further attempt.
+        let is_done = |event: Option<Lifecycle>| event.is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited));
+        pending.connected_reported =
+            pending.connected_reported || is_done(self.lifecycle_event(LifecycleKind::Connected, Change::Connected));
         while pending.connected_reported
             && let Some(channel) = pending.joined.last()
-            && self.report_unless_expired(LifecycleKind::Subscribed, Some(channel), waited)
+            && is_done(self.subscribed(channel.clone()))
         {
             pending.joined.pop();
         }
@@ -67,44 +69,73 @@ impl Driver {
         }
     }
 
-    /// Reports an event to the services that subscribe to its kind, now or once the connection is in the registry.
-    pub(super) fn report(&mut self, kind: LifecycleKind, channel: Option<&ChannelName>) {
-        // Services need no event about a subscription that ends before they learn of it.
-        let (joined, is_new) = match (&mut self.lifecycle_state, channel) {
-            (LifecycleState::AwaitingRegistration(joined), Some(_)) => (joined, true),
-            (LifecycleState::PendingReports(pending), Some(_)) => (&mut pending.joined, false),
-            (LifecycleState::Reported | LifecycleState::PendingReports(_), None) | (LifecycleState::Reported, Some(_)) => {
-                return self.report_now(kind, channel);
-            }
-            (LifecycleState::AwaitingRegistration(_), None) | (LifecycleState::NotConnected, _) => return,
-        };
-        let before = joined.len();
-        joined.retain(|it| Some(it) != channel);
-        let was_reported = !is_new && joined.len() == before;
-        if kind == LifecycleKind::Subscribed {
-            joined.extend(channel.cloned());
-        } else if was_reported {
-            self.report_now(kind, channel);
+    /// Reports that the connection receives the deliveries of a channel, now or once services have `connected`.
+    pub(super) fn report_subscribed(&mut self, channel: ChannelName) {
+        match &mut self.lifecycle_state {
+            LifecycleState::NotConnected => {}
+            LifecycleState::AwaitingRegistration(joined) => joined.push(channel),
+            LifecycleState::PendingReports(pending) => pending.joined.push(channel),
+            LifecycleState::Reported => self.send_subscribed(channel),
         }
     }
 
-    fn report_now(&self, kind: LifecycleKind, channel: Option<&ChannelName>) {
-        if let Some(event) = self.lifecycle_event(kind, channel) {
+    /// Reports the end of a subscription, unless it ended before services learned of it.
+    pub(super) fn report_unsubscribed(&mut self, channel: &ChannelName, end: impl FnOnce() -> End) {
+        let services_know = match &mut self.lifecycle_state {
+            LifecycleState::NotConnected => false,
+            LifecycleState::AwaitingRegistration(joined) => {
+                joined.retain(|it| it != channel);
+                false
+            }
+            LifecycleState::PendingReports(pending) => {
+                let before = pending.joined.len();
+                pending.joined.retain(|it| it != channel);
+                pending.joined.len() == before
+            }
+            LifecycleState::Reported => true,
+        };
+        if services_know {
+            self.report_now(LifecycleKind::Unsubscribed, |origin| Change::Unsubscribed(origin, self.subscription(channel.clone()), end()));
+        }
+    }
+
+    /// Reports the end of the connection, and before that the end of each of its subscriptions.
+    pub(super) fn report_end(&mut self) {
+        let end = self.closing.as_ref().map_or_else(End::broken, |closing| closing.end.clone());
+        if self.worker.node.services.wants(LifecycleKind::Unsubscribed) {
+            for channel in self.worker.hub.live_channels(self.registration.key()) {
+                self.report_unsubscribed(&channel, || end.clone());
+            }
+        }
+        if matches!(self.lifecycle_state, LifecycleState::Reported | LifecycleState::PendingReports(_)) {
+            self.report_now(LifecycleKind::Disconnected, |origin| Change::Disconnected(origin, end));
+        }
+    }
+
+    fn send_subscribed(&self, channel: ChannelName) {
+        if let Some(event) = self.subscribed(channel) {
             self.worker.node.services.send_lifecycle(&event);
         }
     }
 
-    /// Sends an event to the services that subscribe to its kind. Returns false if one of them could not take it, so that the event has to
-    /// be sent again later. Returns true if all took it, if none subscribes, or if the event has expired.
-    fn report_unless_expired(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
-        self.lifecycle_event(kind, channel).is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited))
+    fn subscribed(&self, channel: ChannelName) -> Option<Lifecycle> {
+        self.lifecycle_event(LifecycleKind::Subscribed, |origin| Change::Subscribed(origin, self.subscription(channel)))
     }
 
-    /// Builds an event. `None` if no service subscribes to its kind.
-    fn lifecycle_event(&self, kind: LifecycleKind, channel: Option<&ChannelName>) -> Option<Lifecycle> {
+    fn subscription(&self, channel: ChannelName) -> Subscription {
+        Subscription { channel, number: self.worker.hub.next_subscription_number() }
+    }
+
+    fn report_now(&self, kind: LifecycleKind, change: impl FnOnce(Origin) -> Change) {
+        if let Some(event) = self.lifecycle_event(kind, change) {
+            self.worker.node.services.send_lifecycle(&event);
+        }
+    }
+
+    /// Builds an event. `None` if no service wants this kind.
+    fn lifecycle_event(&self, kind: LifecycleKind, change: impl FnOnce(Origin) -> Change) -> Option<Lifecycle> {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
-        let event =
-            || Lifecycle { kind, holder: node.holder(), user: info.user.clone(), connection: info.client, channel: channel.cloned() };
-        node.services.wants(kind).then(event)
+        let origin = || Origin { holder: node.holder(), connection: info.client, user: info.user.clone() };
+        node.services.wants(kind).then(|| Lifecycle::new(change(origin())))
     }
 }

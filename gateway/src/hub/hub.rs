@@ -49,6 +49,7 @@ pub struct Hub {
     /// The waker of the delivery task, while that task waits.
     pub(super) delivery_waker: Cell<Option<std::task::Waker>>,
     pub(super) last_channel_number: Cell<u64>,
+    pub(super) last_subscription_number: Cell<u64>,
 }
 
 impl Hub {
@@ -66,6 +67,7 @@ impl Hub {
             batch_done: Notify::new(),
             delivery_waker: Cell::new(None),
             last_channel_number: Cell::new(0),
+            last_subscription_number: Cell::new(0),
             parts,
         })
     }

@@ -237,6 +237,23 @@ impl Hub {
         }
     }
 
+    /// The channels whose deliveries the connection receives.
+    pub fn live_channels(&self, key: ConnKey) -> Vec<ChannelName> {
+        let state = self.state.borrow();
+        let Some(entry) = state.connections.get(key.index as usize).filter(|entry| entry.generation == key.generation) else {
+            return Vec::new();
+        };
+        let live = entry.subscriptions.iter().filter(|subscription| matches!(subscription.state, SubscriptionState::Live(_)));
+        let names = live.filter_map(|subscription| state.local_channels.get(subscription.local_channel.index()));
+        names.map(|local_channel| local_channel.name.clone()).collect()
+    }
+
+    /// A number for a subscription, which no other subscription of this worker has.
+    pub fn next_subscription_number(&self) -> u64 {
+        self.last_subscription_number.update(|last| last + 1);
+        self.last_subscription_number.get()
+    }
+
     /// Removes the connection from a channel. Returns whether its subscription was live.
     pub fn leave(&self, key: ConnKey, channel: &ChannelName) -> bool {
         let local_channel = self.state.borrow().channels.get(channel).copied();

@@ -6,7 +6,7 @@
 use super::{
     counters::Count,
     instances::instance::CreditUse,
-    lifecycle::{Lifecycle, LifecycleKind},
+    lifecycle::event::{Change, End, Lifecycle, Origin},
     services::{OfferCounts, Services},
 };
 use crate::cluster::{Cluster, DeadNodeConnections};
@@ -36,12 +36,9 @@ impl Services {
 
     /// Sends the events. Returns the connections that need no further attempt.
     fn send_disconnects(&self, ended_with_node: &DeadNodeConnections) -> Vec<ConnectionId> {
-        let event = |(connection, user): &(ConnectionId, UserId)| Lifecycle {
-            kind: LifecycleKind::Disconnected,
-            holder: ended_with_node.holder.as_str().into(),
-            user: user.clone(),
-            connection: *connection,
-            channel: None,
+        let event = |(connection, user): &(ConnectionId, UserId)| {
+            let origin = Origin { holder: ended_with_node.holder.as_str().into(), connection: *connection, user: user.clone() };
+            Lifecycle::new(Change::Disconnected(origin, End::with_node()))
         };
         let done = ended_with_node.connections.iter().filter(|it| self.send_until_expired(&event(it), ended_with_node.waited));
         done.map(|(connection, _)| *connection).collect()
@@ -69,7 +66,7 @@ mod tests {
     use crate::services::{
         LinkLimits, ServiceConfig,
         instances::instance::{LinkId, NewLink, Outgoing},
-        lifecycle::Interests,
+        lifecycle::kinds::{Interests, LifecycleKind},
     };
     use gateway_core::model::ConnectionId;
     use shared_proto::link::ToService;
@@ -199,19 +196,13 @@ mod tests {
     #[tokio::test]
     async fn events_without_a_running_instance_are_counted() {
         let services = services();
-        let event = |kind| Lifecycle {
-            kind,
-            holder: "n1".into(),
-            user: "alice".parse().expect("valid"),
-            connection: ConnectionId::random(),
-            channel: None,
-        };
-        services.send_lifecycle(&event(LifecycleKind::Connected));
+        let origin = || Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
+        services.send_lifecycle(&Lifecycle::new(Change::Connected(origin())));
         assert_eq!(services.counters.get(Count::LifecycleNoInstance), 0, "no service wants it");
         let (link, _queued) = join(&services, "bot", 9, LifecycleKind::Connected);
         services.service("bot").expect("known").pool().leave(link, &std::collections::HashSet::new(), services.now());
         services.refresh_interests();
-        services.send_lifecycle(&event(LifecycleKind::Connected));
+        services.send_lifecycle(&Lifecycle::new(Change::Connected(origin())));
         assert_eq!(services.counters.get(Count::LifecycleNoInstance), 1);
     }
 }

@@ -7,7 +7,7 @@
 //! - [`carrier`]: how a service is reached
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
-//! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
+//! - [`lifecycle`]: events about connections and channels; [`dead_node_events`]: events about connections of dead nodes
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
@@ -30,6 +30,9 @@ pub use config::{LinkLimits, OrderBy, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
 pub use instances::breaker::{BreakerLimits, BreakerState};
 pub use instances::instance::InstanceSummary;
-pub use lifecycle::{Lifecycle, LifecycleKind};
+pub use lifecycle::{
+    event::{Change, End, Lifecycle, Occupation, Origin, Subscription},
+    kinds::{Interests, LifecycleKind},
+};
 pub use services::{Reached, ServiceSummary, Services};
 pub use webhook::{config::WebhookConfig, targets::TargetSummary};

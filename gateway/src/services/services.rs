@@ -8,7 +8,10 @@ use super::{
         instance::{CreditUse, InstanceSummary, Offered},
         links::Links,
     },
-    lifecycle::{Interests, Lifecycle, LifecycleKind},
+    lifecycle::{
+        event::Lifecycle,
+        kinds::{Interests, LifecycleKind},
+    },
     service::Service,
     webhook::{targets::TargetSummary, webhook::NodeEnd},
 };
@@ -141,7 +144,7 @@ impl Services {
 
     /// Sends an event to the services that want it. Never waits: an event without credit or instance is dropped and counted.
     pub fn send_lifecycle(&self, event: &Lifecycle) {
-        if self.wants(event.kind) {
+        if self.wants(event.kind()) {
             let counts = self.offer(event, CreditUse::All);
             self.counters.add_many(Count::LifecycleSent, counts.sent);
             self.count_dropped(counts);
@@ -149,8 +152,8 @@ impl Services {
     }
 
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse) -> OfferCounts {
-        let (interest, subject) = (Interests::only(event.kind), event.connection.to_string());
-        let each = self.links().filter_map(|links| links.lock().offer(interest, &subject, credit_use, || event.event()));
+        let (interest, subject) = (Interests::only(event.kind()), event.subject());
+        let each = self.links().filter_map(|links| links.lock().offer(interest, &subject, credit_use, || event.into()));
         each.fold(OfferCounts::default(), OfferCounts::and)
     }
 

@@ -7,6 +7,7 @@ mod catch_up;
 mod close;
 mod commands;
 mod dead_node;
+mod lifecycle;
 mod revocations;
 mod socket;
 mod tokens;
@@ -25,7 +26,8 @@ use crate::{
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
     model::{
-        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId,
+        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, Unsubscribe, UserId,
+        WorkerId,
     },
     protocol::{
         centrifuge::Codec,

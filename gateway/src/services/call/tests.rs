@@ -2,7 +2,7 @@ use super::*;
 use crate::services::{
     BreakerLimits, BreakerState, LinkLimits, ServiceConfig,
     instances::instance::{CallId, LinkId, NewLink, Outgoing},
-    lifecycle::Interests,
+    lifecycle::kinds::Interests,
 };
 use gateway_core::model::ConnectionId;
 use serde_json::value::to_raw_value;

@@ -1,7 +1,7 @@
 //! One instance of a service, as its link registered it.
 
 use super::{
-    super::{call_types::CallResult, lifecycle::Interests},
+    super::{call_types::CallResult, lifecycle::kinds::Interests},
     breaker::{Breaker, BreakerState, Role},
 };
 use gateway_core::model::Tick;

@@ -3,7 +3,7 @@
 use super::{
     super::{
         call_types::{CallError, CallResult},
-        lifecycle::Interests,
+        lifecycle::kinds::Interests,
     },
     breaker::{Breaker, BreakerLimits, BreakerState},
     instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},

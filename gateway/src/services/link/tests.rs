@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     broker::{Broker, MemoryBroker, MemoryLimits},
     publish::{PublishLimits, Publisher},
-    services::{CallError, Caller, Count, Lifecycle, LifecycleKind, LinkLimits, ServiceConfig, Services},
+    services::{CallError, Caller, Change, Count, End, Lifecycle, LinkLimits, Origin, ServiceConfig, Services},
 };
 use futures_util::{poll, stream::poll_fn};
 use gateway_core::{
@@ -145,12 +145,12 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
         gateway.services.event("bot", Data::null(), &caller()).expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
         let connection = ConnectionId::random();
-        let event = |kind| Lifecycle { kind, holder: "n1".into(), user: "alice".parse().expect("valid"), connection, channel: None };
-        gateway.services.send_lifecycle(&event(LifecycleKind::Disconnected));
-        gateway.services.send_lifecycle(&event(LifecycleKind::Connected));
+        let origin = || Origin { holder: "n1/1".into(), connection, user: "alice".parse().expect("valid") };
+        gateway.services.send_lifecycle(&Lifecycle::new(Change::Disconnected(origin(), End::broken())));
+        gateway.services.send_lifecycle(&Lifecycle::new(Change::Connected(origin())));
         let event_frame = bot.frame().await;
         assert_eq!(event_frame["event"]["kind"], "connected", "the instance gets only the events that it requested");
-        assert_eq!(event_frame["event"]["id"], format!("n1/{connection}/connected"));
+        assert_eq!(event_frame["event"]["id"], format!("n1/1/{connection}/connected"));
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
     });

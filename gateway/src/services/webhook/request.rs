@@ -73,6 +73,8 @@ impl Outbound {
             Message::Event(webhook::Event {
                 id: id.into(),
                 kind: webhook::MESSAGE.into(),
+                generation: None,
+                time: None,
                 data: event.data.into(),
                 user: event.caller.user.to_string(),
                 connection: event.caller.connection.to_string(),

@@ -177,7 +177,7 @@ fn line(action: &Action) -> String {
         Action::ControlPing => return "ping".into(),
         Action::Cancel(id) => return format!("cancel {}", id.0),
         Action::GoLive(channel) => return format!("go live {channel}"),
-        Action::Detach(channel) => return format!("detach {channel}"),
+        Action::Detach(channel, _) => return format!("detach {channel}"),
         Action::Register(info) => return format!("register {:?}", info.user),
         Action::Close(code, reason) => return format!("close {code} {reason}"),
     }

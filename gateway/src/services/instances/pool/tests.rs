@@ -1,5 +1,5 @@
 use super::*;
-use crate::services::lifecycle::LifecycleKind;
+use crate::services::lifecycle::kinds::LifecycleKind;
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -42,6 +42,8 @@ fn call() -> Call {
 fn event() -> Event {
     Event {
         id: None,
+        generation: None,
+        time: None,
         kind: "message".into(),
         data: RawValue::NULL.to_owned(),
         user: String::new(),
