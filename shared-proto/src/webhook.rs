@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 /// The `kind` of a message of a frontend.
 pub const MESSAGE: &str = "message";
 
+/// Stands for the method of lifecycle events.
+pub const LIFECYCLE: &str = "lifecycle";
+
 /// What the gateway sends to a service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ServiceMessage))]

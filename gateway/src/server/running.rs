@@ -100,12 +100,12 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
         // The broker stops last, because leaving the cluster needs it.
         let stop_broker = CancellationToken::new();
         async move {
-            let dead_node_events = stop.clone().run_until_cancelled_owned(node.services.send_dead_node_events(&node.cluster));
+            let events = stop.clone().run_until_cancelled_owned(node.services.send_events(&node.cluster));
             let leave = async {
                 node.cluster.run(stop).await;
                 stop_broker.cancel();
             };
-            tokio::join!(leave, dead_node_events, node.broker.run(stop_broker.clone()));
+            tokio::join!(leave, events, node.broker.run(stop_broker.clone()));
         }
     });
     let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);

@@ -9,7 +9,9 @@ use crate::{
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{BreakerLimits, LinkLimits, OrderBy, Reach, ServiceConfig, Services, WebhookConfig},
+    services::{
+        BreakerLimits, Interests, LifecycleKind, LifecycleLimits, LinkLimits, OrderBy, Reach, ServiceConfig, Services, WebhookConfig,
+    },
     settings::{self, BrokerKind, CallOrder, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
@@ -66,9 +68,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
-        services: Services::new(services(settings)?, links)
-            .with_metrics(metrics.clone())
-            .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl),
+        services: Services::new(services(settings)?, links).with_metrics(metrics.clone()).with_event_ttl(settings.lifecycle.event_ttl),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -253,6 +253,11 @@ fn api(settings: &Settings) -> ApiLimits {
     }
 }
 
+fn lifecycle(settings: &Settings) -> LifecycleLimits {
+    let settings::Lifecycle { queue_events, event_ttl, batch_events, batch_delay, .. } = settings.lifecycle;
+    LifecycleLimits { queue_events, event_ttl, batch_events, batch_delay }
+}
+
 fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
     let each = |(key, service): (&String, &settings::Service)| {
         let name = key.parse().map_err(|error: InvalidName| Problems::of(format!("services.{key}"), format!("the name {error}")))?;
@@ -265,6 +270,10 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
             // The checks of the settings refuse queues.
             settings::Reach::Link | settings::Reach::Queue => Reach::Link,
         };
+        let lifecycle_events = Interests::parse(&service.lifecycle_events).map_err(|name| {
+            let message = format!("expected some of {}; found {name:?}", LifecycleKind::names());
+            Problems::of(format!("services.{key}.lifecycle_events"), message)
+        })?;
         let config = ServiceConfig {
             reach,
             order,
@@ -273,6 +282,8 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
             instances: settings.link.max_links,
             order_queue: service.order_queue,
             breaker: BreakerLimits { failures: service.breaker_failures, open_for: service.breaker_pause },
+            lifecycle_events,
+            lifecycle: lifecycle(settings),
         };
         Ok((name, config))
     };
@@ -302,6 +313,20 @@ mod tests {
             let description = node_description(&Settings::from_toml(toml).expect("valid"), &"n1".into(), bound);
             assert_eq!((&*description.public, &*description.link), (public, link), "{toml}");
         }
+    }
+
+    #[test]
+    fn a_webhook_names_the_lifecycle_events_that_it_gets() {
+        let found = |kinds: &str| {
+            let toml = format!("[services.shop]\nreach = \"webhook\"\nurls = [\"http://h/\"]\nlifecycle_events = {kinds}");
+            services(&Settings::from_toml(&toml).expect("valid")).map(|mut all| all.remove(0).1.lifecycle_events)
+        };
+        let kinds = ["vacated", "connected"].map(String::from);
+        assert_eq!(found("[\"connected\", \"vacated\"]").expect("known"), Interests::parse(&kinds).expect("known"));
+        let problems = found("[\"connected\", \"message\"]").expect_err("an unknown kind");
+        let problem = problems.iter().next().expect("one");
+        assert_eq!(problem.key, "services.shop.lifecycle_events");
+        assert!(problem.message.ends_with("occupied, vacated; found \"message\""), "{}", problem.message);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Configuration of services and of their links.
 
-use super::{instances::breaker::BreakerLimits, webhook::config::WebhookConfig};
+use super::{
+    instances::breaker::BreakerLimits,
+    lifecycle::{kinds::Interests, queue::LifecycleLimits},
+    webhook::config::WebhookConfig,
+};
 use std::{sync::Arc, time::Duration};
 
 /// The way in which the gateway reaches a service.
@@ -39,6 +43,10 @@ pub struct ServiceConfig {
     pub instances: usize,
     /// Limits of the circuit breaker.
     pub breaker: BreakerLimits,
+    /// The lifecycle events that a webhook gets. Instances with links say so themselves.
+    pub lifecycle_events: Interests,
+    /// Limits of lifecycle events.
+    pub lifecycle: LifecycleLimits,
 }
 
 impl Default for ServiceConfig {
@@ -51,6 +59,8 @@ impl Default for ServiceConfig {
             max_in_flight: 10_000,
             instances: 64,
             breaker: BreakerLimits::default(),
+            lifecycle_events: Interests::default(),
+            lifecycle: LifecycleLimits::default(),
         }
     }
 }

@@ -7,16 +7,16 @@ use super::{
     counters::Count,
     instances::instance::CreditUse,
     lifecycle::event::{Change, End, Lifecycle, Origin},
-    services::{OfferCounts, Services},
+    services::Services,
 };
 use crate::cluster::{Cluster, DeadNodeConnections};
 use gateway_core::model::{ConnectionId, UserId};
 use std::time::Duration;
 
 impl Services {
-    /// Sends the event for each connection that the cluster hands over. Makes the cluster register connections as soon as a service requests such
-    /// events. Never returns.
-    pub async fn send_dead_node_events(&self, cluster: &Cluster) {
+    /// Sends the events that wait over links, and the event for each connection that the cluster hands over. Makes the cluster register connections
+    /// as soon as a service requests such events. Never returns.
+    pub async fn send_events(&self, cluster: &Cluster) {
         let mut wanted = self.disconnects_wanted.subscribe();
         let register = async {
             if wanted.wait_for(|wanted| *wanted).await.is_ok() {
@@ -31,7 +31,7 @@ impl Services {
                 let _ = ended_with_node.done.send(done);
             }
         };
-        futures_util::future::join(register, send).await;
+        futures_util::future::join3(register, send, self.send_waiting_events()).await;
     }
 
     /// Sends the events. Returns the connections that need no further attempt.
@@ -48,13 +48,12 @@ impl Services {
     /// `waited` reached the limit and the event was dropped and counted.
     pub fn send_until_expired(&self, event: &Lifecycle, waited: Duration) -> bool {
         let counts = self.offer(event, CreditUse::AboveReserve);
-        self.counters.add_many(Count::LifecycleSent, counts.sent);
-        let is_over = waited >= self.dead_node_event_ttl;
-        match counts {
-            OfferCounts { sent: 1.., no_credit: 0, no_instance: 0 } => return true,
+        let is_over = waited >= self.event_ttl;
+        match (counts.accepted(), counts.refused()) {
+            (1.., 0) => return true,
             _ if !is_over => {}
-            OfferCounts { sent: 0, no_credit: 0, no_instance: 0 } => self.counters.add(Count::LifecycleNotRequested),
-            dropped => self.count_dropped(dropped),
+            (0, 0) => self.counters.add(Count::LifecycleNotRequested),
+            _ => self.count_dropped(counts),
         }
         is_over
     }
@@ -69,7 +68,6 @@ mod tests {
         lifecycle::kinds::{Interests, LifecycleKind},
     };
     use gateway_core::model::ConnectionId;
-    use shared_proto::link::ToService;
     use tokio::sync::{mpsc, oneshot};
     use tokio_util::sync::CancellationToken;
 
@@ -77,7 +75,7 @@ mod tests {
 
     fn services() -> Services {
         let bots = ["bot", "log"].map(|name| (name.parse().expect("valid"), ServiceConfig::default()));
-        Services::new(bots, LinkLimits::default()).with_dead_node_event_ttl(LONG)
+        Services::new(bots, LinkLimits::default()).with_event_ttl(LONG)
     }
 
     fn join(services: &Services, name: &str, credit: u32, kind: LifecycleKind) -> (LinkId, mpsc::Receiver<Outgoing>) {
@@ -96,9 +94,9 @@ mod tests {
 
     fn ids(queued: &mut mpsc::Receiver<Outgoing>) -> Vec<String> {
         let mut ids = Vec::new();
-        while let Ok(Outgoing::Frame(ToService::Event(event))) = queued.try_recv() {
-            assert_eq!((&*event.kind, &*event.user), ("disconnected", "alice"));
-            ids.push(event.id.expect("a disconnect has an id"));
+        while let Ok(Outgoing::Lifecycle(event)) = queued.try_recv() {
+            assert_eq!(event.kind(), LifecycleKind::Disconnected);
+            ids.push(event.id());
         }
         ids
     }
@@ -191,18 +189,5 @@ mod tests {
             ids(&mut queued);
         }
         panic!("no connection was done while an earlier one waited: {sent} were sent");
-    }
-
-    #[tokio::test]
-    async fn events_without_a_running_instance_are_counted() {
-        let services = services();
-        let origin = || Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
-        services.send_lifecycle(&Lifecycle::new(Change::Connected(origin())));
-        assert_eq!(services.counters.get(Count::LifecycleNoInstance), 0, "no service wants it");
-        let (link, _queued) = join(&services, "bot", 9, LifecycleKind::Connected);
-        services.service("bot").expect("known").pool().leave(link, &std::collections::HashSet::new(), services.now());
-        services.refresh_interests();
-        services.send_lifecycle(&Lifecycle::new(Change::Connected(origin())));
-        assert_eq!(services.counters.get(Count::LifecycleNoInstance), 1);
     }
 }

@@ -8,6 +8,7 @@
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`lifecycle`]: events about connections and channels; [`dead_node_events`]: events about connections of dead nodes
+//! - [`outlet`]: the way of lifecycle events to one service
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
@@ -21,6 +22,7 @@ mod lifecycle;
 pub mod link;
 mod method;
 mod order_queues;
+mod outlet;
 mod service;
 mod services;
 mod webhook;
@@ -33,6 +35,8 @@ pub use instances::instance::InstanceSummary;
 pub use lifecycle::{
     event::{Change, End, Lifecycle, Occupation, Origin, Subscription},
     kinds::{Interests, LifecycleKind},
+    queue::LifecycleLimits,
+    receipt::Receipt,
 };
 pub use services::{Reached, ServiceSummary, Services};
 pub use webhook::{config::WebhookConfig, targets::TargetSummary};

@@ -11,11 +11,13 @@ use super::{
     lifecycle::{
         event::Lifecycle,
         kinds::{Interests, LifecycleKind},
+        queue::LifecycleLimits,
     },
     service::Service,
     webhook::{targets::TargetSummary, webhook::NodeEnd},
 };
 use crate::telemetry::Metrics;
+use futures_util::future::join_all;
 use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
 use std::{
     collections::BTreeMap,
@@ -25,8 +27,14 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Pause while events wait for credit.
+const CREDIT_PAUSE: Duration = Duration::from_millis(50);
 
 /// One service, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,14 +72,27 @@ pub(super) struct OfferCounts {
     pub(super) sent: u64,
     pub(super) no_credit: u64,
     pub(super) no_instance: u64,
+    pub(super) waiting: u64,
+    pub(super) queue_full: u64,
 }
 
 impl OfferCounts {
+    /// Number of services that have it, or for which it waits.
+    pub(super) fn accepted(self) -> u64 {
+        self.sent + self.waiting
+    }
+
+    pub(super) fn refused(self) -> u64 {
+        self.no_credit + self.no_instance + self.queue_full
+    }
+
     fn and(mut self, offered: Offered) -> Self {
         *match offered {
             Offered::Sent => &mut self.sent,
             Offered::NoCredit => &mut self.no_credit,
             Offered::NoInstance => &mut self.no_instance,
+            Offered::Waiting => &mut self.waiting,
+            Offered::QueueFull => &mut self.queue_full,
         } += 1;
         self
     }
@@ -86,8 +107,8 @@ pub struct Services {
     pub(super) interests: AtomicU8,
     /// Whether any instance has ever wanted disconnects.
     pub(super) disconnects_wanted: watch::Sender<bool>,
-    /// How long the gateway tries to send the `disconnected` event of a dead node's connection.
-    pub(super) dead_node_event_ttl: Duration,
+    /// See [`Self::with_event_ttl`].
+    pub(super) event_ttl: Duration,
     pub(super) counters: Arc<Counters>,
     pub(super) closing: CancellationToken,
     /// Links that are not closed yet, and events of webhooks on their way.
@@ -101,18 +122,20 @@ impl Services {
         let (counters, closing, open) = (Arc::new(Counters::default()), CancellationToken::new(), TaskTracker::new());
         let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };
         let service = |name: ServiceName, config| (name.clone(), Service::new(name, config, &counters, &node_end));
-        Self {
+        let services = Self {
             by_name: services.into_iter().map(|(name, config)| service(name, config)).collect(),
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
             disconnects_wanted: watch::Sender::new(false),
-            dead_node_event_ttl: Duration::from_mins(10),
+            event_ttl: LifecycleLimits::default().event_ttl,
             counters,
             closing,
             open,
             metrics: None,
-        }
+        };
+        services.refresh_interests();
+        services
     }
 
     /// Records the duration of each call in these metrics.
@@ -121,10 +144,10 @@ impl Services {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Sets how long the gateway tries to send the `disconnected` event of a dead node's connection.
+    /// Sets how long the gateway tries to send an event that it can build again, such as one about a connection of a dead node.
     #[must_use]
-    pub fn with_dead_node_event_ttl(self, dead_node_event_ttl: Duration) -> Self {
-        Self { dead_node_event_ttl, ..self }
+    pub fn with_event_ttl(self, event_ttl: Duration) -> Self {
+        Self { event_ttl, ..self }
     }
 
     /// Whether the settings name this service.
@@ -137,27 +160,41 @@ impl Services {
         self.links_of(name).map(|_| ())
     }
 
-    /// Whether any instance of any service has wanted events of this kind since the start. An instance that left is expected to return.
+    /// Whether any service wants events of this kind. Once an instance has asked for them, its service wants them: an instance that left is
+    /// expected to return.
     pub fn wants(&self, kind: LifecycleKind) -> bool {
         self.interests.load(Relaxed) & Interests::only(kind).bits() != 0
     }
 
-    /// Sends an event to the services that want it. Never waits: an event without credit or instance is dropped and counted.
+    /// Sends an event to the services that want it. If one of them does not take it now, it waits in the queue of that service. If the queue is full,
+    /// the event is dropped and counted.
     pub fn send_lifecycle(&self, event: &Lifecycle) {
         if self.wants(event.kind()) {
-            let counts = self.offer(event, CreditUse::All);
-            self.counters.add_many(Count::LifecycleSent, counts.sent);
-            self.count_dropped(counts);
+            self.count_dropped(self.offer(event, CreditUse::All));
         }
     }
 
+    /// Sends waiting events over links as their instances get credit. Never returns.
+    pub(super) async fn send_waiting_events(&self) {
+        let each = self.by_name.values().filter_map(|service| Some((service, service.links()?)));
+        join_all(each.map(async |(service, links)| {
+            loop {
+                service.outlet.arrived().await;
+                while !service.outlet.flush(links, self.now()) {
+                    sleep(CREDIT_PAUSE).await;
+                }
+            }
+        }))
+        .await;
+    }
+
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse) -> OfferCounts {
-        let (interest, subject) = (Interests::only(event.kind()), event.subject());
-        let each = self.links().filter_map(|links| links.lock().offer(interest, &subject, credit_use, || event.into()));
+        let each = self.by_name.values().filter_map(|service| service.offer(event, credit_use, self.now()));
         each.fold(OfferCounts::default(), OfferCounts::and)
     }
 
     pub(super) fn count_dropped(&self, counts: OfferCounts) {
+        self.counters.add_many(Count::LifecycleQueueFull, counts.queue_full);
         self.counters.add_many(Count::LifecycleNoCredit, counts.no_credit);
         self.counters.add_many(Count::LifecycleNoInstance, counts.no_instance);
     }
@@ -222,7 +259,7 @@ impl Services {
     }
 
     pub(super) fn refresh_interests(&self) {
-        let all = self.links().fold(Interests::default(), |all, links| all.union(links.lock().interests()));
+        let all = self.by_name.values().fold(Interests::default(), |all, service| all.union(service.interests()));
         self.interests.store(all.bits(), Relaxed);
         let wanted = self.wants(LifecycleKind::Disconnected);
         self.disconnects_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));

@@ -71,6 +71,7 @@ impl From<&settings::Channel> for ChannelOptions {
             delta: channel.delta.into(),
             tags_filter: channel.tags_filter,
             unrecoverable: channel.unrecoverable.into(),
+            lifecycle: channel.lifecycle,
         }
     }
 }
@@ -92,6 +93,7 @@ impl From<&settings::Personal> for ChannelOptions {
             delta: DeltaOption::None,
             tags_filter: false,
             unrecoverable: personal.unrecoverable.into(),
+            lifecycle: personal.lifecycle,
         }
     }
 }

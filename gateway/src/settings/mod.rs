@@ -28,8 +28,8 @@ pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use redis_url::RedisUrl;
 pub use sections::{
-    ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
-    Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+    ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Lifecycle, Link, Node, Personal,
+    Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
 pub use value::{ByteSize, SecretList, SecretMap, UrlList, parse_duration, show_duration};

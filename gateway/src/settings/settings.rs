@@ -6,8 +6,8 @@ use super::{
     choices::{AllowedData, CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable},
     reader::{Reader, Section as _},
     sections::{
-        ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Link, Node, Personal, Presence,
-        Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+        ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Lifecycle, Link, Node, Personal,
+        Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
     },
     value::{SecretList, SecretMap, UrlList},
 };
@@ -104,6 +104,8 @@ settings! {
     link: Link,
     /// Requests to services that are reached by HTTP.
     webhook: Webhook,
+    /// Lifecycle events for services.
+    lifecycle: Lifecycle,
     /// The demo page.
     demo: Demo,
     /// The end of the process.
@@ -128,6 +130,7 @@ impl Channel {
         delta: Delta::None,
         tags_filter: false,
         unrecoverable: Unrecoverable::Live,
+        lifecycle: false,
     };
 }
 
@@ -147,5 +150,6 @@ impl Service {
         order_queue: 32,
         breaker_failures: 5,
         breaker_pause: Duration::from_secs(5),
+        lifecycle_events: Vec::new(),
     };
 }

@@ -144,6 +144,7 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[services.bot]\nca_file = \"a\"", "services.bot.ca_file", "only a service with reach"),
         ("[services.bot]\ncert_file = \"a\"", "services.bot.cert_file", "only a service with reach"),
         ("[services.bot]\nkey_file = \"a\"", "services.bot.key_file", "only a service with reach"),
+        ("[services.bot]\nlifecycle_events = [\"connected\"]", "services.bot.lifecycle_events", "only a service with reach"),
         ("[services.bot]\nurls = 7", "services.bot.urls", "a list of URLs"),
         ("[services.bot]\nsecrets = [7]", "services.bot.secrets", "a list of strings"),
         ("[services.bot]\nheaders = [\"a: b\"]", "services.bot.headers", "a table of strings by name; found something else"),

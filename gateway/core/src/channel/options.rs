@@ -86,6 +86,8 @@ pub struct ChannelOptions {
     pub tags_filter: bool,
     /// What a client receives after a recovery that failed.
     pub unrecoverable: Unrecoverable,
+    /// Whether services learn when channels become occupied and vacant, and learn of every end of a subscription.
+    pub lifecycle: bool,
 }
 
 /// The options of all channels.

@@ -1,6 +1,6 @@
 //! One lifecycle event, and its form for links and webhooks.
 
-use super::kinds::LifecycleKind;
+use super::{kinds::LifecycleKind, receipt::Receipt};
 use gateway_core::model::{ChannelName, ConnectionId, UserId};
 use serde_json::{
     json,
@@ -16,6 +16,8 @@ pub struct Lifecycle {
     pub change: Change,
     /// When the gateway noticed the change, in milliseconds since 1970.
     pub time_ms: u64,
+    /// Tells the registry that the event needs no further attempt; none if no registry has it.
+    pub receipt: Option<Receipt>,
 }
 
 /// What changed.
@@ -94,7 +96,13 @@ impl Lifecycle {
     /// An event about a change that the gateway notices now.
     pub fn new(change: Change) -> Self {
         let time_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        Self { change, time_ms }
+        Self { change, time_ms, receipt: None }
+    }
+
+    /// The same event with this receipt.
+    #[must_use]
+    pub fn with_receipt(self, receipt: Option<Receipt>) -> Self {
+        Self { receipt, ..self }
     }
 
     /// Its kind.
@@ -250,7 +258,7 @@ mod tests {
             (Change::Occupied(occupation()), "chat:a/1795891200000/occupied".into(), of_channel, json!({"channel": "chat:a"})),
             (Change::Vacated(occupation()), "chat:a/1795891200000/vacated".into(), of_channel, json!({"channel": "chat:a"})),
         ] {
-            let event = Lifecycle { change, time_ms: 12 };
+            let event = Lifecycle { time_ms: 12, ..Lifecycle::new(change) };
             let of_link = serde_json::to_value(link::Event::from(&event)).expect("JSON");
             assert_eq!(of_link, serde_json::to_value(webhook::Event::from(&event)).expect("JSON"), "both have the same form");
             assert_eq!((&of_link["id"], &of_link["generation"], &of_link["time"]), (&json!(id), &json!(generation), &json!(12)));

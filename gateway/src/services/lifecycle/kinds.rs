@@ -34,7 +34,7 @@ impl LifecycleKind {
     }
 
     /// The names of all kinds, for messages.
-    pub(in crate::services) fn names() -> String {
+    pub fn names() -> String {
         Self::ALL.map(Self::name).join(", ")
     }
 }
@@ -49,7 +49,7 @@ impl Interests {
     }
 
     /// The kinds with these names, or the first unknown name.
-    pub(in crate::services) fn parse(names: &[String]) -> Result<Self, &str> {
+    pub fn parse(names: &[String]) -> Result<Self, &str> {
         names.iter().try_fold(Self::default(), |all, name| {
             let kind = LifecycleKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(name.as_str())?;
             Ok(all.union(Self::only(kind)))
@@ -64,16 +64,7 @@ impl Interests {
         self.0 & other.0 == other.0
     }
 
-    /// Whether both have a kind in common.
-    pub(in crate::services) fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
     pub(in crate::services) fn bits(self) -> u8 {
         self.0
-    }
-
-    pub(in crate::services) fn of_bits(bits: u8) -> Self {
-        Self(bits)
     }
 }

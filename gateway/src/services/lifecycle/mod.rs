@@ -1,6 +1,9 @@
 //! Lifecycle events: changes of connections and of channels, for the services that want them.
 //!
-//! - [`kinds`]: the kinds, and sets of them; [`event`]: one event
+//! - [`kinds`]: the kinds, and sets of them; [`event`]: one event; [`receipt`]: when the registry may forget it
+//! - [`queue`]: the events that wait for a service
 
 pub(super) mod event;
 pub(super) mod kinds;
+pub(super) mod queue;
+pub(super) mod receipt;

@@ -1,7 +1,10 @@
 //! The body and the headers of a request.
 
 use super::{
-    super::call_types::{CallRequest, EventMessage},
+    super::{
+        call_types::{CallRequest, EventMessage},
+        lifecycle::event::Lifecycle,
+    },
     signature::Signer,
 };
 use bytes::Bytes;
@@ -80,6 +83,11 @@ impl Outbound {
                 connection: event.caller.connection.to_string(),
             })
         })
+    }
+
+    /// Lifecycle events, in one request.
+    pub(super) fn events(events: &[Lifecycle]) -> Self {
+        Self::new(webhook::LIFECYCLE, None, |_| Message::Events(events.iter().map(Into::into).collect()))
     }
 
     fn new(method: &str, traceparent: Option<&str>, message: impl FnOnce(&str) -> Message) -> Self {

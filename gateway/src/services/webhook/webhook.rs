@@ -44,11 +44,11 @@ pub(crate) struct NodeEnd {
 
 /// A service that is reached by HTTP requests. They run on the runtime that created it, so that a busy worker does not delay those of others.
 pub(crate) struct Webhook {
-    service: ServiceName,
-    config: Arc<WebhookConfig>,
+    pub(super) service: ServiceName,
+    pub(super) config: Arc<WebhookConfig>,
     targets: Mutex<Targets>,
     client: HttpClient,
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
     node_end: NodeEnd,
     runtime: Handle,
     start: Instant,
@@ -74,7 +74,7 @@ impl Webhook {
         let (request, target) = self.targets().begin(self.now())?;
         let (webhook, deadline, outbound) = (Arc::clone(self), call.deadline, Outbound::call(call));
         let task = self.runtime.spawn(async move {
-            let _ = answer.send(webhook.deliver(request, target, &outbound, deadline).await);
+            let _ = answer.send(webhook.deliver(request, target, &outbound, deadline).await.result);
         });
         Ok(CallInFlight { request, task: task.abort_handle() })
     }
@@ -98,12 +98,17 @@ impl Webhook {
             if let Err(why) = ended {
                 webhook.targets().abandon(request, why, webhook.now());
             }
-            if !matches!(ended, Ok(Ok(_))) {
+            if !matches!(ended, Ok(Verdict { result: Ok(_), .. })) {
                 webhook.counters.add(Count::EventLost);
             }
         };
-        self.node_end.tasks.spawn_on(work, &self.runtime);
+        self.spawn(work);
         Ok(())
+    }
+
+    /// Runs work for whose end the node waits when it stops.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.node_end.tasks.spawn_on(work, &self.runtime);
     }
 
     /// The targets, in the order of the settings.
@@ -112,14 +117,14 @@ impl Webhook {
     }
 
     /// Sends the request to one target after the other, until one of them may have taken it.
-    async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> CallResult {
+    pub(super) async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> Verdict {
         let mut tried = Tried::new();
         loop {
             let verdict = match self.attempt(target, outbound, deadline).await {
                 Ok(verdict) => verdict,
                 Err(refusal) => {
                     self.targets().abandon(request, AbandonReason::Cancelled, self.now());
-                    return Err(refusal.into());
+                    return Verdict::not_made(refusal);
                 }
             };
             self.record(request, target, &verdict);
@@ -131,7 +136,7 @@ impl Webhook {
                 continue;
             }
             self.targets().end(request);
-            return verdict.result;
+            return verdict;
         }
     }
 
@@ -177,16 +182,25 @@ impl Webhook {
     }
 
     /// Waits until the node stops, and then as long as events may take.
-    async fn node_stopped(&self) {
-        self.node_end.closing.cancelled().await;
+    pub(super) async fn node_stopped(&self) {
+        self.node_stops().await;
         sleep(self.node_end.close_timeout).await;
     }
 
-    fn targets(&self) -> MutexGuard<'_, Targets> {
+    /// Waits until the node stops.
+    pub(super) async fn node_stops(&self) {
+        self.node_end.closing.cancelled().await;
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.node_end.closing.is_cancelled()
+    }
+
+    pub(super) fn targets(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Tick {
+    pub(super) fn now(&self) -> Tick {
         Tick(self.start.elapsed().as_millis() as u64)
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::services::lifecycle::kinds::LifecycleKind;
+use crate::services::{Change, End, Lifecycle, LifecycleKind, Origin};
+use gateway_core::model::ConnectionId;
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -143,10 +144,13 @@ fn lifecycle_events_of_one_subject_go_to_one_interested_instance() {
     let interests = Interests::only(LifecycleKind::Connected);
     let mut interested: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, interests).expect("room")).collect();
     let mut uninterested = join(&mut pool, "i4", 100);
+    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
+    let connected = Lifecycle::new(Change::Connected(origin.clone()));
     for _ in 0..10 {
-        assert_eq!(pool.offer(interests, "c1", CreditUse::All, event), Some(Offered::Sent));
+        assert_eq!(pool.offer(&connected, CreditUse::All), Offered::Sent);
     }
-    assert_eq!(pool.offer(Interests::only(LifecycleKind::Disconnected), "c1", CreditUse::All, event), None);
+    let disconnected = Lifecycle::new(Change::Disconnected(origin, End::broken()));
+    assert_eq!(pool.offer(&disconnected, CreditUse::All), Offered::NoInstance);
     let mut counts: Vec<_> = interested.iter_mut().map(|(_, q, _)| std::iter::from_fn(|| q.try_recv().ok()).count()).collect();
     counts.sort_unstable();
     assert_eq!(counts, [0, 0, 10]);
