@@ -1,7 +1,7 @@
-//! Removes presence entries of nodes that no longer exist, which the clean-up after dead nodes missed.
+//! Removes presence entries of nodes that no longer exist, and ends occupations of channels, where the clean-up after dead nodes missed them.
 
 use super::shared_cluster::SharedCluster;
-use crate::broker::{BrokerError, Nodes, Sweep};
+use crate::broker::{BrokerError, Nodes, Sweep, Swept};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -37,7 +37,11 @@ impl SharedCluster {
 
     /// Takes one step. Leaves that cannot be announced wait for the next sweep, so that they do not hold up the rest of this one.
     async fn sweep_step(&self, nodes: &Nodes, sweep: &mut Sweep) -> Result<(), BrokerError> {
-        let orphaned = nodes.sweep(sweep).await?;
+        let Swept { orphaned, vacant } = nodes.sweep(sweep).await?;
+        for (channel, generation) in vacant {
+            tracing::warn!(%channel, "ending an occupation of a channel that no node has to end");
+            self.holds.take_over(channel, generation);
+        }
         if orphaned.is_empty() {
             return Ok(());
         }

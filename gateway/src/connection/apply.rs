@@ -58,7 +58,7 @@ impl Driver {
                 Action::GoLive(channel) => {
                     self.send(&mut payload);
                     match self.worker.hub.go_live(self.registration.key(), &channel) {
-                        LiveStatus::Live => self.report_subscribed(channel),
+                        LiveStatus::Live => self.on_live(channel),
                         LiveStatus::Behind(after) => {
                             let (worker, key, outbox) = (self.worker.clone(), self.registration.key(), self.registration.outbox().clone());
                             self.running.push(RunningTask::catch_up(worker, key, outbox, channel, after));

@@ -131,6 +131,7 @@ impl Driver {
                 Notice::Server(command) => self.input(Input::Server(command)),
                 Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
                 Notice::Registered => self.on_registered(),
+                Notice::SubscriptionRegistered(channel) => self.on_subscription_registered(channel),
                 Notice::ReportPending => self.report_pending(),
                 Notice::PublicationsLost(channel) => self.input(Input::PublicationsLost(channel)),
                 Notice::Tick => {}
@@ -203,7 +204,7 @@ impl Driver {
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),
-                (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Status(LiveStatus::Live))) => self.report_subscribed(channel),
+                (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Status(LiveStatus::Live))) => self.on_live(channel),
                 _ => {}
             }
             index = 0;

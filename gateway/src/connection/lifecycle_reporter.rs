@@ -10,7 +10,11 @@ use super::{
     driver::Driver,
     lifecycle_state::{LifecycleState, PendingReports},
 };
-use crate::services::{Change, End, Lifecycle, LifecycleKind, Origin, Subscription};
+use crate::{
+    broker::RegistryKey,
+    hub::RegisteredEnd,
+    services::{Change, End, Lifecycle, LifecycleKind, Origin, Receipt, Subscription},
+};
 use gateway_core::model::ChannelName;
 
 impl Driver {
@@ -20,7 +24,7 @@ impl Driver {
             self.lifecycle_state = LifecycleState::AwaitingRegistration(Vec::new());
         } else {
             self.lifecycle_state = LifecycleState::Reported;
-            self.report_now(LifecycleKind::Connected, Change::Connected);
+            self.report_now(LifecycleKind::Connected, None, Change::Connected);
         }
     }
 
@@ -30,7 +34,7 @@ impl Driver {
         match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::NotConnected => self.lifecycle_state = LifecycleState::NotConnected,
             LifecycleState::AwaitingRegistration(joined) => {
-                self.report_now(LifecycleKind::Connected, Change::Connected);
+                self.report_now(LifecycleKind::Connected, None, Change::Connected);
                 for channel in joined {
                     self.send_subscribed(channel);
                 }
@@ -69,8 +73,24 @@ impl Driver {
         }
     }
 
-    /// Reports that the connection receives the deliveries of a channel, now or once services have `connected`.
-    pub(super) fn report_subscribed(&mut self, channel: ChannelName) {
+    /// Reports that the connection receives the deliveries of a channel, once the registry has the subscription if it keeps it.
+    pub(super) fn on_live(&mut self, channel: ChannelName) {
+        if !self.worker.hub.register_subscription(self.registration.key(), &channel) {
+            self.report_subscribed(channel);
+        }
+    }
+
+    /// Handles the entry of a subscription into the registry.
+    pub(super) fn on_subscription_registered(&mut self, channel: ChannelName) {
+        if let Some(info) = &self.info
+            && self.worker.hub.report_registered(info.client, &channel)
+        {
+            self.report_subscribed(channel);
+        }
+    }
+
+    /// Reports a subscription, now or once services have `connected`.
+    fn report_subscribed(&mut self, channel: ChannelName) {
         match &mut self.lifecycle_state {
             LifecycleState::NotConnected => {}
             LifecycleState::AwaitingRegistration(joined) => joined.push(channel),
@@ -81,6 +101,12 @@ impl Driver {
 
     /// Reports the end of a subscription, unless it ended before services learned of it.
     pub(super) fn report_unsubscribed(&mut self, channel: &ChannelName, end: impl FnOnce() -> End) {
+        let Some(connection) = self.info.as_ref().map(|info| info.client) else { return };
+        let (number, receipt) = match self.worker.hub.end_registered(connection, channel) {
+            RegisteredEnd::Unregistered => (None, None),
+            RegisteredEnd::Unreported => return,
+            RegisteredEnd::Reported(key) => (number_of(&key), self.receipt(key)),
+        };
         let services_know = match &mut self.lifecycle_state {
             LifecycleState::NotConnected => false,
             LifecycleState::AwaitingRegistration(joined) => {
@@ -95,7 +121,9 @@ impl Driver {
             LifecycleState::Reported => true,
         };
         if services_know {
-            self.report_now(LifecycleKind::Unsubscribed, |origin| Change::Unsubscribed(origin, self.subscription(channel.clone()), end()));
+            let number = number.unwrap_or_else(|| self.worker.hub.subscription_number(connection, channel));
+            let subscription = Subscription { channel: channel.clone(), number };
+            self.report_now(LifecycleKind::Unsubscribed, receipt, |origin| Change::Unsubscribed(origin, subscription, end()));
         }
     }
 
@@ -107,9 +135,16 @@ impl Driver {
                 self.report_unsubscribed(&channel, || end.clone());
             }
         }
+        // If there is no event, its receipt removes the entry at once.
+        let receipt = self.info.as_ref().and_then(|info| self.receipt(RegistryKey::Connection(info.client)));
         if matches!(self.lifecycle_state, LifecycleState::Reported | LifecycleState::PendingReports(_)) {
-            self.report_now(LifecycleKind::Disconnected, |origin| Change::Disconnected(origin, end));
+            self.report_now(LifecycleKind::Disconnected, receipt, |origin| Change::Disconnected(origin, end));
         }
+    }
+
+    /// Removes an entry from the registry once services know the end. `None` if the registry is not in use.
+    fn receipt(&self, key: RegistryKey) -> Option<Receipt> {
+        self.worker.hub.removal(key).map(Receipt::new)
     }
 
     fn send_subscribed(&self, channel: ChannelName) {
@@ -123,12 +158,13 @@ impl Driver {
     }
 
     fn subscription(&self, channel: ChannelName) -> Subscription {
-        Subscription { channel, number: self.worker.hub.next_subscription_number() }
+        let number = self.info.as_ref().map_or(0, |info| self.worker.hub.subscription_number(info.client, &channel));
+        Subscription { channel, number }
     }
 
-    fn report_now(&self, kind: LifecycleKind, change: impl FnOnce(Origin) -> Change) {
+    fn report_now(&self, kind: LifecycleKind, receipt: Option<Receipt>, change: impl FnOnce(Origin) -> Change) {
         if let Some(event) = self.lifecycle_event(kind, change) {
-            self.worker.node.services.send_lifecycle(&event);
+            self.worker.node.services.send_lifecycle(&event.with_receipt(receipt));
         }
     }
 
@@ -137,5 +173,12 @@ impl Driver {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
         let origin = || Origin { holder: node.holder(), connection: info.client, user: info.user.clone() };
         node.services.wants(kind).then(|| Lifecycle::new(change(origin())))
+    }
+}
+
+fn number_of(key: &RegistryKey) -> Option<u64> {
+    match key {
+        RegistryKey::Subscription { number, .. } => Some(*number),
+        RegistryKey::Connection(_) => None,
     }
 }

@@ -4,7 +4,7 @@ use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
-    cluster::{Cluster, ClusterTimings, NodeDescription},
+    cluster::{Cluster, ClusterTimings, Holds, NodeDescription},
     connection::ConnectionLimits,
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
@@ -134,10 +134,11 @@ fn cluster(
     inbox: Arc<Mailbox>,
 ) -> Cluster {
     match settings.broker.kind {
-        BrokerKind::Memory => Cluster::single(description, workers.to_vec()),
+        BrokerKind::Memory => Cluster::single(description, workers.to_vec(), Holds::new(broker.clone(), settings.lifecycle.linger)),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep_interval };
+            let times =
+                ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep_interval, linger: settings.lifecycle.linger };
             Cluster::shared(description, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }

@@ -7,16 +7,16 @@
 //! - [`carrier`]: how a service is reached
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
-//! - [`lifecycle`]: events about connections and channels; [`dead_node_events`]: events about connections of dead nodes
+//! - [`lifecycle`]: events about connections and channels; [`cluster_events`]: events for which the cluster has the reasons
 //! - [`outlet`]: the way of lifecycle events to one service
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
 mod call_types;
 mod carrier;
+mod cluster_events;
 mod config;
 mod counters;
-mod dead_node_events;
 mod instances;
 mod lifecycle;
 pub mod link;

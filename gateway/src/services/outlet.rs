@@ -201,7 +201,9 @@ mod tests {
         let (services, forgotten) = (services(), Arc::new(AtomicU32::new(0)));
         let registered = |number| {
             let forgotten = forgotten.clone();
-            event(number).with_receipt(Some(Receipt::new(move || drop(forgotten.fetch_add(1, Relaxed)))))
+            event(number).with_receipt(Some(Receipt::new(move || {
+                forgotten.fetch_add(1, Relaxed);
+            })))
         };
         let (_, mut queued) = join(&services, 1);
         services.send_lifecycle(&registered(0));

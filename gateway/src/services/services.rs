@@ -105,8 +105,8 @@ pub struct Services {
     start: Instant,
     /// All kinds of events that any service wants. Checked first, so that other events cost no lock.
     pub(super) interests: AtomicU8,
-    /// Whether any instance has ever wanted disconnects.
-    pub(super) disconnects_wanted: watch::Sender<bool>,
+    /// The same kinds, for those who wait until a kind is wanted.
+    pub(super) wanted: watch::Sender<Interests>,
     /// See [`Self::with_event_ttl`].
     pub(super) event_ttl: Duration,
     pub(super) counters: Arc<Counters>,
@@ -127,7 +127,7 @@ impl Services {
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
-            disconnects_wanted: watch::Sender::new(false),
+            wanted: watch::Sender::default(),
             event_ttl: LifecycleLimits::default().event_ttl,
             counters,
             closing,
@@ -261,7 +261,6 @@ impl Services {
     pub(super) fn refresh_interests(&self) {
         let all = self.by_name.values().fold(Interests::default(), |all, service| all.union(service.interests()));
         self.interests.store(all.bits(), Relaxed);
-        let wanted = self.wants(LifecycleKind::Disconnected);
-        self.disconnects_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));
+        self.wanted.send_if_modified(|wanted| std::mem::replace(wanted, all) != all);
     }
 }

@@ -56,7 +56,7 @@ fn the_document_describes_the_requests_to_services() {
     assert_eq!(request["requestBody"]["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/ServiceMessage");
     for (schema, members) in [
         ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key"][..]),
-        ("ServiceEvent", &["id", "kind", "data", "user", "connection"]),
+        ("ServiceEvent", &["id", "kind", "generation", "time", "data", "user", "connection"]),
     ] {
         let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap_or_else(|| panic!("no {schema}"));
         assert!(members.iter().all(|member| properties.contains_key(*member)) && properties.len() == members.len(), "{properties:?}");

@@ -109,6 +109,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             reads: Reads::new(node.broker.clone(), 2),
             gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
+            holds: node.cluster.holds().clone(),
             namespaces: Arc::new(node.session_config.namespaces.clone()),
             limits: HubLimits {
                 outbox_bytes: bounds.outbox,
