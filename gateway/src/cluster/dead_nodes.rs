@@ -100,7 +100,7 @@ impl SharedCluster {
             if entries.is_empty() {
                 return nodes.unregister(dead).await;
             }
-            let (all, (done, finished)) = (entries.len(), mpsc::unbounded_channel());
+            let (all, (done, finished)) = (entries.len(), mpsc::channel(entries.len()));
             let batch = DeadNodeEntries { holder: dead.holder(), entries, waited: since.elapsed(), done };
             // The receiver is gone only if this node is shutting down.
             let _ = self.dead_entries.send(batch).await;
@@ -117,12 +117,7 @@ impl SharedCluster {
     }
 
     /// Removes the entries that are done until no further one can be. Some may wait in the queue of a service. Returns their number.
-    async fn remove_finished(
-        &self,
-        nodes: &Nodes,
-        dead: &NodeId,
-        mut finished: mpsc::UnboundedReceiver<RegistryKey>,
-    ) -> Result<usize, BrokerError> {
+    async fn remove_finished(&self, nodes: &Nodes, dead: &NodeId, mut finished: mpsc::Receiver<RegistryKey>) -> Result<usize, BrokerError> {
         let (mut some, mut removed) = (Vec::new(), 0);
         loop {
             match timeout(self.timings.lease / 3, finished.recv_many(&mut some, STEP)).await {

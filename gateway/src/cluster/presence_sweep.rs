@@ -11,13 +11,14 @@ const STEP_PAUSE: Duration = Duration::from_millis(100);
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 impl SharedCluster {
-    /// Sweeps all presence entries again and again. Of all nodes, one does each sweep. Never returns.
+    /// Sweeps all presence entries again and again. Of all nodes, one does each sweep. Each node also writes its own holds again. Never returns.
     pub(super) async fn sweep_presence(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
         let started = Instant::now();
         loop {
             // A random pause: nodes that start together do not try at the same time.
             sleep(self.timings.sweep.mul_f64(rand::random_range(0.1..0.2))).await;
+            self.holds.write_again();
             if !nodes.lock_sweep(self.timings.sweep).await.unwrap_or(false) {
                 continue;
             }

@@ -51,6 +51,6 @@ pub struct DeadNodeEntries {
     pub entries: Vec<(RegistryKey, UserId)>,
     /// Time since the node was found dead.
     pub waited: Duration,
-    /// Receives the entries that need no further attempt, at most one message for each. The others are offered again once all senders are gone.
-    pub done: mpsc::UnboundedSender<RegistryKey>,
+    /// Receives the entries that need no further attempt, and has room for all of them. The others are offered again once all senders are gone.
+    pub done: mpsc::Sender<RegistryKey>,
 }

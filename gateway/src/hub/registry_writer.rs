@@ -72,7 +72,9 @@ impl Hub {
         let connections = self.register_each_subscription();
         // Otherwise the entries of the connections have the same effect.
         if !self.registry_queue.is_enabled.get() {
-            connections.into_iter().for_each(|key| self.notify(key, Notice::Registered));
+            for key in connections {
+                self.notify(key, Notice::Registered);
+            }
         }
     }
 

@@ -84,8 +84,8 @@ impl Services {
                 }
             };
             let done = done.clone();
-            // The cluster may have stopped waiting.
-            let receipt = Receipt::new(move || drop(done.send(key)));
+            // The cluster may have stopped waiting. There is room for each entry once.
+            let receipt = Receipt::new(move || drop(done.try_send(key)));
             let event = Lifecycle::new(change).with_receipt(Some(receipt.clone()));
             if !self.send_until_expired(&event, waited) {
                 receipt.cancel();
@@ -141,14 +141,14 @@ mod tests {
     }
 
     /// Sends the events about these ends. The receiver gets what needs no further attempt, once the events are written.
-    fn send(services: &Services, keys: &[RegistryKey], waited: Duration) -> mpsc::UnboundedReceiver<RegistryKey> {
-        let (done, finished) = mpsc::unbounded_channel();
+    fn send(services: &Services, keys: &[RegistryKey], waited: Duration) -> mpsc::Receiver<RegistryKey> {
+        let (done, finished) = mpsc::channel(keys.len());
         let entries = keys.iter().map(|key| (key.clone(), "alice".parse().expect("valid"))).collect();
         services.send_ends(DeadNodeEntries { holder: "n2/gen".into(), entries, waited, done });
         finished
     }
 
-    fn all(mut finished: mpsc::UnboundedReceiver<RegistryKey>) -> Vec<RegistryKey> {
+    fn all(mut finished: mpsc::Receiver<RegistryKey>) -> Vec<RegistryKey> {
         std::iter::from_fn(|| finished.try_recv().ok()).collect()
     }
 

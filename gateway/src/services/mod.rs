@@ -8,7 +8,6 @@
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`lifecycle`]: events about connections and channels; [`cluster_events`]: events for which the cluster has the reasons
-//! - [`outlet`]: the way of lifecycle events to one service
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
@@ -22,7 +21,6 @@ mod lifecycle;
 pub mod link;
 mod method;
 mod order_queues;
-mod outlet;
 mod service;
 mod services;
 mod webhook;

@@ -9,9 +9,8 @@ use super::{
         links::Links,
         pool::{Pool, PoolLimits},
     },
-    lifecycle::{event::Lifecycle, kinds::Interests},
+    lifecycle::{event::Lifecycle, kinds::Interests, outlet::Outlet},
     order_queues::OrderQueues,
-    outlet::Outlet,
     webhook::webhook::{NodeEnd, Webhook},
 };
 use gateway_core::model::{ServiceName, Tick};

@@ -60,6 +60,7 @@ pub enum Unrecoverable {
 }
 
 /// The options that all channels of a namespace share.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
     /// What the history keeps; none: there is no history, and deliveries are at most once.

@@ -2,7 +2,7 @@
 
 use super::table::{Occupation, Step, Table, Task};
 use crate::{
-    broker::{Broker, BrokerError, NodeTask, Release},
+    broker::{Broker, BrokerError, NodeTask, Nodes, Release},
     telemetry::FailureLog,
 };
 use futures_util::{StreamExt as _, future::try_join_all, stream::FuturesUnordered};
@@ -61,6 +61,10 @@ pub struct Holds {
 
 impl Holds {
     /// Holds with this broker. A channel has to be vacant for the time `linger` before its end is announced.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a message is an occupation whose end is an event, and the queues of services bound these"
+    )]
     pub fn new(broker: Arc<Broker>, linger: Duration) -> Arc<Self> {
         let (events, receiver) = mpsc::channel(QUEUE);
         let (announced, announced_receiver) = mpsc::unbounded_channel();
@@ -99,6 +103,12 @@ impl Holds {
     /// Tells the broker again, because this node has a new generation.
     pub(crate) fn hold_again(&self) {
         self.table().settle_all();
+        self.changed.notify_one();
+    }
+
+    /// Tells the broker again what it may have lost.
+    pub(in crate::cluster) fn write_again(&self) {
+        self.table().doubt_all();
         self.changed.notify_one();
     }
 
@@ -162,7 +172,7 @@ impl Holds {
 
     async fn settle(&self, channel: &ChannelName) -> Result<(), BrokerError> {
         loop {
-            let holder: Arc<str> = self.broker.nodes().map(|nodes| nodes.holder()).unwrap_or_default().into();
+            let holder: Arc<str> = self.broker.nodes().map(Nodes::holder).unwrap_or_default().into();
             let step = self.table().step(channel, &holder);
             match step {
                 Step::Nothing => return Ok(()),

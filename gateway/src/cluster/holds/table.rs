@@ -50,6 +50,8 @@ struct Hold {
     generation: u64,
     /// The generation of this node that has the hold.
     holder: Arc<str>,
+    /// Whether the store may have lost the hold.
+    is_doubted: bool,
 }
 
 /// Counts the subscribers of each channel, and queues what is to do. A task is in the queue or in progress at most once, so the number of channels and
@@ -93,6 +95,13 @@ impl Table {
         if !std::mem::replace(&mut self.is_active, true) {
             self.settle_all();
         }
+    }
+
+    /// Writes all holds again, because the store may have lost some.
+    pub(super) fn doubt_all(&mut self) {
+        // Any order: each hold gets the same mark.
+        self.channels.values_mut().filter_map(|channel| channel.hold.as_mut()).for_each(|hold| hold.is_doubted = true);
+        self.settle_all();
     }
 
     /// Checks all channels, because the node has a new generation.
@@ -163,12 +172,12 @@ impl Table {
     /// The next step for a channel, with this generation of the node.
     pub(super) fn step(&mut self, channel: &ChannelName, holder: &str) -> Step {
         let Some(entry) = self.channels.get(channel) else { return Step::Nothing };
-        let is_held = entry.hold.as_ref().is_some_and(|hold| &*hold.holder == holder);
-        match (entry.subscribers > 0, is_held) {
-            (true, false) => Step::Hold,
-            (false, true) => Step::Release,
-            (true, true) => Step::Nothing,
-            (false, false) => {
+        let current = entry.hold.as_ref().filter(|hold| &*hold.holder == holder);
+        match (entry.subscribers > 0, current) {
+            (true, Some(hold)) if !hold.is_doubted => Step::Nothing,
+            (true, _) => Step::Hold,
+            (false, Some(_)) => Step::Release,
+            (false, None) => {
                 // A hold of an earlier generation of this node is in the care of the cleanup after it.
                 self.channels.remove(channel);
                 Step::Nothing
@@ -179,7 +188,7 @@ impl Table {
     /// The broker has the hold. Returns the occupation that this node knew before, if it is another one and so is over.
     pub(super) fn held(&mut self, channel: &ChannelName, generation: u64, holder: Arc<str>) -> Option<Occupation> {
         let hold = &mut self.channels.entry(channel.clone()).or_default().hold;
-        let before = hold.replace(Hold { generation, holder });
+        let before = hold.replace(Hold { generation, holder, is_doubted: false });
         let over = before.map(|hold| hold.generation).filter(|before| *before != generation)?;
         Some(Occupation { channel: channel.clone(), generation: over })
     }
@@ -209,8 +218,8 @@ mod tests {
         table
     }
 
-    fn settle() -> Option<Task> {
-        Some(Task::Settle(channel()))
+    fn settle() -> Task {
+        Task::Settle(channel())
     }
 
     #[test]
@@ -218,18 +227,18 @@ mod tests {
         let (mut table, now) = (active(), Instant::now());
         assert!(table.enter(&channel()));
         assert!(!table.enter(&channel()));
-        assert_eq!((table.next(now), table.next(now)), (settle(), None));
+        assert_eq!((table.next(now), table.next(now)), (Some(settle()), None));
         assert_eq!(table.step(&channel(), "n1/1"), Step::Hold);
         assert_eq!(table.held(&channel(), 7, "n1/1".into()), None);
         assert_eq!(table.step(&channel(), "n1/1"), Step::Nothing);
-        table.finish(&Task::Settle(channel()));
+        table.finish(&settle());
         assert!(!table.leave(&channel()));
         assert!(table.leave(&channel()));
-        assert_eq!(table.next(now), settle());
+        assert_eq!(table.next(now), Some(settle()));
         assert_eq!(table.step(&channel(), "n1/1"), Step::Release);
         assert_eq!(table.released(&channel()), Some(Occupation { channel: channel(), generation: 7 }));
         assert_eq!(table.step(&channel(), "n1/1"), Step::Nothing);
-        table.finish(&Task::Settle(channel()));
+        table.finish(&settle());
         assert!(table.channels.is_empty() && table.known.is_empty());
     }
 
@@ -242,7 +251,7 @@ mod tests {
         assert_eq!(table.next(now), None, "never twice at a time");
         table.held(&channel(), 7, "n1/1".into());
         table.finish(&task);
-        assert_eq!((table.next(now), table.step(&channel(), "n1/1")), (settle(), Step::Release));
+        assert_eq!((table.next(now), table.step(&channel(), "n1/1")), (Some(settle()), Step::Release));
     }
 
     #[test]
@@ -268,6 +277,20 @@ mod tests {
         table.leave(&channel());
         assert_eq!(table.step(&channel(), "n1/4"), Step::Nothing, "others clean up after the generation that had the hold");
         assert!(table.channels.is_empty());
+    }
+
+    #[test]
+    fn a_doubted_hold_is_written_again_or_released() {
+        let mut table = active();
+        table.enter(&channel());
+        table.held(&channel(), 7, "n1/1".into());
+        table.doubt_all();
+        assert_eq!(table.step(&channel(), "n1/1"), Step::Hold);
+        assert_eq!(table.held(&channel(), 7, "n1/1".into()), None);
+        assert_eq!(table.step(&channel(), "n1/1"), Step::Nothing);
+        table.doubt_all();
+        table.leave(&channel());
+        assert_eq!(table.step(&channel(), "n1/1"), Step::Release);
     }
 
     #[test]

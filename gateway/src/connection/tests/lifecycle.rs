@@ -92,3 +92,63 @@ fn a_connection_that_catches_up_is_reported_as_subscribed_once_it_is_live() {
         assert_eq!(in_order(&mut bot).await, ["unsubscribed kept:a 0 unsubscribe called"]);
     });
 }
+
+/// A link with `lifecycle` in its namespace: the cluster is this node alone.
+fn run_with_cluster<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
+    run(default_bounds(), |world| async move {
+        let node = world.worker.node.clone();
+        tokio::task::spawn_local(async move {
+            futures_util::join!(node.cluster.run(tokio_util::sync::CancellationToken::new()), node.services.send_events(&node.cluster));
+        });
+        test(world).await;
+    });
+}
+
+/// The next events about channels: kind and channel. Fails if the generation of an end is not that of its begin.
+async fn of_channels(bot: &mut Bot, generations: &mut Vec<String>) -> Vec<String> {
+    settle().await;
+    let mut events = Vec::new();
+    while let Ok(link::Sent::Text(text)) = bot.from.try_recv() {
+        let event = &serde_json::from_str::<Value>(&text).expect("JSON")["event"];
+        let (kind, generation) = (event["kind"].as_str().expect("a text"), event["generation"].as_str().expect("a text").to_owned());
+        if kind == "occupied" {
+            assert!(generations.iter().all(|earlier| *earlier < generation), "{generation} after {generations:?}");
+            generations.push(generation);
+        } else {
+            assert_eq!(generations.last(), Some(&generation));
+        }
+        bot.send(&json!({"credit": {"n": 1}}));
+        events.push(format!("{kind} {}", event["data"]["channel"].as_str().expect("a text")));
+    }
+    events
+}
+
+#[test]
+fn a_channel_is_occupied_from_its_first_subscriber_until_it_was_empty_for_a_while() {
+    run_with_cluster(|world| async move {
+        let early = world.anonymous().await;
+        early.request(r#"{"id":2,"subscribe":{"channel":"watched:early"}}"#).await;
+        let (mut bot, mut generations) = (Bot::with_events(&world, &["occupied", "vacated"]).await, Vec::new());
+        assert_eq!(of_channels(&mut bot, &mut generations).await, ["occupied watched:early"], "it was occupied before anybody asked");
+        let (alice, bob) = (world.anonymous().await, world.anonymous().await);
+        for _ in 0..2 {
+            alice.request(r#"{"id":2,"subscribe":{"channel":"watched:a"}}"#).await;
+            assert_eq!(of_channels(&mut bot, &mut generations).await, ["occupied watched:a"]);
+            bob.request(r#"{"id":2,"subscribe":{"channel":"watched:a"}}"#).await;
+            bob.request(r#"{"id":3,"subscribe":{"channel":"open:a"}}"#).await;
+            alice.request(r#"{"id":3,"unsubscribe":{"channel":"watched:a"}}"#).await;
+            elapse(5.0).await;
+            assert_eq!(of_channels(&mut bot, &mut generations).await, [""; 0], "bob is there, and open:a has no lifecycle");
+            bob.request(r#"{"id":4,"unsubscribe":{"channel":"watched:a"}}"#).await;
+            elapse(1.0).await;
+            bob.request(r#"{"id":5,"subscribe":{"channel":"watched:a"}}"#).await;
+            elapse(5.0).await;
+            assert_eq!(of_channels(&mut bot, &mut generations).await, [""; 0], "bob returned soon");
+            bob.request(r#"{"id":6,"unsubscribe":{"channel":"watched:a"}}"#).await;
+            elapse(1.9).await;
+            assert_eq!(of_channels(&mut bot, &mut generations).await, [""; 0], "it lingers");
+            elapse(0.2).await;
+            assert_eq!(of_channels(&mut bot, &mut generations).await, ["vacated watched:a"]);
+        }
+    });
+}

@@ -79,7 +79,8 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         join_leave: true,
         ..open.clone()
     };
-    let named = [("open".into(), Arc::new(open)), ("kept".into(), Arc::new(kept))];
+    let watched = ChannelOptions { lifecycle: true, ..open.clone() };
+    let named = [("open".into(), Arc::new(open)), ("kept".into(), Arc::new(kept)), ("watched".into(), Arc::new(watched))];
     let namespaces = Namespaces { named: named.into(), ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
     let session_config = SessionConfig {

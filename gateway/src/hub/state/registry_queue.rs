@@ -35,6 +35,7 @@ pub(crate) struct Removals {
 }
 
 impl Default for Removals {
+    #[expect(clippy::disallowed_methods, reason = "a message is an entry of the registry, which connections and their subscriptions bound")]
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         Self { sender, receiver: RefCell::new(Some(receiver)) }

@@ -30,6 +30,9 @@ pub enum RegisteredEnd {
     Reported(RegistryKey),
 }
 
+/// The number and the stage of each subscription.
+type Entries = HashMap<(ConnectionId, ChannelName), (u64, Stage), foldhash::quality::RandomState>;
+
 /// A subscription to add, its connection, and what follows.
 type ToAdd = (ConnKey, RegistryKey, AfterRegistration);
 
@@ -37,12 +40,12 @@ type ToAdd = (ConnKey, RegistryKey, AfterRegistration);
 #[derive(Default)]
 pub(crate) struct SubscriptionRegistry {
     pub(crate) is_enabled: Cell<bool>,
-    entries: RefCell<HashMap<(ConnectionId, ChannelName), (u64, Stage), foldhash::quality::RandomState>>,
+    entries: RefCell<Entries>,
     to_add: RefCell<VecDeque<ToAdd>>,
 }
 
 impl SubscriptionRegistry {
-    /// Begins to add a subscription. Its connection is told when the entry is written.
+    /// Begins to add a subscription. Its connection gets a notice when the entry is written.
     pub(crate) fn begin(&self, key: ConnKey, connection: ConnectionId, channel: &ChannelName, number: u64) {
         self.insert(key, connection, channel, (number, Stage::Queued), AfterRegistration::Notify);
     }

@@ -179,9 +179,10 @@ impl Lifecycle {
         let (channel, end) = match &self.change {
             Change::Connected(_) => (None, None),
             Change::Disconnected(_, end) => (None, Some(end)),
-            Change::Subscribed(_, Subscription { channel, .. }) => (Some(channel), None),
             Change::Unsubscribed(_, Subscription { channel, .. }, end) => (Some(channel), Some(end)),
-            Change::Occupied(Occupation { channel, .. }) | Change::Vacated(Occupation { channel, .. }) => (Some(channel), None),
+            Change::Subscribed(_, Subscription { channel, .. })
+            | Change::Occupied(Occupation { channel, .. })
+            | Change::Vacated(Occupation { channel, .. }) => (Some(channel), None),
         };
         let mut data = serde_json::Map::new();
         if let Some(channel) = channel {

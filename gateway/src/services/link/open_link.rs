@@ -7,7 +7,7 @@ use super::{
             instance::{LinkId, NewLink, Outgoing},
             links::Links,
         },
-        outlet::Outlet,
+        lifecycle::outlet::Outlet,
         services::Services,
     },
     ending::Ending,

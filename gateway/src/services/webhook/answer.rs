@@ -34,13 +34,13 @@ pub(super) enum Health {
 
 /// The result of one try.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) result: CallResult,
+pub(in crate::services) struct Verdict {
+    pub(in crate::services) result: CallResult,
     pub(super) health: Health,
     /// What operators should know and callers do not need, for the log.
     pub(super) remark: Option<String>,
     /// Whether the status is one of success, whatever the body.
-    pub(super) is_success: bool,
+    pub(in crate::services) is_success: bool,
 }
 
 /// The members of a problem document (RFC 9457) that the gateway reads. Any of them may be missing or have another type.

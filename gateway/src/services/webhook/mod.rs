@@ -1,6 +1,6 @@
 //! Services that are reached by HTTP requests (webhooks).
 //!
-//! - [`webhook`]: one service: its calls and events, and their tries; [`event_sender`]: its lifecycle events; [`config`]: its checked configuration; [`tls`]: its certificates
+//! - [`webhook`]: one service: its calls and events, and their tries; [`config`]: its checked configuration; [`tls`]: its certificates
 //! - [`targets`]: the targets, and the choice of one; [`target_url`]: the URL of a target
 //! - [`request`]: body and headers of a request; [`signature`]: its signatures; [`answer`]: what an answer means
 //! - [`http_client`]: sends a request and reads the answer; [`connector`]: opens connections; [`addresses`]: to which addresses it may not
@@ -9,9 +9,8 @@ mod addresses;
 mod answer;
 pub(super) mod config;
 mod connector;
-mod event_sender;
 mod http_client;
-mod request;
+pub(super) mod request;
 mod signature;
 mod target_url;
 pub(super) mod targets;

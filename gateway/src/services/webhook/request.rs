@@ -47,7 +47,7 @@ pub(super) fn is_own(name: &HeaderName) -> bool {
 }
 
 /// A call or an event on its way. All tries have the same id and body.
-pub(super) struct Outbound {
+pub(in crate::services) struct Outbound {
     id: String,
     /// The method of a call, or the kind of an event.
     pub(super) method: Box<str>,
@@ -86,7 +86,7 @@ impl Outbound {
     }
 
     /// Lifecycle events, in one request.
-    pub(super) fn events(events: &[Lifecycle]) -> Self {
+    pub(in crate::services) fn events(events: &[Lifecycle]) -> Self {
         Self::new(webhook::LIFECYCLE, None, |_| Message::Events(events.iter().map(Into::into).collect()))
     }
 

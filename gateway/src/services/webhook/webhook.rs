@@ -44,11 +44,11 @@ pub(crate) struct NodeEnd {
 
 /// A service that is reached by HTTP requests. They run on the runtime that created it, so that a busy worker does not delay those of others.
 pub(crate) struct Webhook {
-    pub(super) service: ServiceName,
-    pub(super) config: Arc<WebhookConfig>,
+    pub(in crate::services) service: ServiceName,
+    pub(in crate::services) config: Arc<WebhookConfig>,
     targets: Mutex<Targets>,
     client: HttpClient,
-    pub(super) counters: Arc<Counters>,
+    pub(in crate::services) counters: Arc<Counters>,
     node_end: NodeEnd,
     runtime: Handle,
     start: Instant,
@@ -107,7 +107,7 @@ impl Webhook {
     }
 
     /// Runs work for whose end the node waits when it stops.
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(in crate::services) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.node_end.tasks.spawn_on(work, &self.runtime);
     }
 
@@ -117,7 +117,13 @@ impl Webhook {
     }
 
     /// Sends the request to one target after the other, until one of them may have taken it.
-    pub(super) async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> Verdict {
+    pub(in crate::services) async fn deliver(
+        &self,
+        request: RequestId,
+        mut target: TargetIndex,
+        outbound: &Outbound,
+        deadline: Instant,
+    ) -> Verdict {
         let mut tried = Tried::new();
         loop {
             let verdict = match self.attempt(target, outbound, deadline).await {
@@ -182,25 +188,25 @@ impl Webhook {
     }
 
     /// Waits until the node stops, and then as long as events may take.
-    pub(super) async fn node_stopped(&self) {
+    pub(in crate::services) async fn node_stopped(&self) {
         self.node_stops().await;
         sleep(self.node_end.close_timeout).await;
     }
 
     /// Waits until the node stops.
-    pub(super) async fn node_stops(&self) {
+    pub(in crate::services) async fn node_stops(&self) {
         self.node_end.closing.cancelled().await;
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(in crate::services) fn is_stopping(&self) -> bool {
         self.node_end.closing.is_cancelled()
     }
 
-    pub(super) fn targets(&self) -> MutexGuard<'_, Targets> {
+    pub(in crate::services) fn targets(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn now(&self) -> Tick {
+    pub(in crate::services) fn now(&self) -> Tick {
         Tick(self.start.elapsed().as_millis() as u64)
     }
 }

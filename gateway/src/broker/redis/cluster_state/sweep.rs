@@ -110,10 +110,10 @@ impl Nodes {
         if !sweep.occupancy.is_over() {
             return Ok(Swept { vacant: self.sweep_occupancy(&mut sweep.occupancy).await?, ..Swept::default() });
         }
-        if !sweep.misplaced.is_over() {
-            self.sweep_misplaced(&mut sweep.misplaced).await?;
-        } else {
+        if sweep.misplaced.is_over() {
             self.sweep_index(&mut sweep.index).await?;
+        } else {
+            self.sweep_misplaced(&mut sweep.misplaced).await?;
         }
         Ok(Swept::default())
     }

@@ -27,7 +27,7 @@ fn origin(connection: ConnectionId) -> Origin {
     Origin { holder: "n1/5fb3.1".into(), connection, user: "alice".parse().expect("valid") }
 }
 
-async fn url(target: &Target) -> String {
+fn url(target: &Target) -> String {
     format!("http://{}/{{method}}", target.address())
 }
 
@@ -49,7 +49,7 @@ async fn eventually(what: &str, holds: impl Fn() -> bool) {
 #[tokio::test]
 async fn events_arrive_in_order_as_one_signed_list() {
     let target = Target::new().await;
-    let services = shop_for_events(&[&url(&target).await], limits());
+    let services = shop_for_events(&[&url(&target)], limits());
     let connection = ConnectionId::random();
     services.send_lifecycle(&connected(connection));
     services.send_lifecycle(&Lifecycle::new(Change::Disconnected(origin(connection), End::new(3005, "expired"))));
@@ -79,9 +79,11 @@ async fn events_arrive_in_order_as_one_signed_list() {
 #[tokio::test]
 async fn a_batch_that_fails_is_sent_again_with_its_id_before_later_events() {
     let target = Target::new().await;
-    let services = shop_for_events(&[&url(&target).await], LifecycleLimits { batch_events: 2, ..limits() });
+    let services = shop_for_events(&[&url(&target)], LifecycleLimits { batch_events: 2, ..limits() });
     let connections: Vec<_> = (0..3).map(|_| ConnectionId::random()).collect();
-    connections.iter().for_each(|connection| services.send_lifecycle(&connected(*connection)));
+    for connection in &connections {
+        services.send_lifecycle(&connected(*connection));
+    }
     let mut first = None;
     for head in [
         "500 Internal Server Error\r\ncontent-length: 0",
@@ -103,7 +105,7 @@ async fn a_batch_that_fails_is_sent_again_with_its_id_before_later_events() {
 #[tokio::test]
 async fn events_that_the_service_refuses_for_good_are_counted_and_do_not_hold_up_others() {
     let target = Target::new().await;
-    let services = shop_for_events(&[&url(&target).await], limits());
+    let services = shop_for_events(&[&url(&target)], limits());
     services.send_lifecycle(&connected(ConnectionId::random()));
     let mut peer = target.accept().await;
     peer.request().await;
@@ -128,7 +130,7 @@ async fn events_without_room_and_events_that_waited_too_long_are_counted() {
 #[tokio::test]
 async fn a_node_that_stops_sends_what_waits_at_once() {
     let target = Target::new().await;
-    let services = shop_for_events(&[&url(&target).await], LifecycleLimits { batch_delay: Duration::from_mins(1), ..limits() });
+    let services = shop_for_events(&[&url(&target)], LifecycleLimits { batch_delay: Duration::from_mins(1), ..limits() });
     services.send_lifecycle(&connected(ConnectionId::random()));
     let closes = tokio::spawn({
         let services = services.clone();

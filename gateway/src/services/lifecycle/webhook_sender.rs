@@ -1,9 +1,14 @@
-//! Sends the lifecycle events of one service, in batches and one batch after the other, so that they arrive in order.
+//! Sends the lifecycle events of one service that is reached by HTTP: in batches and one batch after the other, so that they arrive in order.
 
 use super::{
-    super::{call_types::CallError, counters::Count, instances::instance::AbandonReason, lifecycle::event::Lifecycle, outlet::Outlet},
-    request::Outbound,
-    webhook::Webhook,
+    super::{
+        call_types::CallError,
+        counters::Count,
+        instances::instance::AbandonReason,
+        webhook::{request::Outbound, webhook::Webhook},
+    },
+    event::Lifecycle,
+    outlet::Outlet,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
