@@ -122,7 +122,7 @@ pub async fn what_ended_with_a_dead_node_is_found_until_struck_out(fixture: &Bro
     let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
     let key = |number: u64| match number % 2 {
         0 => RegistryKey::Connection(ConnectionId::random()),
-        _ => RegistryKey::Subscription { connection: ConnectionId::random(), number, channel: channel("c:a b {x}") },
+        _ => RegistryKey::Subscription { connection: ConnectionId::random(), number, channel: channel("#a b {x}") },
     };
     let all: Vec<_> = (0..1200).map(key).zip(users).collect();
     nodes.register_entries(&[]).await.expect("nothing to do");
