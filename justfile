@@ -5,6 +5,7 @@ set positional-arguments
 
 native := justfile_directory() / "deploy/native"
 clients := justfile_directory() / "gateway/tests/sdk/clients"
+examples := justfile_directory() / "gateway/tests/sdk/examples"
 
 # All tests use one build. A binary built apart from the tests has other features and compiles its dependencies again.
 test_targets := "--workspace --bins --tests"
@@ -50,18 +51,20 @@ test-rust *arguments: setup-redis setup-java
     cargo build {{ test_targets }}
     cargo test --workspace "$@"
 
-# Tests with the official JavaScript SDK in Node, against a stack on free ports
+# Tests with the official JavaScript SDK in Node, against a stack on free ports; the examples for Node and in Rust
 [group('test')]
 test-sdk *files: setup-node setup-redis
     cargo build {{ test_targets }}
+    @node "{{ examples }}/build.mjs" node
     @STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
 
-# The cases that all SDKs pass, with the Python SDK
+# The cases that all SDKs pass, with the Python SDK; the examples in Python
 [group('test')]
 test-python: setup-node setup-redis setup-python
     cargo build {{ test_targets }}
     @"{{ clients }}/build" python
-    @CLIENTS=Python STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs
+    @node "{{ examples }}/build.mjs" python python-webhook
+    @CLIENTS=Python EXAMPLES="python python-webhook" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs examples.test.mjs
 
 # The same cases with the SDKs for Go and Java; installs Go, a JDK and Maven
 [group('test')]
@@ -69,6 +72,14 @@ test-clients: setup-node setup-redis setup-go setup-java setup-maven
     cargo build {{ test_targets }}
     @"{{ clients }}/build" go java
     @CLIENTS="Go Java" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs
+
+# The examples in Go, in Java and with Spring Boot; installs Go, a JDK and Maven
+[group('test')]
+test-examples: setup-node setup-redis setup-go setup-maven
+    @"{{ native }}/requirement" java 17
+    cargo build {{ test_targets }}
+    @PATH="$(dirname "$("{{ native }}/requirement" go)"):$PATH" node "{{ examples }}/build.mjs" go java spring-boot
+    @EXAMPLES="go java spring-boot" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk examples.test.mjs
 
 # Tests of the demo page in Chromium, against a stack on free ports
 [group('test')]

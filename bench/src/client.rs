@@ -1,7 +1,7 @@
 //! A cheap WebSocket client. It masks with the key 0, so a payload is sent without a transformation. It reads frames in the buffer in
 //! which they were received.
 
-use crate::result::Result;
+use crate::{http::API_KEY, result::Result};
 use memchr::memmem;
 use std::{
     cell::RefCell,
@@ -48,6 +48,15 @@ pub(crate) struct Closed;
 impl Client {
     /// Opens connection number `number`. With a small `receive_buffer` the kernel accepts little data for a client that does not read.
     pub(crate) async fn open(server: SocketAddr, path: &str, number: usize, receive_buffer: Option<u32>) -> Result<Self> {
+        Self::open_with(server, path, number, receive_buffer, "").await
+    }
+
+    /// Opens a connection with the API key.
+    pub(crate) async fn open_authorized(server: SocketAddr, path: &str) -> Result<Self> {
+        Self::open_with(server, path, 0, None, &format!("authorization: Bearer {API_KEY}\r\n")).await
+    }
+
+    async fn open_with(server: SocketAddr, path: &str, number: usize, receive_buffer: Option<u32>, headers: &str) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(size) = receive_buffer {
             socket.set_recv_buffer_size(size)?;
@@ -58,7 +67,7 @@ impl Client {
         stream.set_nodelay(true)?;
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
         let mut partial = Vec::new();
@@ -86,6 +95,12 @@ impl Client {
     /// Sends one text message.
     pub(crate) async fn send(&mut self, text: &str) -> Result {
         Ok(self.stream.write_all(&text_frame(text.as_bytes())).await?)
+    }
+
+    /// Sends text messages in one write, and removes them.
+    pub(crate) async fn send_all(&mut self, texts: &mut Vec<Vec<u8>>) -> Result {
+        let frames: Vec<u8> = texts.drain(..).flat_map(|text| text_frame(&text)).collect();
+        Ok(self.stream.write_all(&frames).await?)
     }
 
     /// Sends one binary message.

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// The API key of `gateway/config/dev.toml`.
-const API_KEY: &str = "dev";
+pub(crate) const API_KEY: &str = "dev";
 
 /// A connection to a REST interface.
 pub(crate) struct Http {

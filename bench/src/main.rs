@@ -14,7 +14,7 @@ mod sockets;
 
 use clap::{Parser, Subcommand};
 use result::Result;
-use scenarios::{broadcast, encodings, fanout, flood, memory, publish, resubscribe, stuck};
+use scenarios::{broadcast, calls, encodings, fanout, flood, memory, publish, resubscribe, stuck};
 use server::Binaries;
 
 /// Measures a gateway that it starts itself, on its own ports
@@ -42,6 +42,8 @@ enum Scenario {
     Publish(publish::Arguments),
     /// A broadcast to 10,000 personal channels, compared with ten batches of 1,000
     Broadcast(broadcast::Arguments),
+    /// Calls over a link and as a webhook, compared with bare frames and with a plain HTTP client
+    Calls(calls::Arguments),
     /// How long a node with very many channels needs to resubscribe all of them
     Resubscribe(resubscribe::Arguments),
 }
@@ -58,6 +60,7 @@ async fn main() -> Result {
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,
             Scenario::Broadcast(arguments) => broadcast::run(&binaries, &arguments).await,
+            Scenario::Calls(arguments) => calls::run(&binaries, &arguments).await,
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };

@@ -84,6 +84,11 @@ impl Binaries {
         self.launch(Kind::Gateway, command(&launcher(None), &self.gateway), [18_010, 18_011], settings).await
     }
 
+    /// Starts a bare server that is built beside this program.
+    pub(crate) async fn start_sibling(&self, name: &str) -> Result<Server> {
+        self.launch(Kind::Bare, command(&launcher(self.cpu), &sibling(name)?), [9002, 9002], &[]).await
+    }
+
     async fn launch(&self, kind: Kind, mut command: Command, ports: [u16; 2], settings: &[(&str, &str)]) -> Result<Server> {
         let [public, internal] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         if kind == Kind::Gateway {
@@ -99,6 +104,22 @@ impl Binaries {
         server.wait_until_ready().await?;
         Ok(server)
     }
+}
+
+/// Runs a program that is built beside this one, on the server's core. Returns what it printed.
+pub(crate) async fn run_sibling(binaries: &Binaries, name: &str, arguments: &[&str]) -> Result<String> {
+    let mut command = command(&launcher(binaries.cpu), &sibling(name)?);
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
+    // This thread answers the program's requests meanwhile.
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    if !output.status.success() {
+        return Err(format!("{name} ended with {}", output.status).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn sibling(name: &str) -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
 }
 
 /// A command that runs `program` with these words in front of it.

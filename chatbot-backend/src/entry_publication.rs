@@ -3,6 +3,7 @@
 use crate::conversation::{CONVERSATION_TAG, Conversation, Entry, stream_channel};
 use shared_proto::client::Failure;
 use shared_proto::client::link::Publication;
+use shared_proto::errors::ErrorCode;
 use shared_proto::process::telemetry::traceparent;
 
 /// An entry, its channel, and how it is published.
@@ -40,7 +41,7 @@ impl<'a> EntryPublication<'a> {
     }
 
     pub(crate) fn into_publication(self) -> Result<Publication, Failure> {
-        let refused = |error: serde_json::Error| Failure::Refused { code: "bad_request".into(), detail: error.to_string() };
+        let refused = |error: serde_json::Error| Failure::refused(ErrorCode::BadRequest, error.to_string());
         let mut publication = Publication::new(self.channel, self.entry).map_err(refused)?;
         publication = publication.with_traceparent(traceparent(&tracing::Span::current()));
         if let Some(key) = self.idempotency_key {

@@ -4,8 +4,8 @@ use crate::{
     auth::Origins,
     broker::RedisAddress,
     server::{self, RunError},
-    services::WebhookConfig,
-    settings::{BrokerKind, Problems, Reach, Settings},
+    services::ServiceConfig,
+    settings::{BrokerKind, Problems, Settings},
     telemetry::Telemetry,
 };
 
@@ -20,8 +20,8 @@ pub fn check(settings: &Settings) -> Result<(), Problems> {
     {
         problems.append(found);
     }
-    for (name, service) in settings.services.iter().filter(|(_, service)| service.reach == Reach::Webhook) {
-        if let Err(found) = WebhookConfig::new(name, settings, service) {
+    for (name, service) in &settings.services {
+        if let Err(found) = ServiceConfig::new(name, settings, service) {
             problems.append(found);
         }
     }

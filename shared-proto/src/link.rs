@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Maximum number of bytes that a frame of the gateway adds to the data of a frontend: the user, the connection, the trace and so on.
-pub const FRAME_OVERHEAD: usize = 1024;
+/// Maximum number of bytes that a frame of the gateway adds to the data of a frontend: the user, the method, keys, the trace and so on, but not
+/// forwarded headers.
+pub const FRAME_OVERHEAD: usize = 4096;
 
 /// A header of the response to the upgrade, with the name of the node. An instance that has a link to that node, through another address,
 /// closes the new one without a `hello`, because a `hello` of the same instance replaces the earlier link.
@@ -121,6 +122,12 @@ pub struct Call {
     /// The gateway sends the calls with the same key one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_key: Option<String>,
+    /// Calls of the same user (of the same connection, if the user is anonymous) with the same key are one call. Carry it out once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What the route forwards of the frontend's request.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<FrontendRequest>>,
 }
 
 /// See [`ToService::Event`].
@@ -147,6 +154,24 @@ pub struct Event {
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What the route forwards of the frontend's request.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<FrontendRequest>>,
+}
+
+/// Parts of the HTTP request or of the connect command with which a frontend opened its connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FrontendRequest {
+    /// Headers of the HTTP request. Names are in lower case.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Headers of the connect command, whose values the page chooses. Names are in lower case.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub emulated_headers: BTreeMap<String, String>,
+    /// The IP address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// See [`ToGateway::Reply`].

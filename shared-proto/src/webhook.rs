@@ -3,6 +3,7 @@
 //! A body is an object with one member, whose name is the kind of the message: `{"call":{…}}`, `{"event":{…}}` or `{"events":[…]}`. `data`
 //! is a [`RawValue`]. That type fails at run time inside internally tagged, untagged and flattened types, so this module has no such types.
 
+use crate::{json::optional_object, link::FrontendRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -44,6 +45,12 @@ pub struct Call {
     /// The gateway sends the calls with the same key one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_key: Option<String>,
+    /// Calls of the same user (of the same connection, if the user is anonymous) with the same key are one call. Carry it out once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What the route forwards of the frontend's request.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<FrontendRequest>>,
 }
 
 /// See [`Message::Event`].
@@ -68,4 +75,7 @@ pub struct Event {
     pub user: String,
     /// Id of the frontend's connection, empty for an event about a channel.
     pub connection: String,
+    /// What the route forwards of the frontend's request.
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<FrontendRequest>>,
 }

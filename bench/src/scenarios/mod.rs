@@ -1,6 +1,7 @@
 //! One file for each scenario: its options and its measurement. Clients, servers and sockets that scenarios share belong one folder up.
 
 pub(crate) mod broadcast;
+pub(crate) mod calls;
 pub(crate) mod encodings;
 pub(crate) mod fanout;
 pub(crate) mod flood;

@@ -13,6 +13,7 @@ export const PAGES = [
     'CONTRIBUTING.md',
     'bench/README.md',
     'web/README.md',
+    'docs/examples/README.md',
     ...['docs', 'docs/decisions'].flatMap((folder) => readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`)),
 ];
 

@@ -9,7 +9,7 @@ import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
 import { ownGateway } from '../../../gateway/tests/sdk/support/gateway.mjs';
 import { OwnRedis, redisSettings } from '../../../gateway/tests/sdk/support/redis.mjs';
-import { eventually } from '../../../gateway/tests/sdk/support/wait.mjs';
+import { eventually, within } from '../../../gateway/tests/sdk/support/wait.mjs';
 import { ROOT, pathOf } from './blocks.mjs';
 import { start } from './process.mjs';
 import { localise, save } from './workspace.mjs';
@@ -64,6 +64,20 @@ async function call(node, data) {
     }
 }
 
+/** Calls the service with JSON that JavaScript does not write. Resolves to the reply of the gateway. */
+async function callWith(t, node, json) {
+    const socket = new WebSocket(node.websocket);
+    t.after(() => socket.terminate());
+    await once(socket, 'open');
+    const replied = new Promise((resolve) => {
+        socket.on('message', (text) => {
+            for (const reply of String(text).split('\n').map((line) => JSON.parse(line))) if (reply.id === 2) resolve(reply);
+        });
+    });
+    socket.send(`{"id":1,"connect":{}}\n{"id":2,"rpc":{"method":"${SERVICE}.say","data":${json}}}`);
+    return within(replied, 'the reply');
+}
+
 const isLinked = async (node) => {
     const { services } = await node.ask('GET', '/v1/services');
     return services.find(({ service }) => service === SERVICE)?.instances.length > 0;
@@ -99,6 +113,8 @@ export async function checkService(t, block, { folder, settings, programs }) {
     for (const bad of [{}, { text: 7 }, 'hi', null, []]) {
         for (const node of nodes) assert.equal((await call(node, bad)).code, 400, `${JSON.stringify(bad)} is answered with an error`);
     }
+    const manyDigits = `{"text":${'1'.repeat(5000)}}`;
+    assert.equal((await callWith(t, nodes[0], manyDigits)).error?.code, 400, 'a number of 5000 digits is answered with an error');
     for (const node of nodes) assert.deepEqual(await call(node, { text: 'hi' }), { text: 'HI' }, 'the service lives on after a bad call');
 
     await nodes[1].kill();

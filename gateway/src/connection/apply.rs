@@ -46,6 +46,7 @@ impl Driver {
                         key: self.registration.key(),
                         info: self.info.clone(),
                         traceparent: self.traceparent.clone(),
+                        request: self.request.clone(),
                     };
                     self.running.push(RunningTask::operation(id, op, requester));
                 }

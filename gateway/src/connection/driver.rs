@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     hub::{Batch, CatchUpStep, Drain, LiveStatus, Notice, Registration},
+    services::KeptRequest,
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
-    model::{ClientInfo, ConnectionId, Disconnect, ServerCommand, Tick, WallClock},
+    model::{ClientInfo, ConnectionId, Disconnect, Refusal, ServerCommand, Tick, WallClock},
     protocol::{
         Request,
         centrifuge::{Codec, Payload},
@@ -21,6 +22,7 @@ use gateway_core::{
 };
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -38,6 +40,8 @@ pub struct Handshake {
     pub ping_form: PingForm,
     /// The `traceparent` of the request.
     pub traceparent: Option<Box<str>>,
+    /// What services may get of the request.
+    pub request: KeptRequest,
 }
 
 /// A connection without its transport.
@@ -50,6 +54,7 @@ pub(super) struct Driver {
     pub(super) info: Option<Arc<ClientInfo>>,
     pub(super) lifecycle_state: LifecycleState,
     pub(super) traceparent: Option<Box<str>>,
+    pub(super) request: KeptRequest,
     pub(super) running: Vec<RunningTask>,
     pub(super) closing: Option<Box<Closing>>,
     /// Whether the node drains, so that the connection closes as soon as no operation of its session is in flight.
@@ -82,7 +87,7 @@ thread_local! {
 
 impl Driver {
     pub(super) fn new(worker: Rc<WorkerContext>, handshake: Handshake) -> Self {
-        let Handshake { id, codec, ping_form, traceparent } = handshake;
+        let Handshake { id, codec, ping_form, traceparent, request } = handshake;
         let registration = worker.hub.register(id, codec);
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let start = SessionStart { clock: WallClock { tick: worker.hub.now(), unix_ms }, first_ping: rand::random(), ping_form };
@@ -100,6 +105,7 @@ impl Driver {
             info,
             lifecycle_state,
             traceparent,
+            request,
             running,
             closing,
             is_draining,
@@ -245,12 +251,22 @@ impl Driver {
                 metrics.command(kind);
             }
             if let Request::Connect(connect) = &mut command.request
-                && let Some(traceparent) = connect.traceparent.take()
+                && let Err(refusal) = self.take_headers(std::mem::take(&mut connect.headers))
             {
-                self.traceparent = Some(traceparent.into());
+                command.request = Request::Refused(refusal);
             }
             self.input(Input::Command(command));
         }
+    }
+
+    /// Takes what is needed of the headers of a connect command.
+    fn take_headers(&mut self, mut headers: BTreeMap<String, String>) -> Result<(), Refusal> {
+        if let Some(traceparent) = headers.remove("traceparent") {
+            self.traceparent = Some(traceparent.into());
+        }
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.request = self.worker.node.services.request_keeper().add_emulated(&self.request, headers)?;
+        Ok(())
     }
 
     pub(super) fn ping(&mut self) {

@@ -6,7 +6,7 @@ use crate::{
     broker::UserSubscription,
     hub::{CatchUpStep, ConnKey, Outbox},
     publish::Draft,
-    services::{CallError, Caller},
+    services::{CallError, Caller, KeptRequest},
     telemetry::OpenTask,
 };
 use gateway_core::{
@@ -59,6 +59,7 @@ pub(super) struct Requester {
     pub(super) key: ConnKey,
     pub(super) info: Option<Arc<ClientInfo>>,
     pub(super) traceparent: Option<Box<str>>,
+    pub(super) request: KeptRequest,
 }
 
 impl RunningTask {
@@ -205,8 +206,8 @@ impl Requester {
     /// open.
     fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
-        let (user, connection, traceparent) = (info.user.clone(), info.client, self.traceparent.clone());
-        Ok(Caller { user, connection, traceparent })
+        let (traceparent, request) = (self.traceparent.clone(), self.request.clone());
+        Ok(Caller { user: info.user.clone(), connection: info.client, traceparent, request })
     }
 
     async fn call(&self, method: &str, data: Data) -> Outcome {

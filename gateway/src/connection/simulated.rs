@@ -1,7 +1,10 @@
 //! A connection without a socket, for simulations. It takes commands and returns frames; everything else is the code of a real connection.
 
 use super::{driver::Driver, driver::Handshake, limits::ConnectionLimits, worker_context::WorkerContext};
-use crate::hub::{Frame, Written};
+use crate::{
+    hub::{Frame, Written},
+    services::KeptRequest,
+};
 use gateway_core::{
     model::ConnectionId,
     protocol::{Command, centrifuge::Codec},
@@ -14,7 +17,16 @@ pub(crate) struct SocketlessConnection(Driver);
 
 impl SocketlessConnection {
     pub(crate) fn new(worker: Rc<WorkerContext>, codec: Codec) -> Self {
-        Self(Driver::new(worker, Handshake { id: ConnectionId::random(), codec, ping_form: PingForm::Message, traceparent: None }))
+        Self(Driver::new(
+            worker,
+            Handshake {
+                id: ConnectionId::random(),
+                codec,
+                ping_form: PingForm::Message,
+                traceparent: None,
+                request: KeptRequest::default(),
+            },
+        ))
     }
 
     /// Passes a command to the connection. Returns false if the connection takes no input at present.

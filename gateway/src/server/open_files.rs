@@ -1,6 +1,6 @@
 //! Fits the connection limits to the number of files that the process may open.
 
-use crate::settings::{BrokerKind, Reach, Settings};
+use crate::settings::{BrokerKind, NodeRole, Reach, Settings};
 use shared_proto::http::{OpenFiles, SURPLUS_CONNECTIONS};
 
 /// Files of the process itself: listeners, logs, the main runtime, connections to the telemetry collector.
@@ -22,15 +22,17 @@ pub(super) fn fit_connection_limits(settings: &Settings, workers: usize, limit: 
         BrokerKind::Memory => 0,
         BrokerKind::Redis => REDIS_FILES + 2 * (settings.redis.lanes + 1),
     };
-    let webhooks = settings.services.values().filter(|service| service.reach == Reach::Webhook);
+    let webhooks = settings.services.values().filter(|it| it.service.reach == Reach::Webhook);
     // As many connections as requests in flight, and as many idle ones.
-    let requests: usize = webhooks.map(|service| 2 * service.max_in_flight).sum();
+    let requests: usize = webhooks.map(|it| 2 * it.route.max_in_flight).sum();
     let required = (PROCESS_FILES + FILES_PER_WORKER * (workers + 1) + store + requests) as u64;
     let reserve = (limit.unwrap_or_default() / RESERVE_DIVISOR).min(RESERVE_MAX);
     let mut files = OpenFiles::new(limit, required.max(reserve));
     files.assign("internal.connections", &mut settings.internal.connections, 16);
-    files.assign("public.http_connections", &mut settings.public.http_connections, 8);
-    files.assign("public.max_connections", &mut settings.public.max_connections, 1);
+    if settings.node.role == NodeRole::Full {
+        files.assign("public.http_connections", &mut settings.public.http_connections, 8);
+        files.assign("public.max_connections", &mut settings.public.max_connections, 1);
+    }
     settings
 }
 

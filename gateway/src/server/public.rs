@@ -12,7 +12,7 @@ use crate::{
         websocket::{Admission, Denial, Gate, PublicHttp, UpgradeRequest, Upgraded, centrifuge, http_service, ping_form},
     },
 };
-use actix_web::{App, HttpRequest, web};
+use actix_web::{App, HttpRequest, http::header::HeaderValue, web};
 use gateway_core::{
     model::{ConnectionId, ErrorCode, Refusal, WorkerId},
     protocol::websocket::Decoder,
@@ -125,7 +125,9 @@ impl Gate<TcpStream> for FrontGate {
         }
         let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
         let traceparent = request.header("traceparent").map(Into::into);
-        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: ping_form(request.query()), traceparent };
+        let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
+        let kept = self.worker.node.services.request_keeper().keep(request.peer().map(|peer| peer.ip()), values)?;
+        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: ping_form(request.query()), traceparent, request: kept };
         let connection_id = Some(handshake.id);
         Ok(Admission { subprotocol, connection_id, context: UpgradeContext { permit: self.admissions.admit()?, handshake } })
     }
@@ -153,6 +155,7 @@ pub(super) fn server(
     admissions: &Arc<Admissions>,
     errors: Arc<ConnectionErrors>,
 ) -> io::Result<actix_server::Server> {
+    tracing::info!("allowed origins: {}", parts.origins);
     let started = Arc::new(AtomicUsize::new(0));
     let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
     let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);

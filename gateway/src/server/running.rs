@@ -5,7 +5,7 @@ use super::{error::RunError, internal, observe, open_files, public, signals, wir
 use crate::{
     broker::{Mailbox, MailboxEntry, mailbox::DrainPlan},
     node::{Node, ProcessEvent},
-    settings::{self, Settings},
+    settings::{self, NodeRole, Settings},
     telemetry::Metrics,
 };
 use shared_proto::http::{self, ConnectionErrors};
@@ -20,10 +20,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The bound sockets of both listeners.
+/// The bound sockets of the listeners.
 pub struct Listeners {
-    /// The listener for frontends.
-    pub public: TcpListener,
+    /// The listener for frontends. `None` for a node with the role "api".
+    pub public: Option<TcpListener>,
     /// The listener for services and operators.
     pub internal: TcpListener,
 }
@@ -32,7 +32,8 @@ impl Listeners {
     /// Binds the addresses of the settings.
     pub fn bind(settings: &Settings) -> Result<Self, RunError> {
         let listen = |key, address| http::listen(address).map_err(|error| RunError::from_bind(key, address, &error));
-        let public = listen("public.address", settings.public.address)?;
+        let has_public = settings.node.role == NodeRole::Full;
+        let public = has_public.then(|| listen("public.address", settings.public.address)).transpose()?;
         Ok(Self { public, internal: listen("internal.address", settings.internal.address)? })
     }
 }
@@ -43,11 +44,11 @@ pub struct Running {
     mailboxes: Vec<Arc<Mailbox>>,
     admissions: Arc<Admissions>,
     drain: settings::Drain,
-    public: Server,
+    public: Option<Server>,
     internal: Server,
     background: JoinHandle<()>,
     stop: CancellationToken,
-    addresses: (SocketAddr, SocketAddr),
+    addresses: (Option<SocketAddr>, SocketAddr),
 }
 
 /// One of the two HTTP servers.
@@ -70,7 +71,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
     let listeners = Listeners::bind(settings)?;
     let mut running = start(settings, listeners, metrics)?;
     let (public, internal) = running.addresses();
-    tracing::info!(%public, %internal, node = %running.node.name, "ready");
+    tracing::info!(public = public.map(tracing::field::display), %internal, node = %running.node.name, "ready");
     let mut signals = signals::Signals::new()?;
     tokio::select! {
         signal = signals.next() => tracing::info!(signal, "draining; a second signal ends the process at once"),
@@ -85,14 +86,17 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
 
 /// Starts a gateway on bound listeners.
 pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
-    let addresses = (listeners.public.local_addr()?, listeners.internal.local_addr()?);
+    let public_address = listeners.public.as_ref().map(TcpListener::local_addr).transpose()?;
+    let addresses = (public_address, listeners.internal.local_addr()?);
     let parts = wiring::wire(settings, addresses, metrics)?;
-    tracing::info!("allowed origins: {}", parts.origins);
     let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
     let errors = ["public", "internal"].map(|listener| Arc::new(ConnectionErrors::new(listener)));
     observe::observe_listeners(metrics, errors.clone());
     let [public_errors, internal_errors] = errors;
-    let public = Server::spawn(public::server(settings, listeners.public, &parts, &admissions, public_errors)?);
+    let public = match listeners.public {
+        Some(listener) => Some(Server::spawn(public::server(settings, listener, &parts, &admissions, public_errors)?)),
+        None => None,
+    };
     let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node, internal_errors)?);
     let stop = CancellationToken::new();
     let background = tokio::spawn({
@@ -113,8 +117,8 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
 }
 
 impl Running {
-    /// The addresses of the public and the internal listener.
-    pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
+    /// The addresses of the public listener, if there is one, and of the internal listener.
+    pub fn addresses(&self) -> (Option<SocketAddr>, SocketAddr) {
         self.addresses
     }
 
@@ -126,7 +130,7 @@ impl Running {
     /// Waits until a listener stops unexpectedly.
     async fn failed(&mut self) -> io::Error {
         let ended = tokio::select! {
-            ended = &mut self.public.task => ended,
+            Some(ended) = async { Some((&mut self.public.as_mut()?.task).await) } => ended,
             ended = &mut self.internal.task => ended,
         };
         match ended {
@@ -165,7 +169,7 @@ impl Running {
 
     async fn close(self) {
         self.node.services.close().await;
-        for server in [self.public, self.internal] {
+        for server in self.public.into_iter().chain([self.internal]) {
             server.handle.stop(false).await;
             let _ = server.task.await;
         }

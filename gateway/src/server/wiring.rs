@@ -9,10 +9,8 @@ use crate::{
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{
-        BreakerLimits, Interests, LifecycleKind, LifecycleLimits, LinkLimits, OrderBy, Reach, ServiceConfig, Services, WebhookConfig,
-    },
-    settings::{self, BrokerKind, CallOrder, Problems, Settings},
+    services::{LinkLimits, ServiceConfig, Services},
+    settings::{self, BrokerKind, NodeRole, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
 use gateway_core::{
@@ -39,8 +37,8 @@ pub(super) struct Parts {
     pub(super) message_size: u32,
 }
 
-/// Builds all parts. `addresses` are those of the public and the internal listener.
-pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
+/// Builds all parts. `addresses` are those of the public listener, if there is one, and the internal listener.
+pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAddr), metrics: &Arc<Metrics>) -> Result<Parts, Problems> {
     let workers = workers(settings);
     let mailbox = || Arc::new(Mailbox::new(settings.fan_out.mailbox_entries, settings.fan_out.mailbox_bytes.bytes()));
     let mailboxes: Vec<_> = (0..workers).map(|_| mailbox()).collect();
@@ -68,7 +66,10 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
-        services: Services::new(services(settings)?, links).with_metrics(metrics.clone()).with_event_ttl(settings.lifecycle.event_ttl),
+        services: Services::new(services(settings)?, links)
+            .with_metrics(metrics.clone())
+            .with_event_ttl(settings.lifecycle.event_ttl)
+            .with_kept_requests(settings.connection.header_bytes.bytes()),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -99,6 +100,7 @@ pub(super) fn wire(settings: &Settings, addresses: (SocketAddr, SocketAddr), met
 /// Worker threads of the public listener.
 pub(super) fn workers(settings: &Settings) -> usize {
     match settings.workers {
+        _ if settings.node.role == NodeRole::Api => 0,
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(WorkerId::MAX),
         workers => workers,
     }
@@ -113,7 +115,7 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     }
 }
 
-fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (SocketAddr, SocketAddr)) -> NodeDescription {
+fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (Option<SocketAddr>, SocketAddr)) -> NodeDescription {
     let url = |set: &str, scheme, bound| match set {
         "" => format!("{scheme}://{bound}").into(),
         url => url.trim_end_matches('/').into(),
@@ -121,7 +123,7 @@ fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (S
     NodeDescription {
         name: name.clone(),
         link: url(&settings.cluster.link_url, "ws", internal),
-        public: url(&settings.cluster.public_url, "http", public),
+        public: public.map_or_else(Box::default, |public| url(&settings.cluster.public_url, "http", public)),
         shared: shared(settings),
     }
 }
@@ -254,39 +256,10 @@ fn api(settings: &Settings) -> ApiLimits {
     }
 }
 
-fn lifecycle(settings: &Settings) -> LifecycleLimits {
-    let settings::Lifecycle { queue_events, event_ttl, batch_events, batch_delay, .. } = settings.lifecycle;
-    LifecycleLimits { queue_events, event_ttl, batch_events, batch_delay }
-}
-
 fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Problems> {
-    let each = |(key, service): (&String, &settings::Service)| {
+    let each = |(key, service): (&String, &settings::RoutedService)| {
         let name = key.parse().map_err(|error: InvalidName| Problems::of(format!("services.{key}"), format!("the name {error}")))?;
-        let order = match service.order {
-            CallOrder::Connection => OrderBy::Connection,
-            CallOrder::None => OrderBy::Nothing,
-        };
-        let reach = match service.reach {
-            settings::Reach::Webhook => Reach::Webhook(Arc::new(WebhookConfig::new(key, settings, service)?)),
-            // The checks of the settings refuse queues.
-            settings::Reach::Link | settings::Reach::Queue => Reach::Link,
-        };
-        let lifecycle_events = Interests::parse(&service.lifecycle_events).map_err(|name| {
-            let message = format!("expected some of {}; found {name:?}", LifecycleKind::names());
-            Problems::of(format!("services.{key}.lifecycle_events"), message)
-        })?;
-        let config = ServiceConfig {
-            reach,
-            order,
-            call_timeout: service.call_timeout,
-            max_in_flight: service.max_in_flight,
-            instances: settings.link.max_links,
-            order_queue: service.order_queue,
-            breaker: BreakerLimits { failures: service.breaker_failures, open_for: service.breaker_pause },
-            lifecycle_events,
-            lifecycle: lifecycle(settings),
-        };
-        Ok((name, config))
+        Ok((name, ServiceConfig::new(key, settings, service)?))
     };
     settings.services.iter().map(each).collect()
 }
@@ -294,6 +267,8 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::BreakerLimits;
+    use crate::services::Interests;
 
     #[test]
     fn stored_subscriptions_always_fit_into_a_connection() {
@@ -306,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_node_announces_its_configured_urls_and_by_default_its_bound_addresses() {
-        let bound = ("127.0.0.1:8000".parse().expect("an address"), "127.0.0.1:8001".parse().expect("an address"));
+        let bound = ("127.0.0.1:8000".parse().ok(), "127.0.0.1:8001".parse().expect("an address"));
         for (toml, public, link) in [
             ("", "http://127.0.0.1:8000", "ws://127.0.0.1:8001"),
             ("[cluster]\npublic_url = \"https://n1.example/\"\nlink_url = \"ws://n1:1/\"", "https://n1.example", "ws://n1:1"),

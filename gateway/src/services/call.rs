@@ -1,13 +1,14 @@
 //! One call: waits for its turn, sends the call to an instance, and waits for the answer.
 
 use super::{
-    call_types::{CallError, CallRequest, CallResult, Caller, EventMessage},
+    call_types::{CallError, CallRequest, CallResult, Choice, EventMessage},
+    caller::Caller,
     carrier::Started,
-    config::OrderBy,
     counters::Count,
     instances::instance::AbandonReason,
     method,
     order_queues::Admission,
+    routes::{route::OrderKey, route_table::ActiveRoute},
     service::Service,
     services::Services,
 };
@@ -42,10 +43,17 @@ impl Services {
 
     async fn try_call(&self, name: &str, method: &str, data: Data, caller: &Caller, within: Duration) -> CallResult {
         let service = self.service(name)?;
-        let deadline = Instant::now() + within.min(service.config.call_timeout);
-        let mut place = service.place(caller);
+        let ActiveRoute { route, limits } = service.routes.of(method);
+        route.check_caller(caller)?;
+        let deadline = Instant::now() + within.min(route.call_timeout);
+        let keys = route.keys(&data, caller)?;
+        let _permit = limits.enter(caller)?;
+        let mut place = OrderPlace::new(service, keys.order.as_ref());
         place.wait_for_turn(deadline).await?;
-        let mut in_flight = self.start(service, &mut place, method, data, caller, deadline)?;
+        let (order_key, idempotency_key) = (keys.order.as_ref(), keys.idempotency.as_deref());
+        let request = caller.request.select(&route.forwarded);
+        let call = CallRequest { method, data, caller, order_key, idempotency_key, request, deadline };
+        let mut in_flight = self.start(service, &mut place, call)?;
         let Ok(answer) = timeout_at(deadline, &mut in_flight.answer).await else {
             // Behind slow calls of its key there was little time left, which says nothing about the instance.
             in_flight.abandon(if place.has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline });
@@ -56,26 +64,21 @@ impl Services {
         answer.unwrap_or_else(|_| Err(Refusal::from(ErrorCode::Internal).into()))
     }
 
-    fn start<'a>(
-        &'a self,
-        service: &'a Service,
-        place: &mut OrderPlace<'_>,
-        method: &str,
-        data: Data,
-        caller: &Caller,
-        deadline: Instant,
-    ) -> Result<InFlightCall<'a>, Refusal> {
+    fn start<'a>(&'a self, service: &'a Service, place: &mut OrderPlace<'_>, call: CallRequest<'_>) -> Result<InFlightCall<'a>, Refusal> {
         let (send, answer) = oneshot::channel();
-        let call = CallRequest { method, data, caller, order_key: place.key.as_deref(), deadline };
-        let call = service.carrier.start(place.instance.as_deref(), call, send, self.now())?;
+        let call = service.carrier.start(place.choice(), call, send, self.now())?;
         place.instance = call.instance();
         Ok(InFlightCall { services: self, service, call, answer, ended: false })
     }
 
     /// Sends an event to a service. `Ok` means that it is on its way; it is lost if the link ends first.
     pub fn event(&self, service: &str, data: Data, caller: &Caller) -> Result<(), Refusal> {
-        let event = EventMessage { data, caller };
-        let sent = self.service(service).and_then(|service| service.carrier.send(event, self.now()));
+        let sent = self.service(service).and_then(|service| {
+            let route = service.routes.default();
+            route.check_caller(caller)?;
+            let event = EventMessage { data, caller, request: caller.request.select(&route.forwarded) };
+            service.carrier.send(event, self.now())
+        });
         self.counters.add(if sent.is_ok() { Count::EventSent } else { Count::EventRefused });
         sent
     }
@@ -95,16 +98,6 @@ fn count_of(answer: &CallResult) -> Count {
     }
 }
 
-impl Service {
-    fn place(&self, caller: &Caller) -> OrderPlace<'_> {
-        let key = match self.config.order {
-            OrderBy::Connection => Some(Arc::from(caller.connection.to_string())),
-            OrderBy::Nothing => None,
-        };
-        OrderPlace { service: self, key, state: PlaceState::NotQueued, has_waited: false, instance: None }
-    }
-}
-
 enum PlaceState {
     NotQueued,
     Queued(oneshot::Receiver<super::order_queues::PreferredInstance>),
@@ -114,16 +107,29 @@ enum PlaceState {
 /// The place of a call among the calls of its key. Dropping it gives the turn to the next call.
 struct OrderPlace<'a> {
     service: &'a Service,
-    key: Option<Arc<str>>,
+    key: Option<&'a OrderKey>,
     state: PlaceState,
     /// Whether an earlier call of its key was in flight.
     has_waited: bool,
     instance: Option<Arc<str>>,
 }
 
-impl OrderPlace<'_> {
+impl<'a> OrderPlace<'a> {
+    fn new(service: &'a Service, key: Option<&'a OrderKey>) -> Self {
+        Self { service, key, state: PlaceState::NotQueued, has_waited: false, instance: None }
+    }
+
+    /// The instance or target for the call.
+    fn choice(&self) -> Choice<'_> {
+        match (self.key, &self.instance) {
+            (Some(OrderKey::Member(key)), _) => Choice::OfKey(key),
+            (_, Some(instance)) => Choice::Same(instance),
+            (_, None) => Choice::LessBusy,
+        }
+    }
+
     async fn wait_for_turn(&mut self, deadline: Instant) -> Result<(), Refusal> {
-        let Some(key) = &self.key else { return Ok(()) };
+        let Some(key) = self.key else { return Ok(()) };
         let entry = self.service.order_queues().enter(key);
         let turn = match entry {
             Admission::Now => {
@@ -153,7 +159,7 @@ impl OrderPlace<'_> {
 
 impl Drop for OrderPlace<'_> {
     fn drop(&mut self) {
-        let Some(key) = &self.key else { return };
+        let Some(key) = self.key else { return };
         let has_turn = match &mut self.state {
             PlaceState::NotQueued => false,
             PlaceState::Active => true,

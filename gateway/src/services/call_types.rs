@@ -1,21 +1,22 @@
-//! Types of a call: its caller, its content and its result.
+//! Types of a call: its content and its result.
 
-use gateway_core::model::{ConnectionId, Data, ErrorCode, Refusal, UserId};
-use shared_proto::link::{Call, Event, NO_SUCH_METHOD};
+use super::{caller::Caller, routes::route::OrderKey};
+use gateway_core::model::{Data, ErrorCode, Refusal};
+use shared_proto::link::{Call, Event, FrontendRequest, NO_SUCH_METHOD};
 use tokio::time::Instant;
 
 /// The result of a call.
 pub(crate) type CallResult = Result<Data, CallError>;
 
-/// The caller: a connection of a frontend.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The user behind the connection.
-    pub user: UserId,
-    /// The connection.
-    pub connection: ConnectionId,
-    /// W3C trace context.
-    pub traceparent: Option<Box<str>>,
+/// Which instance or target gets a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice<'a> {
+    /// The less busy of two random ones.
+    LessBusy,
+    /// The instance that got the key's last call, and another one only if that cannot get calls any more.
+    Same(&'a str),
+    /// The one that all nodes choose for this key.
+    OfKey(&'a str),
 }
 
 /// A call on its way to a service.
@@ -25,7 +26,10 @@ pub(crate) struct CallRequest<'a> {
     pub(crate) data: Data,
     pub(crate) caller: &'a Caller,
     /// Calls with the same key run one after the other.
-    pub(crate) order_key: Option<&'a str>,
+    pub(crate) order_key: Option<&'a OrderKey>,
+    /// Calls of the caller with the same key are the same call.
+    pub(crate) idempotency_key: Option<&'a str>,
+    pub(crate) request: Option<Box<FrontendRequest>>,
     pub(crate) deadline: Instant,
 }
 
@@ -40,7 +44,9 @@ impl From<CallRequest<'_>> for Call {
             connection: call.caller.connection.to_string(),
             deadline_ms: left.as_millis() as u64,
             traceparent: call.caller.traceparent.as_deref().map(Into::into),
-            order_key: call.order_key.map(Into::into),
+            order_key: call.order_key.map(|key| key.text().as_ref().into()),
+            idempotency_key: call.idempotency_key.map(Into::into),
+            request: call.request,
         }
     }
 }
@@ -49,6 +55,7 @@ impl From<CallRequest<'_>> for Call {
 pub(crate) struct EventMessage<'a> {
     pub(crate) data: Data,
     pub(crate) caller: &'a Caller,
+    pub(crate) request: Option<Box<FrontendRequest>>,
 }
 
 impl From<EventMessage<'_>> for Event {
@@ -62,6 +69,7 @@ impl From<EventMessage<'_>> for Event {
             user: event.caller.user.to_string(),
             connection: event.caller.connection.to_string(),
             traceparent: event.caller.traceparent.as_deref().map(Into::into),
+            request: event.request,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How calls and events reach a service. A call does not know it.
 
 use super::{
-    call_types::{CallRequest, CallResult, EventMessage},
+    call_types::{CallRequest, CallResult, Choice, EventMessage},
     instances::{
         instance::{AbandonReason, CallId},
         links::Links,
@@ -39,27 +39,27 @@ impl Started {
 }
 
 impl Carrier {
-    /// Sends a call. `prefer` is the instance that had the key's last call.
+    /// Sends a call.
     pub(super) fn start(
         &self,
-        prefer: Option<&str>,
+        choice: Choice<'_>,
         call: CallRequest<'_>,
         answer: oneshot::Sender<CallResult>,
         now: Tick,
     ) -> Result<Started, Refusal> {
         match self {
             Self::Links(links) => {
-                let (call, instance) = links.lock().start(prefer, call.into(), answer, now)?;
+                let (call, instance) = links.lock().start(choice, call.into(), answer, now)?;
                 Ok(Started::OnLink(call, instance))
             }
-            Self::Webhook(webhook) => webhook.start(call, answer).map(Started::AsRequest),
+            Self::Webhook(webhook) => webhook.start(choice, call, answer).map(Started::AsRequest),
         }
     }
 
     /// Sends an event.
     pub(super) fn send(&self, event: EventMessage<'_>, now: Tick) -> Result<(), Refusal> {
         match self {
-            Self::Links(links) => links.lock().send(None, event.into(), now),
+            Self::Links(links) => links.lock().send(event.into(), now),
             Self::Webhook(webhook) => webhook.send(event),
         }
     }

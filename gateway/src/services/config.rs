@@ -2,10 +2,15 @@
 
 use super::{
     instances::breaker::BreakerLimits,
-    lifecycle::{kinds::Interests, queue::LifecycleLimits},
+    lifecycle::{
+        kinds::{Interests, LifecycleKind},
+        queue::LifecycleLimits,
+    },
+    routes::route::Route,
     webhook::config::WebhookConfig,
 };
-use std::{sync::Arc, time::Duration};
+use crate::settings::{self, Problems, RoutedService, Settings};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The way in which the gateway reaches a service.
 #[derive(Clone, Debug)]
@@ -16,29 +21,17 @@ pub enum Reach {
     Webhook(Arc<WebhookConfig>),
 }
 
-/// Which calls of a service run one after the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OrderBy {
-    /// The calls of one connection.
-    #[default]
-    Connection,
-    /// None: all calls run concurrently.
-    Nothing,
-}
-
 /// Configuration of one service.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
     /// How it is reached.
     pub reach: Reach,
-    /// See [`OrderBy`].
-    pub order: OrderBy,
-    /// Maximum number of calls of one connection that wait for an earlier call.
+    /// The route of its events, and of all methods that have none of their own.
+    pub route: Route,
+    /// The routes of methods.
+    pub methods: BTreeMap<Box<str>, Route>,
+    /// Maximum number of calls of one key that wait for an earlier call.
     pub order_queue: usize,
-    /// Time limit for an answer.
-    pub call_timeout: Duration,
-    /// Limit of calls in flight at this node.
-    pub max_in_flight: usize,
     /// Limit of instances with links to this node.
     pub instances: usize,
     /// Limits of the circuit breaker.
@@ -49,14 +42,55 @@ pub struct ServiceConfig {
     pub lifecycle: LifecycleLimits,
 }
 
+impl ServiceConfig {
+    /// Checks the settings of the service `name`, and reads the files that they name.
+    pub fn new(name: &str, settings: &Settings, service: &RoutedService) -> Result<Self, Problems> {
+        let RoutedService { service: carrier, route, methods } = service;
+        let mut problems = Problems::default();
+        let mut checked = |key: String, route| {
+            Route::new(&key, route).unwrap_or_else(|found| {
+                problems.append(found);
+                Route::default()
+            })
+        };
+        let key = format!("services.{name}");
+        let of_method = |(method, route): (&String, _)| (method.as_str().into(), checked(format!("{key}.methods.{method}"), route));
+        let methods = methods.iter().map(of_method).collect();
+        let route = checked(key, route);
+        let reach = match carrier.reach {
+            settings::Reach::Webhook => WebhookConfig::new(name, settings, service).map(|webhook| Reach::Webhook(Arc::new(webhook))),
+            // The checks of the settings refuse queues.
+            settings::Reach::Link | settings::Reach::Queue => Ok(Reach::Link),
+        };
+        let reach = reach.unwrap_or_else(|found| {
+            problems.append(found);
+            Reach::Link
+        });
+        let lifecycle_events = Interests::parse(&carrier.lifecycle_events).unwrap_or_else(|found| {
+            let message = format!("expected some of {}; found {found:?}", LifecycleKind::names());
+            problems.add(format!("services.{name}.lifecycle_events"), message);
+            Interests::default()
+        });
+        problems.into_result(Self {
+            reach,
+            route,
+            methods,
+            order_queue: carrier.order_queue,
+            instances: settings.link.max_links,
+            breaker: BreakerLimits { failures: carrier.breaker_failures, open_for: carrier.breaker_pause },
+            lifecycle_events,
+            lifecycle: (&settings.lifecycle).into(),
+        })
+    }
+}
+
 impl Default for ServiceConfig {
     fn default() -> Self {
         Self {
             reach: Reach::Link,
-            order: OrderBy::default(),
+            route: Route::default(),
+            methods: BTreeMap::new(),
             order_queue: 32,
-            call_timeout: Duration::from_secs(10),
-            max_in_flight: 10_000,
             instances: 64,
             breaker: BreakerLimits::default(),
             lifecycle_events: Interests::default(),

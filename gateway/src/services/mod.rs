@@ -5,6 +5,7 @@
 //!
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`carrier`]: how a service is reached
+//! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
 //! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`lifecycle`]: events about connections and channels; [`cluster_events`]: events for which the cluster has the reasons
@@ -12,6 +13,7 @@
 
 mod call;
 mod call_types;
+mod caller;
 mod carrier;
 mod cluster_events;
 mod config;
@@ -21,12 +23,14 @@ mod lifecycle;
 pub mod link;
 mod method;
 mod order_queues;
+mod routes;
 mod service;
 mod services;
 mod webhook;
 
-pub use call_types::{CallError, Caller};
-pub use config::{LinkLimits, OrderBy, Reach, ServiceConfig};
+pub use call_types::CallError;
+pub use caller::Caller;
+pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
 pub use instances::breaker::{BreakerLimits, BreakerState};
 pub use instances::instance::InstanceSummary;
@@ -35,6 +39,10 @@ pub use lifecycle::{
     kinds::{Interests, LifecycleKind},
     queue::LifecycleLimits,
     receipt::Receipt,
+};
+pub use routes::{
+    forwarded::{ForwardedParts, KeptRequest, RequestKeeper},
+    route::Route,
 };
 pub use services::{Reached, ServiceSummary, Services};
 pub use webhook::{config::WebhookConfig, targets::TargetSummary};

@@ -1,5 +1,6 @@
 //! Order of calls: the calls of one key run one after the other.
 
+use super::routes::route::OrderKey;
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -22,7 +23,7 @@ pub(super) enum Admission {
 /// One queue for each key with a call in flight.
 pub(super) struct OrderQueues {
     waiting_max: usize,
-    queues: HashMap<Arc<str>, VecDeque<oneshot::Sender<PreferredInstance>>>,
+    queues: HashMap<OrderKey, VecDeque<oneshot::Sender<PreferredInstance>>>,
 }
 
 impl OrderQueues {
@@ -32,9 +33,9 @@ impl OrderQueues {
     }
 
     // NL-8.1
-    pub(super) fn enter(&mut self, key: &Arc<str>) -> Admission {
+    pub(super) fn enter(&mut self, key: &OrderKey) -> Admission {
         let Some(waiting) = self.queues.get_mut(key) else {
-            self.queues.insert(Arc::clone(key), VecDeque::new());
+            self.queues.insert(key.clone(), VecDeque::new());
             return Admission::Now;
         };
         if waiting.len() >= self.waiting_max {
@@ -49,7 +50,7 @@ impl OrderQueues {
     }
 
     /// Ends the current call of a key: the next call that still waits may start.
-    pub(super) fn leave(&mut self, key: &str, instance: Option<&Arc<str>>) {
+    pub(super) fn leave(&mut self, key: &OrderKey, instance: Option<&Arc<str>>) {
         let Some(waiting) = self.queues.get_mut(key) else { return };
         while let Some(next) = waiting.pop_front() {
             if next.send(instance.cloned()).is_ok() {
@@ -69,7 +70,11 @@ impl OrderQueues {
 mod tests {
     use super::*;
 
-    fn wait(queues: &mut OrderQueues, key: &Arc<str>) -> oneshot::Receiver<PreferredInstance> {
+    fn key(text: &str) -> OrderKey {
+        OrderKey::Member(text.into())
+    }
+
+    fn wait(queues: &mut OrderQueues, key: &OrderKey) -> oneshot::Receiver<PreferredInstance> {
         match queues.enter(key) {
             Admission::Wait(turn) => turn,
             Admission::Now | Admission::Full => panic!("expected to wait"),
@@ -79,25 +84,25 @@ mod tests {
     // NL-8.1
     #[test]
     fn a_key_waits_for_its_turn_and_others_do_not() {
-        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let (a, b) = (key("a"), key("b"));
         let mut queues = OrderQueues::new(8);
         assert!(matches!(queues.enter(&a), Admission::Now));
         let (mut second, mut third) = (wait(&mut queues, &a), wait(&mut queues, &a));
         assert!(matches!(queues.enter(&b), Admission::Now));
         assert!(second.try_recv().is_err());
-        queues.leave("a", Some(&"i1".into()));
+        queues.leave(&a, Some(&"i1".into()));
         assert_eq!(second.try_recv(), Ok(Some("i1".into())));
         assert!(third.try_recv().is_err());
-        queues.leave("a", None);
+        queues.leave(&a, None);
         assert_eq!(third.try_recv(), Ok(None));
-        queues.leave("a", None);
-        queues.leave("b", None);
+        queues.leave(&a, None);
+        queues.leave(&b, None);
         assert!(queues.queues.is_empty(), "idle keys use no memory");
     }
 
     #[test]
     fn a_full_queue_refuses_unless_a_waiting_call_was_dropped() {
-        let a: Arc<str> = "a".into();
+        let a = key("a");
         let mut queues = OrderQueues::new(2);
         assert!(matches!(queues.enter(&a), Admission::Now));
         let dropped = wait(&mut queues, &a);
@@ -106,7 +111,7 @@ mod tests {
         drop(dropped);
         let _late = wait(&mut queues, &a);
         assert_eq!(queues.waiting(), 2);
-        queues.leave("a", None);
+        queues.leave(&a, None);
         assert_eq!(stays.try_recv(), Ok(None), "the turn skips the dropped call");
     }
 }

@@ -11,6 +11,7 @@ use super::{
     },
     lifecycle::{event::Lifecycle, kinds::Interests, outlet::Outlet},
     order_queues::OrderQueues,
+    routes::route_table::RouteTable,
     webhook::webhook::{NodeEnd, Webhook},
 };
 use gateway_core::model::{ServiceName, Tick};
@@ -19,8 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// One configured service.
 pub(super) struct Service {
     pub(super) name: ServiceName,
-    pub(super) config: ServiceConfig,
+    pub(super) routes: RouteTable,
     pub(super) carrier: Carrier,
+    /// The lifecycle events that a webhook gets.
+    lifecycle_events: Interests,
     pub(super) outlet: Arc<Outlet>,
     order_queues: Mutex<OrderQueues>,
 }
@@ -31,7 +34,7 @@ impl Service {
         let outlet = Arc::new(Outlet::new(config.lifecycle, Arc::clone(counters)));
         let carrier = match &config.reach {
             Reach::Link => {
-                let limits = PoolLimits { instances: config.instances, in_flight: config.max_in_flight, breaker: config.breaker };
+                let limits = PoolLimits { instances: config.instances, in_flight: config.route.max_in_flight, breaker: config.breaker };
                 Carrier::Links(Links::new(Pool::new(name.as_str().into(), limits)))
             }
             Reach::Webhook(webhook) => {
@@ -43,14 +46,15 @@ impl Service {
             }
         };
         let order_queues = Mutex::new(OrderQueues::new(config.order_queue));
-        Self { name, config, carrier, outlet, order_queues }
+        let (routes, lifecycle_events) = (RouteTable::new(config.route, config.methods), config.lifecycle_events);
+        Self { name, routes, carrier, lifecycle_events, outlet, order_queues }
     }
 
     /// All kinds of lifecycle events that the service wants, or that its instances have wanted since the start.
     pub(super) fn interests(&self) -> Interests {
         match &self.carrier {
             Carrier::Links(links) => links.lock().interests(),
-            Carrier::Webhook(_) => self.config.lifecycle_events,
+            Carrier::Webhook(_) => self.lifecycle_events,
         }
     }
 
@@ -58,7 +62,7 @@ impl Service {
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse, now: Tick) -> Option<Offered> {
         match &self.carrier {
             Carrier::Links(links) => self.outlet.offer_to(links, event, credit_use, now),
-            Carrier::Webhook(_) if !self.config.lifecycle_events.contains(Interests::only(event.kind())) => None,
+            Carrier::Webhook(_) if !self.lifecycle_events.contains(Interests::only(event.kind())) => None,
             Carrier::Webhook(_) => Some(self.outlet.enqueue(event, credit_use, now)),
         }
     }

@@ -13,6 +13,7 @@ use super::{
         kinds::{Interests, LifecycleKind},
         queue::LifecycleLimits,
     },
+    routes::forwarded::{ForwardedParts, RequestKeeper},
     service::Service,
     webhook::{targets::TargetSummary, webhook::NodeEnd},
 };
@@ -114,6 +115,7 @@ pub struct Services {
     /// Links that are not closed yet, and events of webhooks on their way.
     pub(super) open: TaskTracker,
     pub(super) metrics: Option<Arc<Metrics>>,
+    request_keeper: RequestKeeper,
 }
 
 impl Services {
@@ -133,9 +135,23 @@ impl Services {
             closing,
             open,
             metrics: None,
+            request_keeper: RequestKeeper::default(),
         };
         services.refresh_interests();
         services
+    }
+
+    /// Keeps of each frontend's request what the routes forward, at most `limit` bytes.
+    #[must_use]
+    pub fn with_kept_requests(self, limit: usize) -> Self {
+        let routes = self.by_name.values().flat_map(|service| service.routes.all());
+        let parts = routes.fold(ForwardedParts::default(), |all, route| all.union(&route.forwarded));
+        Self { request_keeper: RequestKeeper::new(parts, limit), ..self }
+    }
+
+    /// Keeps of frontends' requests what services get.
+    pub fn request_keeper(&self) -> &RequestKeeper {
+        &self.request_keeper
     }
 
     /// Records the duration of each call in these metrics.

@@ -1,12 +1,21 @@
 //! Checks names, and rules that concern several settings.
 
-use super::{choices::Reach, problem::Problems, redis_url::RedisUrl, sections::Service, settings::Settings};
+use super::{
+    problem::Problems,
+    routes::RoutedService,
+    sections::Service,
+    settings::Settings,
+    types::choices::{BrokerKind, NodeRole, Reach},
+    types::redis_url::RedisUrl,
+};
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
 use shared_proto::name::check_user;
 use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;
+/// Largest name of a method, in bytes.
+const METHOD_BYTES: usize = 255;
 /// Largest number of `demo.reserved_names`.
 const RESERVED_NAMES: usize = 100;
 
@@ -24,6 +33,12 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {
+    if settings.node.role == NodeRole::Api {
+        if settings.broker.kind == BrokerKind::Memory {
+            problems.add("node.role", "\"api\" needs broker.kind = \"redis\": without it no other node gets what services publish here");
+        }
+        return;
+    }
     let (public, internal) = (settings.public.address, settings.internal.address);
     let covers = |one: IpAddr, other: IpAddr| one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()));
     let same = covers(public.ip(), internal.ip()) || covers(internal.ip(), public.ip());
@@ -95,11 +110,14 @@ fn connection(settings: &Settings, problems: &mut Problems) {
 }
 
 fn link(settings: &Settings, problems: &mut Problems) {
-    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + shared_proto::link::FRAME_OVERHEAD {
-        problems.add(
-            "link.message_size",
-            format!("must be at least {} bytes above connection.message_size, so that every call fits", shared_proto::link::FRAME_OVERHEAD),
+    // In JSON the forwarded headers may be twice as long.
+    let overhead = shared_proto::link::FRAME_OVERHEAD + 2 * settings.connection.header_bytes.bytes();
+    if settings.link.message_size.bytes() < settings.connection.message_size.bytes() + overhead {
+        let message = format!(
+            "must be at least {} bytes above connection.message_size and twice connection.header_bytes, so that every call fits",
+            shared_proto::link::FRAME_OVERHEAD
         );
+        problems.add("link.message_size", message);
     }
 }
 
@@ -162,7 +180,7 @@ fn demo(settings: &Settings, problems: &mut Problems) {
 }
 
 fn services(settings: &Settings, problems: &mut Problems) {
-    for (name, service) in &settings.services {
+    for (name, RoutedService { service, methods, .. }) in &settings.services {
         let key = |key: &str| format!("services.{name}.{key}");
         match service.reach {
             Reach::Link => {
@@ -173,6 +191,14 @@ fn services(settings: &Settings, problems: &mut Problems) {
             Reach::Webhook if service.urls.0.is_empty() => problems.add(key("urls"), "a webhook needs at least one URL"),
             Reach::Webhook => {}
             Reach::Queue => problems.add(key("reach"), "this version supports \"link\" and \"webhook\""),
+        }
+        for method in methods.keys() {
+            if method.len() > METHOD_BYTES || !method.bytes().all(|b| b.is_ascii_graphic()) {
+                problems.add(
+                    format!("services.{name}.methods.{method}"),
+                    format!("the name of a method has 1 to {METHOD_BYTES} visible ASCII characters"),
+                );
+            }
         }
     }
 }

@@ -3,33 +3,33 @@
 //!
 //! There are four layers, in ascending priority: `config/default.toml`, a file, variables such as `GATEWAY__SECTION__KEY`, and flags.
 //!
-//! - [`settings`]: all settings as one value; [`sections`]: the tables; [`choices`]: the settings with a few named values
-//! - [`value`], [`redis_url`]: the types of settings and their notation
+//! - [`settings`]: all settings as one value; [`sections`]: the tables; [`routes`]: those of services
+//! - [`types`]: the types of settings and their notation
 //! - [`load`]: loads settings with [`layers`], [`reader`] and [`check`]; [`problem`]: the problems that they report
 //! - [`channels`]: converts settings to the options of channels
 
 mod channels;
 mod check;
-mod choices;
 mod layers;
 mod load;
 mod problem;
 mod reader;
-mod redis_url;
+mod routes;
 mod sections;
 mod settings;
-mod value;
+mod types;
 
 #[cfg(test)]
 mod tests;
 
-pub use choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable};
 pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
-pub use redis_url::RedisUrl;
+pub use routes::{Route, RoutedService};
 pub use sections::{
     ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Lifecycle, Link, Node, Personal,
     Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
-pub use value::{ByteSize, SecretList, SecretMap, UrlList, parse_duration, show_duration};
+pub use types::choices::{AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, Unrecoverable};
+pub use types::redis_url::RedisUrl;
+pub use types::value::{ByteSize, OrderedBy, Pointer, SecretList, SecretMap, UrlList, parse_duration, show_duration};

@@ -1,6 +1,6 @@
 //! Reads typed settings from the merged layers, and collects all problems.
 
-use super::{problem::Problems, value::Setting};
+use super::{problem::Problems, types::value::Setting};
 use config::{Map, Value, ValueKind};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -180,7 +180,7 @@ macro_rules! section {
             }
 
             fn show(&self, prefix: &str, lines: &mut Vec<String>) {
-                $(lines.push(format!("{prefix}{} = {}", stringify!($field), $crate::settings::value::Setting::show(&self.$field)));)*
+                $(lines.push(format!("{prefix}{} = {}", stringify!($field), $crate::settings::types::value::Setting::show(&self.$field)));)*
             }
 
             #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
 use super::{
-    choices::{AllowedData, BrokerKind, CallOrder, Delta, Grant, LogFormat, Reach, SlowConsumer, Unrecoverable},
     reader::section,
-    redis_url::RedisUrl,
-    value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, UrlList},
+    types::choices::{AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, Unrecoverable},
+    types::redis_url::RedisUrl,
+    types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, UrlList},
 };
 use secrecy::SecretString;
 use std::{net::SocketAddr, time::Duration};
@@ -28,6 +28,8 @@ section! {
         /// Name of this node, unique in the cluster; visible to clients and services. Never empty: if the setting is empty, a name is made
         /// from the host's name.
         name: String,
+        /// What this node does.
+        role: NodeRole,
     }
 
     /// `[public]`: the listener for frontends.
@@ -100,6 +102,8 @@ section! {
         max_subscriptions: usize = 1..=100_000,
         /// Limit of operations in flight. At the limit the gateway does not read from the connection.
         max_in_flight: usize = 1..=10_000,
+        /// Largest size of the headers and the address that the gateway keeps for services.
+        header_bytes: ByteSize = size(64)..=size(16 * KIB),
     }
 
     /// `[fan_out]`: delivery from the broker to the subscribers.
@@ -332,13 +336,7 @@ section! {
         cert_file: String,
         /// PEM file with the key of the gateway's certificate.
         key_file: String,
-        /// Longest time for the answer to a call.
-        call_timeout: Duration = millis(10)..=10 * MINUTE,
-        /// Limit of calls in flight at this node.
-        max_in_flight: usize = 1..=1_000_000,
-        /// Which calls keep their order.
-        order: CallOrder,
-        /// Limit of calls of one connection that wait for an earlier one.
+        /// Limit of calls of one connection, or of one key, that wait for an earlier one.
         order_queue: usize = 1..=10_000,
         /// Number of timeouts and lost connections in a row after which an instance or target gets no calls.
         breaker_failures: u32 = 1..=1_000_000,

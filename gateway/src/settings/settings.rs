@@ -3,13 +3,13 @@
 #[cfg(test)]
 use super::reader::keys_of;
 use super::{
-    choices::{AllowedData, CallOrder, Delta, Grant, Reach, SlowConsumer, Unrecoverable},
     reader::{Reader, Section as _},
+    routes::RoutedService,
     sections::{
         ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Lifecycle, Link, Node, Personal,
-        Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+        Presence, Public, Publish, Recovery, Redis, Subscriptions, Telemetry, Tokens, Webhook,
     },
-    value::{SecretList, SecretMap, UrlList},
+    types::choices::{AllowedData, Delta, Grant, SlowConsumer, Unrecoverable},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,7 +26,7 @@ macro_rules! settings {
             /// The options of each namespace, by the namespace's name.
             pub namespaces: BTreeMap<String, Channel>,
             /// The settings of each service, by the service's name.
-            pub services: BTreeMap<String, Service>,
+            pub services: BTreeMap<String, RoutedService>,
             $($(#[$doc])* pub $field: $type,)*
         }
 
@@ -37,7 +37,7 @@ macro_rules! settings {
                 let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
                 let api_keys = reader.list("api_keys");
                 let namespaces = reader.sections("namespaces", &Channel::DEFAULT);
-                let services = reader.sections("services", &Service::DEFAULT);
+                let services = reader.sections("services", &RoutedService::DEFAULT);
                 $(let $field = reader.section(stringify!($field), None);)*
                 Some(Self {
                     workers: workers?, api_keys: api_keys?, namespaces: namespaces?, services: services?, $($field: $field?,)*
@@ -131,25 +131,5 @@ impl Channel {
         tags_filter: false,
         unrecoverable: Unrecoverable::Live,
         lifecycle: false,
-    };
-}
-
-impl Service {
-    /// Defaults of a service.
-    const DEFAULT: Self = Self {
-        reach: Reach::Link,
-        urls: UrlList(Vec::new()),
-        secrets: SecretList(Vec::new()),
-        headers: SecretMap(Vec::new()),
-        ca_file: String::new(),
-        cert_file: String::new(),
-        key_file: String::new(),
-        call_timeout: Duration::from_secs(10),
-        max_in_flight: 1024,
-        order: CallOrder::Connection,
-        order_queue: 32,
-        breaker_failures: 5,
-        breaker_pause: Duration::from_secs(5),
-        lifecycle_events: Vec::new(),
     };
 }

@@ -1,6 +1,7 @@
 use super::{
     reader::keys_of,
-    sections::{ApiKey, Channel, Service},
+    routes::{Route, RoutedService},
+    sections::{ApiKey, Channel},
     *,
 };
 use gateway_core::channel::{
@@ -45,9 +46,10 @@ fn the_default_file_documents_every_key_with_its_bounds_and_no_other_keys() {
     let mut expected = Settings::documented();
     expected.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
     expected.extend(keys_of::<ApiKey>("api_keys"));
-    expected.extend(keys_of::<Service>("services.chatbot"));
-    // The bounds of a namespace's keys are documented at channel_defaults.
-    expected.extend(keys_of::<Channel>("namespaces.chat").into_iter().map(|(key, _)| (key, None)));
+    expected.extend(keys_of::<RoutedService>("services.chatbot").into_iter().filter(|(key, _)| !key.ends_with(".methods")));
+    // The bounds of a namespace's keys are documented at channel_defaults, those of a method's keys at the service.
+    let repeated = keys_of::<Channel>("namespaces.chat").into_iter().chain(keys_of::<Route>("services.chatbot.methods.say"));
+    expected.extend(repeated.map(|(key, _)| (key, None)));
     for (key, range) in &expected {
         let (_, comment) = file.iter().find(|(name, _)| name == key).unwrap_or_else(|| panic!("{key} is not in default.toml"));
         if let Some(range) = range {
@@ -64,7 +66,7 @@ fn the_default_file_documents_every_key_with_its_bounds_and_no_other_keys() {
 fn the_commented_examples_have_the_default_values() {
     let all: Vec<_> = DEFAULTS.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
     let settings = Settings::from_toml(&all.join("\n")).expect("valid");
-    let left_out = Settings::from_toml("[services.chatbot]\n[namespaces.chat]").expect("valid");
+    let left_out = Settings::from_toml("[services.chatbot.methods.say]\n[namespaces.chat]").expect("valid");
     let lines = |settings: &Settings, prefix: &str| -> Vec<String> {
         settings.effective().lines().filter(|line| line.starts_with(prefix)).map(|line| line.replacen(prefix, "", 1)).collect()
     };
@@ -87,7 +89,7 @@ fn dev_settings_have_what_the_demo_and_the_scripts_use() {
     assert_eq!(settings.tokens.hmac_secret.expose_secret(), "dev-secret");
     assert!(settings.tokens.anonymous && settings.demo.enabled && settings.demo.reserved_names == ["bot"]);
     assert_eq!((settings.api_keys[0].name.as_str(), settings.api_keys[0].key.expose_secret()), ("dev", "dev"));
-    assert_eq!(settings.services["chatbot"].reach, Reach::Link);
+    assert_eq!(settings.services["chatbot"].service.reach, Reach::Link);
     let namespaces = Namespaces::from(&settings);
     let of = |name: &str| {
         let options = namespaces.options(&name.parse().expect("a channel")).expect("configured");
@@ -146,6 +148,13 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[services.bot]\nkey_file = \"a\"", "services.bot.key_file", "only a service with reach"),
         ("[services.bot]\nlifecycle_events = [\"connected\"]", "services.bot.lifecycle_events", "only a service with reach"),
         ("[services.bot]\nurls = 7", "services.bot.urls", "a list of URLs"),
+        ("[services.bot]\norder = \"room\"", "services.bot.order", "\"connection\", \"none\" or a JSON Pointer such as \"/room\""),
+        ("[services.bot]\nidempotency = \"/~2\"", "services.bot.idempotency", "a JSON Pointer such as \"/id\""),
+        ("[services.bot]\ncallers = \"token\"", "services.bot.callers", "\"authenticated\" or \"anyone\""),
+        ("[services.bot.methods.say]\ncallers = 1", "services.bot.methods.say.callers", "\"authenticated\" or \"anyone\""),
+        ("[services.bot.methods.say]\nreach = \"link\"", "services.bot.methods.say.reach", "known keys here: call_timeout"),
+        ("[services.bot.methods.\"sä\"]", "services.bot.methods.sä", "1 to 255 visible ASCII characters"),
+        ("[services.bot]\nmethods = 7", "services.bot.methods", "expected a table"),
         ("[services.bot]\nsecrets = [7]", "services.bot.secrets", "a list of strings"),
         ("[services.bot]\nheaders = [\"a: b\"]", "services.bot.headers", "a table of strings by name; found something else"),
         ("[services.bot]\nheaders = { a = 7 }", "services.bot.headers", "a table of strings by name; found something else"),
@@ -177,7 +186,9 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[personal]\nsubscribe = \"anyone\"", "personal.subscribe", "unknown key"),
         ("[internal]\naddress = \"127.0.0.1:8000\"", "internal.address", "must differ from public.address"),
         ("[public]\naddress = \"[::]:8001\"", "internal.address", "must differ from public.address"),
-        ("[connection]\nmessage_size = \"1MiB\"", "link.message_size", "1024 bytes above connection.message_size"),
+        ("[connection]\nmessage_size = \"1MiB\"", "link.message_size", "4096 bytes above connection.message_size"),
+        ("[node]\nrole = \"rest\"", "node.role", "\"full\" or \"api\""),
+        ("[node]\nrole = \"api\"", "node.role", "needs broker.kind = \"redis\""),
         ("[drain]\nwindow = \"31s\"", "drain.window", "drain.deadline"),
         ("[connection]\ndata_size = \"65KiB\"", "connection.data_size", "a quarter of connection.outbox_bytes"),
         (

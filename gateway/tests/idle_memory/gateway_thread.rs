@@ -34,10 +34,10 @@ pub(crate) fn run() -> Addresses {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let listeners = Listeners { public: free(), internal: free() };
+            let listeners = Listeners { public: Some(free()), internal: free() };
             let running = start(&settings, listeners, telemetry.metrics()).expect("it starts");
             let (public, internal) = running.addresses();
-            report.send(Addresses { public, internal }).expect("awaited");
+            report.send(Addresses { public: public.expect("a full node"), internal }).expect("awaited");
             std::future::pending::<()>().await;
         });
     });

@@ -28,12 +28,13 @@ pub(crate) fn start_with(toml: String) -> (SocketAddr, SocketAddr) {
         let free = || TcpListener::bind("127.0.0.1:0").expect("a free port");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let listeners = Listeners { public: free(), internal: free() };
-            for listener in [&listeners.public, &listeners.internal] {
+            let listeners = Listeners { public: Some(free()), internal: free() };
+            for listener in listeners.public.iter().chain([&listeners.internal]) {
                 listener.set_nonblocking(true).expect("settable");
             }
             let running = start(&settings, listeners, telemetry.metrics()).expect("it starts");
-            report.send(running.addresses()).expect("awaited");
+            let (public, internal) = running.addresses();
+            report.send((public.expect("a full node"), internal)).expect("awaited");
             std::future::pending::<()>().await;
         });
     });

@@ -221,7 +221,7 @@ fn frontends() -> SocketAddr {
         let text = "workers = 1\n[public]\naddress = \"127.0.0.1:0\"\n[internal]\naddress = \"127.0.0.1:0\"";
         let settings = Settings::from_toml(text).expect("valid");
         let listeners = Listeners::bind(&settings).expect("free ports");
-        let address = listeners.public.local_addr().expect("bound");
+        let address = listeners.public.as_ref().expect("a full node").local_addr().expect("bound");
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
             let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");

@@ -9,18 +9,20 @@ import { OwnRedis, redisSettings } from './support/redis.mjs';
 import { Service } from './support/service.mjs';
 import { EventRecorder, eventually, next } from './support/wait.mjs';
 
+const NEWS = `[namespaces.news]
+        history_size = 1000
+        history_ttl = "1h"
+        subscribe = "anyone"
+        publish = "subscriber"
+        see_history = "anyone"`;
+
 /** Starts a Redis and nodes that share it. Waits until the nodes are ready. */
 const cluster = async (t, ...names) => startNodes(t, await OwnRedis.start(t), ...names);
 
 /** Starts nodes that share a running Redis. Waits until the nodes are ready. */
 async function startNodes(t, redis, ...names) {
     const settings = (name) => `${redisSettings(redis.url, name, 'canary_interval = "200ms"')}
-        [namespaces.news]
-        history_size = 1000
-        history_ttl = "1h"
-        subscribe = "anyone"
-        publish = "subscriber"
-        see_history = "anyone"
+        ${NEWS}
         [namespaces.chat]
         presence = true
         join_leave = true
@@ -36,6 +38,29 @@ test('nodes that are ready list each other', async (t) => {
     for (const node of await cluster(t, 'one', 'two', 'three')) {
         assert.deepEqual((await node.ask('GET', '/v1/nodes')).nodes.map(({ name }) => name), ['one', 'three', 'two']);
     }
+});
+
+test('a node for services only publishes while the nodes with connections restart', async (t) => {
+    const redis = await OwnRedis.start(t);
+    const start = (name, role) => ownGateway(t, `${redisSettings(redis.url, name)}\n${NEWS}\n[services.watcher]`, { 'node.role': role });
+    const [full, api] = [await start('full', 'full'), await start('api', 'api')];
+    for (const node of [full, api]) await eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
+    assert.equal(api.url, undefined, 'it has no listener for frontends');
+    const { nodes } = await full.ask('GET', '/v1/nodes');
+    assert.deepEqual(nodes.map(({ name, workers }) => [name, workers]), [['api', 0], ['full', 2]]);
+    const channel = unique('news:');
+    const it = await signedIn(t, full, 'alice');
+    const subscription = await subscribed(it, channel);
+    const received = new EventRecorder(subscription, 'publication', ({ data }) => data);
+    await api.publish(channel, 1);
+    assert.deepEqual(await received.count(1), [1]);
+    await full.kill();
+    const watcher = await Service.start(t, api, 'watcher');
+    watcher.send({ publish: { id: 1, channel, data: 2 } });
+    await watcher.frame(({ ack }) => ack?.id === 1, 'the acknowledgement');
+    await api.publish(channel, 3);
+    await full.restart();
+    assert.deepEqual(await received.count(3), [1, 2, 3]);
 });
 
 test('subscribers of all nodes get each publication once and in order, and the nodes share the history', async (t) => {

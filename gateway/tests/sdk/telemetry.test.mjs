@@ -10,6 +10,7 @@ import { signedIn, subscribed, unique } from './support/client.mjs';
 import { Collector } from './support/collector.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { backend } from './support/program.mjs';
+import { Target, reply } from './support/target.mjs';
 import { EventRecorder, next } from './support/wait.mjs';
 
 const hex = (bytes) => randomBytes(bytes).toString('hex');
@@ -85,6 +86,33 @@ test('one trace covers the call of the page, the gateway, the bot and the delive
 
     assert.equal(collector.value('switchboard-gateway', 'switchboard_connections_opened'), 1);
     assert.equal(collector.value('chatbot-backend', 'calls_answered'), 1);
+});
+
+test('one trace covers the call of the page, the gateway, a webhook and the delivery of its publication', async (t) => {
+    const collector = await Collector.start(t);
+    const [trace, page, room] = [hex(16), hex(8), unique('chat:')];
+    const received = [];
+    const target = await Target.start(t, async ({ headers }, response) => {
+        received.push(headers.traceparent);
+        const body = { data: 'hello' };
+        const { status } = await gateway.rest('POST', `/v1/channels/${room}/publications`, body, { traceparent: headers.traceparent });
+        reply(response, status);
+    });
+    const webhook = settings(collector).replace('reach = "link"', `reach = "webhook"\nurls = ["${target.url}"]`);
+    const gateway = await ownGateway(t, webhook);
+    const alice = await signedIn(t, gateway, 'alice', {}, { headers: { traceparent: `00-${trace}-${page}-01` } });
+    const delivery = next(await subscribed(alice, room), 'publication');
+    assert.equal((await alice.rpc('chatbot.say', {})).data, 200);
+    await delivery;
+    alice.disconnect();
+    assert.equal(await gateway.stop(), 0);
+
+    const { one } = traceOf(collector, trace);
+    const call = one('switchboard-gateway', 'call', { parent: page, kind: 'client' });
+    assert.deepEqual(received, [`00-${trace}-${call.id}-01`], 'the webhook continues the trace of the call');
+    const request = one('switchboard-gateway', 'request', { parent: call.id, kind: 'server' });
+    const published = one('switchboard-gateway', 'publish', { parent: request.id, kind: 'producer' });
+    one('switchboard-gateway', 'deliver', { parent: published.id, kind: 'consumer' });
 });
 
 test('one trace covers the notifier, the gateway and the delivery', async (t) => {

@@ -9,6 +9,7 @@ import { Webhook } from 'standardwebhooks';
 import { connected, signedIn } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { ROOT } from './support/program.mjs';
+import { Raw } from './support/raw.mjs';
 import { Target, reply } from './support/target.mjs';
 import { eventually, next } from './support/wait.mjs';
 
@@ -107,6 +108,9 @@ test('the complete service of docs/webhooks.md works as the page says', async (t
     assert.deepEqual((await it.rpc('shop.buy', { item: 'apple' })).data, { item: 'apple', buyer: 'alice', left: 0 });
     await assert.rejects(it.rpc('shop.buy', { item: 'apple' }), { code: 601, message: 'sold out', temporary: false });
     for (const bad of [null, [], 'apple', { item: {} }, { item: [] }]) await assert.rejects(it.rpc('shop.buy', bad), { code: 601 });
+    const raw = await Raw.connect(t, gateway);
+    raw.text(`{"id":100,"rpc":{"method":"shop.buy","data":${'1'.repeat(5000)}}}`);
+    assert.equal((await raw.reply(100)).error.code, 400, 'a number of 5000 digits');
     await assert.rejects(it.rpc('shop.sell', {}), { code: 104 });
     await it.send({ service: 'shop', data: null });
     const url = `http://127.0.0.1:${/\d+/.exec(line)[0]}/`;

@@ -50,8 +50,7 @@ pub(super) async fn deliver(gateway: &Gateway, delivery: &Delivery, key_lifetime
 }
 
 async fn send(gateway: &Gateway, delivery: &Delivery) -> Result<PositionBody, Failure> {
-    let data = RawValue::from_string(delivery.data.clone())
-        .map_err(|error| Failure::Refused { code: "bad_request".into(), detail: error.to_string() })?;
+    let data = RawValue::from_string(delivery.data.clone()).map_err(|error| Failure::refused(ErrorCode::BadRequest, error.to_string()))?;
     let body = PublishRequest { data: Some(data), ..PublishRequest::default() };
     let parent = traceparent(&tracing::Span::current());
     let how = Publishing { idempotency_key: Some(&delivery.id), traceparent: parent.as_deref() };
@@ -143,7 +142,7 @@ mod tests {
         let delivery = delivery("alice", Millis(0));
         let pauses = Backoff::new(Duration::from_millis(1), Duration::from_secs(1));
         let classified = |failure: &Failure| classify(failure, &delivery, pauses);
-        let refused = |code: &str| Failure::Refused { code: code.into(), detail: String::new() };
+        let refused = |code: &str| Failure::Refused { code: code.into(), detail: String::new(), expected: None };
         assert!(
             matches!(classified(&refused("unknown_channel")), (Outcome::Failed { cause }, GatewayHealth::Answered) if cause.contains("unknown_channel"))
         );

@@ -1,6 +1,7 @@
 //! The error type of both clients.
 
 use crate::errors::{ErrorCode, Retry};
+use crate::link::LinkError;
 use std::time::Duration;
 
 /// Why a request failed. The variants differ in what the sender may do next.
@@ -31,6 +32,8 @@ pub enum Failure {
         code: String,
         /// Explanation for people.
         detail: String,
+        /// With `sequence_gap`: the number that the producer has to send next.
+        expected: Option<u64>,
     },
 }
 
@@ -43,6 +46,11 @@ impl Failure {
     /// The request was sent, but no answer arrived.
     pub fn no_answer(detail: impl Into<String>) -> Self {
         Self::Unknown { code: "no_answer".into(), detail: detail.into() }
+    }
+
+    /// The request has an error that the sender must correct.
+    pub fn refused(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self::Refused { code: code.row().name.into(), detail: detail.into(), expected: None }
     }
 
     /// Name in the error table, or `unreachable` or `no_answer`.
@@ -58,13 +66,14 @@ impl Failure {
     }
 
     /// Classifies an error of the gateway by its code. If this build does not know the code, `retryable` decides.
-    pub(crate) fn named(code: String, detail: String, retryable: bool, retry_after: Option<Duration>) -> Self {
+    pub(crate) fn named(error: LinkError, retry_after: Option<Duration>) -> Self {
+        let LinkError { code, message: detail, retryable, expected } = error;
         match ErrorCode::by_name(&code).map(|known| known.row().retry) {
             Some(Retry::Safe) => Self::NotDone { code, detail, retry_after },
             Some(Retry::SameKeyOnly) => Self::Unknown { code, detail },
             // An unknown retryable code does not say whether the request was carried out.
             None if retryable => Self::Unknown { code, detail },
-            Some(Retry::Never) | None => Self::Refused { code, detail },
+            Some(Retry::Never) | None => Self::Refused { code, detail, expected },
         }
     }
 }
@@ -75,7 +84,10 @@ mod tests {
 
     #[test]
     fn the_error_table_decides_whether_a_retry_is_safe() {
-        let classify = |code: &str, retryable| Failure::named(code.into(), String::new(), retryable, None);
+        let classify = |code: &str, retryable| {
+            let error = LinkError { code: code.into(), message: String::new(), retryable, expected: None };
+            Failure::named(error, None)
+        };
         assert!(matches!(classify("overloaded", true), Failure::NotDone { .. }));
         assert!(matches!(classify("outcome_unknown", true), Failure::Unknown { .. }));
         assert!(matches!(classify("bad_request", true), Failure::Refused { .. }), "the table has precedence over the flag");

@@ -83,10 +83,12 @@ fn frames_of_the_link_follow_the_json_rules() {
     let limits = r#"{"message_size":1,"publishes_in_flight":1,"heartbeat":1}"#;
     check_members::<link::Limits>(limits, &[]);
     check_members::<link::Welcome>(&format!(r#"{{"node":"n1","peers":["ws://a"],"limits":{limits}}}"#), &[]);
-    let call = r#"{"id":1,"method":"say","data":{},"user":"a","connection":"c","deadline_ms":1,"traceparent":"t","order_key":"k"}"#;
-    check_members::<link::Call>(call, &["data"]);
-    let event = r#"{"id":"i","kind":"message","data":{},"user":"a","connection":"c","traceparent":"t"}"#;
-    check_members::<link::Event>(event, &["data"]);
+    let request = r#"{"headers":{"a":"b"},"emulated_headers":{"c":"d"},"address":"192.0.2.1"}"#;
+    check_members::<link::FrontendRequest>(request, &[]);
+    let call = r#"{"id":1,"method":"say","data":{},"user":"a","connection":"c","deadline_ms":1,"traceparent":"t","order_key":"k","idempotency_key":"i""#;
+    check_members::<link::Call>(&format!(r#"{call},"request":{request}}}"#), &["data"]);
+    let event = r#"{"id":"i","kind":"message","data":{},"user":"a","connection":"c","traceparent":"t""#;
+    check_members::<link::Event>(&format!(r#"{event},"request":{request}}}"#), &["data"]);
     check_members::<link::Cancel>(r#"{"id":1}"#, &[]);
     check_members::<link::Ack>(r#"{"id":1,"epoch":"e","offset":1}"#, &[]);
     let error = r#"{"code":"timeout","message":"m","retryable":true,"expected":7}"#;

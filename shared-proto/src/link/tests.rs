@@ -3,7 +3,7 @@
 use super::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 const DOCUMENT: &str = include_str!("../../../docs/asyncapi.yaml");
 
@@ -72,4 +72,25 @@ fn every_frame_of_a_service_is_documented_by_an_example() {
 fn every_frame_of_the_gateway_is_documented_by_an_example() {
     let all = ["welcome", "call", "cancel", "event", "ack", "nack", "drain", "error"];
     assert_eq!(read_examples("to_service.", to_service), BTreeSet::from(all));
+}
+
+/// A property in the wrong message has no example, because its type refuses or drops the property.
+#[test]
+fn every_documented_property_is_in_an_example() {
+    let (mut message, mut documented, mut shown) = ("", BTreeSet::new(), BTreeSet::new());
+    for line in DOCUMENT.lines().skip_while(|line| *line != "  messages:") {
+        let text = line.trim_start();
+        match line.len() - text.len() {
+            4 => message = text,
+            14 => documented.extend(text.split_once(':').map(|(property, _)| (message, property.to_owned()))),
+            _ => {}
+        }
+        if let Some(example) = text.strip_prefix("- payload: ") {
+            let frame: HashMap<String, HashMap<String, Value>> = serde_json::from_str(example).expect("JSON");
+            shown.extend(frame.into_values().flat_map(HashMap::into_keys).map(|property| (message, property)));
+        }
+    }
+    assert!(documented.len() > 40, "properties are at this indentation: {documented:?}");
+    let without: Vec<_> = documented.difference(&shown).collect();
+    assert!(without.is_empty(), "give an example of each: {without:?}");
 }

@@ -4,7 +4,7 @@ use crate::{
     channel::TagsFilter,
     model::{Content, Data, RecoverFrom, Refusal},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A command of a frontend.
 #[derive(Debug)]
@@ -105,8 +105,8 @@ pub struct ConnectRequest {
     pub subs: Vec<(String, Option<RecoverFrom>)>,
     /// Whether the client finds a channel by its number (docs/decisions/0047-numbers-in-place-of-channel-names.md).
     pub resolves_numbers: bool,
-    /// W3C trace context, from the field `headers`, which stands for HTTP headers.
-    pub traceparent: Option<String>,
+    /// Headers that stand for those of an HTTP request, such as `traceparent`, because a page cannot set the headers of a WebSocket's request.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// The fields of [`Request::Subscribe`].

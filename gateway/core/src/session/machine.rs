@@ -126,6 +126,7 @@ fn awaiting_connect(deadline: Tick, start: SessionStart, cx: &mut Context<'_>, i
                 let connecting = Connecting::begin(cx, command.id, *request, start);
                 Ok(Some((PhaseEvent::ConnectReceived, Phase::Connecting(Box::new(connecting)))))
             }
+            Request::Refused(refusal) => Err(CloseReason::bad_request(&refusal.detail)),
             _ => Err(CloseReason::bad_request("the first command has to be connect")),
         },
         Input::Timer if deadline <= cx.now => Err(Disconnect::Stale.into()),

@@ -55,9 +55,10 @@ fn the_document_describes_the_requests_to_services() {
     let request = &document["webhooks"]["service"]["post"];
     assert_eq!(request["requestBody"]["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/ServiceMessage");
     for (schema, members) in [
-        ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key"][..]),
+        ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key", "idempotency_key"][..]),
         ("ServiceEvent", &["id", "kind", "generation", "time", "data", "user", "connection"]),
     ] {
+        let members = [members, &["request"]].concat();
         let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap_or_else(|| panic!("no {schema}"));
         assert!(members.iter().all(|member| properties.contains_key(*member)) && properties.len() == members.len(), "{properties:?}");
     }

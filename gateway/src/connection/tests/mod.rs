@@ -20,7 +20,7 @@ use crate::{
     hub::{Hub, HubLimits, HubParts},
     node::Node,
     publish::Draft,
-    services::{LinkLimits, ServiceConfig, Services, link},
+    services::{KeptRequest, LinkLimits, ServiceConfig, Services, link},
     telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
@@ -145,7 +145,13 @@ impl World {
 
     /// Creates a connection without a task.
     fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
-        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: PingForm::Message, traceparent: None };
+        let handshake = Handshake {
+            id: ConnectionId::random(),
+            codec,
+            ping_form: PingForm::Message,
+            traceparent: None,
+            request: KeptRequest::default(),
+        };
         Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), handshake)
     }
 

@@ -18,7 +18,8 @@ fn a_token_is_accepted_after_half_a_second_without_an_answer() {
         let registration = worker.hub.register(ConnectionId::random(), Codec::Json);
         let claims = ConnectionClaims::of("alice".parse().expect("valid"));
         let token = worker.node.tokens.sign_connection(&claims, 0).expect("a key");
-        let requester = Requester { worker: worker.clone(), key: registration.key(), info: None, traceparent: None };
+        let requester =
+            Requester { worker: worker.clone(), key: registration.key(), info: None, traceparent: None, request: KeptRequest::default() };
         let began = Instant::now();
         let task = RunningTask::operation(OpId(1), Op::Refresh { token }, requester);
         let result = timeout(Duration::from_secs(5), task.future).await.expect("before the client gives up");

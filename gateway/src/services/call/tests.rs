@@ -1,11 +1,11 @@
 use super::*;
 use crate::services::{
-    BreakerLimits, BreakerState, LinkLimits, ServiceConfig,
+    BreakerLimits, BreakerState, ForwardedParts, LinkLimits, RequestKeeper, Route, ServiceConfig,
     instances::instance::{CallId, LinkId, NewLink, Outgoing},
     lifecycle::kinds::Interests,
 };
-use gateway_core::model::ConnectionId;
-use serde_json::value::to_raw_value;
+use crate::settings::{Callers, OrderedBy, Settings};
+use serde_json::{json, value::to_raw_value};
 use shared_proto::link::{Call, ToService};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,16 +16,12 @@ fn services(config: ServiceConfig) -> Arc<Services> {
     Arc::new(Services::new([("bot".parse().expect("valid"), config)], LinkLimits::default()))
 }
 
-fn data(text: &str) -> Data {
-    Data::parse(&to_raw_value(text).expect("JSON")).expect("shallow")
+fn data(value: impl serde::Serialize) -> Data {
+    Data::parse(&to_raw_value(&value).expect("JSON")).expect("shallow")
 }
 
 fn caller() -> Caller {
-    Caller {
-        user: "alice".parse().expect("valid"),
-        connection: ConnectionId::random(),
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-    }
+    Caller { traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()), ..Caller::of("alice") }
 }
 
 /// An instance whose frames the test reads and answers.
@@ -68,8 +64,12 @@ impl Instance {
 }
 
 fn spawn(services: &Arc<Services>, text: &str, caller: &Caller) -> tokio::task::JoinHandle<CallResult> {
-    let (services, text, caller) = (Arc::clone(services), data(text), caller.clone());
-    tokio::spawn(async move { services.call("bot.say", text, &caller, WITHIN).await })
+    spawn_with(services, "bot.say", data(text), caller)
+}
+
+fn spawn_with(services: &Arc<Services>, method: &'static str, data: Data, caller: &Caller) -> tokio::task::JoinHandle<CallResult> {
+    let (services, caller) = (Arc::clone(services), caller.clone());
+    tokio::spawn(async move { services.call(method, data, &caller, WITHIN).await })
 }
 
 fn refused(answer: &CallResult) -> ErrorCode {
@@ -144,9 +144,108 @@ async fn calls_of_one_connection_go_to_one_instance_in_order() {
     side.abort();
 }
 
+/// A service with these routes: of the service, and of its methods.
+fn routed(route: Route, methods: impl IntoIterator<Item = (&'static str, Route)>) -> Arc<Services> {
+    let methods = methods.into_iter().map(|(name, route)| (name.into(), route)).collect();
+    services(ServiceConfig { route, methods, ..ServiceConfig::default() })
+}
+
+fn by_room() -> Route {
+    Route { order: OrderedBy::Member("/room".parse().expect("a pointer")), ..Route::default() }
+}
+
+// NL-8.1
+#[tokio::test(start_paused = true)]
+async fn calls_of_one_key_keep_their_order_over_connections() {
+    let services = routed(by_room(), []);
+    let mut bot = Instance::join(&services, "i1", 8);
+    let said = |room: &str, n: u32| data(json!({ "room": room, "n": n }));
+    let _calls = [
+        spawn_with(&services, "bot.say", said("a", 1), &caller()),
+        spawn_with(&services, "bot.say", said("a", 2), &caller()),
+        spawn_with(&services, "bot.edit", said("a", 3), &caller()),
+        spawn_with(&services, "bot.say", said("b", 4), &caller()),
+    ];
+    let (one, other_key) = (bot.call().await, bot.call().await);
+    assert_eq!((one.data.get(), one.order_key.as_deref()), (said("a", 1).get(), Some("a")));
+    assert_eq!(other_key.data.get(), said("b", 4).get(), "another key does not wait");
+    assert_eq!(services.summary()[0].waiting, 2);
+    bot.answer(one.id, Ok(Data::null()));
+    let two = bot.call().await;
+    assert_eq!(two.data.get(), said("a", 2).get());
+    bot.answer(two.id, Ok(Data::null()));
+    assert_eq!(bot.call().await.data.get(), said("a", 3).get());
+    let keyless = services.call("bot.say", data("hi"), &caller(), WITHIN).await;
+    assert_eq!(refused(&keyless), ErrorCode::BadRequest);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_may_have_a_route_of_its_own() {
+    let second = Duration::from_secs(1);
+    let services = routed(
+        Route { callers: Callers::Authenticated, ..Route::default() },
+        [("quick", Route { call_timeout: second, ..Route::default() }), ("secret", Route { callers: Callers::Nobody, ..Route::default() })],
+    );
+    let mut bot = Instance::join(&services, "i1", 8);
+    let quick = spawn_with(&services, "bot.quick", Data::null(), &Caller::of(""));
+    assert_eq!(bot.call().await.deadline_ms, 1000);
+    assert_eq!(refused(&quick.await.expect("no panic")), ErrorCode::Timeout);
+    assert!(matches!(bot.frame().await, ToService::Cancel(_)));
+    let anonymous = services.call("bot.say", Data::null(), &Caller::of(""), WITHIN).await;
+    assert_eq!(refused(&anonymous), ErrorCode::PermissionDenied);
+    let secret = services.call("bot.secret", Data::null(), &caller(), WITHIN).await;
+    assert_eq!(refused(&secret), ErrorCode::PermissionDenied);
+    let event = services.event("bot", Data::null(), &Caller::of("")).expect_err("anonymous");
+    assert_eq!(event.code, ErrorCode::PermissionDenied);
+    let _said = spawn(&services, "hi", &caller());
+    assert!(bot.call().await.deadline_ms > 1000, "other methods have the route of the service");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_a_limit_of_calls_without_an_answer() {
+    let services = routed(Route { in_flight_per_connection: 2, ..Route::default() }, []);
+    let mut bot = Instance::join(&services, "i1", 8);
+    let alice = caller();
+    let calls = [spawn(&services, "1", &alice), spawn(&services, "2", &alice)];
+    let one = bot.call().await;
+    assert_eq!(refused(&spawn(&services, "3", &alice).await.expect("no panic")), ErrorCode::TooManyRequests);
+    bot.answer(one.id, Ok(Data::null()));
+    let two = bot.call().await;
+    bot.answer(two.id, Ok(Data::null()));
+    for call in calls {
+        assert_eq!(call.await.expect("no panic"), Ok(Data::null()));
+    }
+    let _fourth = spawn(&services, "4", &alice);
+    assert_eq!(bot.call().await.data.get(), "\"4\"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_gets_the_headers_that_its_route_names() {
+    let toml = "[services.bot]\nforward_headers = [\"user-agent\"]\nforward_address = true\n[services.bot.methods.bare]\nforward_headers = []\nforward_address = false";
+    let settings = Settings::from_toml(toml).expect("valid");
+    let config = ServiceConfig::new("bot", &settings, &settings.services["bot"]).expect("valid");
+    let services = services(config);
+    let parts = ForwardedParts::new("", &settings.services["bot"].route).expect("valid");
+    let address = "::ffff:192.0.2.7".parse().ok();
+    let request = RequestKeeper::new(parts, 2048).keep(address, |_| [&b"me"[..]].into_iter()).expect("small");
+    let caller = Caller { request, ..caller() };
+    let mut bot = Instance::join(&services, "i1", 8);
+    let other = Caller { request: caller.request.clone(), ..Caller::of("bob") };
+    let _said = spawn_with(&services, "bot.say", Data::null(), &caller);
+    let said = bot.call().await;
+    let _bare = spawn_with(&services, "bot.bare", Data::null(), &other);
+    let bare = bot.call().await;
+    let said = said.request.expect("the route names parts");
+    assert_eq!((said.headers["user-agent"].as_str(), said.address.as_deref()), ("me", Some("192.0.2.7")));
+    assert_eq!(bare.request, None);
+    services.event("bot", Data::null(), &caller).expect("credit");
+    let ToService::Event(event) = bot.frame().await else { panic!("expected an event") };
+    assert_eq!(event.request, Some(said));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_order_calls_of_one_connection_run_concurrently() {
-    let services = services(ServiceConfig { order: OrderBy::Nothing, ..ServiceConfig::default() });
+    let services = services(ServiceConfig { route: Route { order: OrderedBy::Nothing, ..Route::default() }, ..ServiceConfig::default() });
     let mut bot = Instance::join(&services, "i1", 8);
     let alice = caller();
     let _calls = [spawn(&services, "1", &alice), spawn(&services, "2", &alice)];

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        call_types::{CallError, CallResult},
+        call_types::{CallError, CallResult, Choice},
         lifecycle::{event::Lifecycle, kinds::Interests},
     },
     breaker::{Breaker, BreakerLimits, BreakerState},
@@ -103,12 +103,12 @@ impl Pool {
     /// Chooses an instance, sends it the call, and takes one of its credit.
     pub(crate) fn start(
         &mut self,
-        prefer: Option<&str>,
+        choice: Choice<'_>,
         mut call: Call,
         answer: oneshot::Sender<CallResult>,
         now: Tick,
     ) -> Result<(CallId, Arc<str>), Refusal> {
-        let chosen = self.choose(prefer, now)?;
+        let chosen = self.choose(choice, now)?;
         let overloaded = self.overloaded();
         if self.instances.iter().map(|i| i.pending.len()).sum::<usize>() >= self.limits.in_flight {
             return Err(overloaded);
@@ -125,9 +125,9 @@ impl Pool {
         Ok((CallId { link: instance.link, id }, Arc::clone(&instance.name)))
     }
 
-    /// Sends an event to `prefer` if that instance can take it, otherwise to another one.
-    pub(crate) fn send(&mut self, prefer: Option<&str>, event: Event, now: Tick) -> Result<(), Refusal> {
-        let chosen = self.choose(prefer, now)?;
+    /// Sends an event.
+    pub(crate) fn send(&mut self, event: Event, now: Tick) -> Result<(), Refusal> {
+        let chosen = self.choose(Choice::LessBusy, now)?;
         let overloaded = self.overloaded();
         self.instances[chosen].push(CreditUse::All, || Outgoing::Frame(ToService::Event(event))).then_some(()).ok_or(overloaded)
     }
@@ -153,24 +153,44 @@ impl Pool {
         self.instances.iter().any(|instance| !instance.draining && instance.has_credit(credit_use))
     }
 
-    /// Chooses the preferred instance, or the less busy of two random ones that have credit.
-    fn choose(&self, prefer: Option<&str>, now: Tick) -> Result<usize, Refusal> {
+    /// Chooses an instance that has credit.
+    fn choose(&self, choice: Choice<'_>, now: Tick) -> Result<usize, Refusal> {
         let admitted: SmallVec<[usize; 16]> =
             (0..self.instances.len()).filter(|&i| !self.instances[i].draining && self.instances[i].breaker.admits(now)).collect();
         if admitted.is_empty() {
             return Err(self.unavailable());
         }
-        let able: SmallVec<[usize; 16]> = admitted.into_iter().filter(|&i| self.instances[i].credit > 0).collect();
+        let name = |&i: &usize| &*self.instances[i].name;
+        let only = match choice {
+            Choice::LessBusy => None,
+            Choice::Same(same) => admitted.iter().copied().find(|i| name(i) == same),
+            Choice::OfKey(key) => admitted.iter().copied().max_by_key(|i| rendezvous_score(name(i), key)),
+        };
+        // NL-8.1
+        match only {
+            Some(only) if self.instances[only].credit > 0 => Ok(only),
+            Some(only) => Err(self.busy(only)),
+            None => self.less_busy(&admitted),
+        }
+    }
+
+    /// The less busy of two random instances with credit.
+    fn less_busy(&self, admitted: &[usize]) -> Result<usize, Refusal> {
+        let able: SmallVec<[usize; 16]> = admitted.iter().copied().filter(|&i| self.instances[i].credit > 0).collect();
         if able.is_empty() {
             return Err(self.overloaded());
-        }
-        if let Some(&same) = able.iter().find(|&&i| prefer == Some(&*self.instances[i].name)) {
-            return Ok(same);
         }
         let one = able[rand::random_range(0..able.len())];
         let other = able[rand::random_range(0..able.len())];
         let load = |i: usize| self.instances[i].pending.len();
         Ok(if load(other) < load(one) { other } else { one })
+    }
+
+    fn busy(&self, chosen: usize) -> Refusal {
+        let (service, instance) = (&self.service, &self.instances[chosen].name);
+        let detail =
+            format!("The instance {instance} of {service}, which handles the calls of this key, is busy. Try again with a growing pause.");
+        Refusal::new(ErrorCode::Overloaded, detail)
     }
 
     fn unavailable(&self) -> Refusal {

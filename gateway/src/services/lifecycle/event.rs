@@ -207,6 +207,7 @@ impl From<&Lifecycle> for link::Event {
             user: event.user(),
             connection: event.connection(),
             traceparent: None,
+            request: None,
         }
     }
 }
@@ -221,6 +222,7 @@ impl From<&Lifecycle> for webhook::Event {
             data: event.data(),
             user: event.user(),
             connection: event.connection(),
+            request: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The lifecycle events that wait for one service. Takes the time as an argument.
 
 use super::event::Lifecycle;
+use crate::settings;
 use gateway_core::model::Tick;
 use std::{collections::VecDeque, time::Duration};
 
@@ -15,6 +16,13 @@ pub struct LifecycleLimits {
     pub batch_events: usize,
     /// How long an event waits for others that go in the same request.
     pub batch_delay: Duration,
+}
+
+impl From<&settings::Lifecycle> for LifecycleLimits {
+    fn from(settings: &settings::Lifecycle) -> Self {
+        let settings::Lifecycle { queue_events, event_ttl, batch_events, batch_delay, .. } = *settings;
+        Self { queue_events, event_ttl, batch_events, batch_delay }
+    }
 }
 
 impl Default for LifecycleLimits {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        call_types::CallError,
+        call_types::{CallError, Choice},
         counters::Count,
         instances::instance::AbandonReason,
         webhook::{request::Outbound, webhook::Webhook},
@@ -91,7 +91,7 @@ impl Webhook {
     }
 
     async fn attempt_batch(&self, outbound: &Outbound) -> Attempt {
-        let Ok((request, target)) = self.targets().begin(self.now()) else { return Attempt::Failed };
+        let Ok((request, target)) = self.targets().begin(Choice::LessBusy, self.now()) else { return Attempt::Failed };
         let deadline = Instant::now() + self.config.call_timeout;
         let Ok(verdict) = timeout_at(deadline, self.deliver(request, target, outbound, deadline)).await else {
             self.targets().abandon(request, AbandonReason::Deadline, self.now());

@@ -47,8 +47,9 @@ impl fmt::Debug for WebhookConfig {
 
 impl WebhookConfig {
     /// Checks the settings of the service `name`, and reads the files that they name.
-    pub fn new(name: &str, settings: &settings::Settings, service: &settings::Service) -> Result<Self, Problems> {
+    pub fn new(name: &str, settings: &settings::Settings, service: &settings::RoutedService) -> Result<Self, Problems> {
         let section = format!("services.{name}");
+        let settings::RoutedService { service, route, .. } = service;
         let mut problems = Problems::default();
         let denied = DeniedAddresses::parse(&settings.webhook.deny).map_err(|message| Problems::of("webhook.deny", message))?;
         let urls = urls(&section, &service.urls.0, &denied, &mut problems);
@@ -70,9 +71,9 @@ impl WebhookConfig {
             denied: Arc::new(denied),
             connect_timeout: settings.webhook.connect_timeout,
             keep_alive: settings.webhook.keep_alive,
-            call_timeout: service.call_timeout,
+            call_timeout: route.call_timeout,
             reply_size: settings.connection.data_size.bytes(),
-            in_flight: service.max_in_flight,
+            in_flight: route.max_in_flight,
             breaker: BreakerLimits { failures: service.breaker_failures, open_for: service.breaker_pause },
         };
         problems.into_result(config)

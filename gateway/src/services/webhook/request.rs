@@ -64,7 +64,9 @@ impl Outbound {
                 data: data.into(),
                 user: call.caller.user.to_string(),
                 connection: call.caller.connection.to_string(),
-                order_key: call.order_key.map(Into::into),
+                order_key: call.order_key.map(|key| key.text().as_ref().into()),
+                idempotency_key: call.idempotency_key.map(Into::into),
+                request: call.request,
             })
         };
         Self::new(call.method, call.caller.traceparent.as_deref(), |id| message(id, call.data))
@@ -81,6 +83,7 @@ impl Outbound {
                 data: event.data.into(),
                 user: event.caller.user.to_string(),
                 connection: event.caller.connection.to_string(),
+                request: event.request,
             })
         })
     }

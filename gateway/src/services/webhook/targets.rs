@@ -1,13 +1,16 @@
 //! The targets of one service, their requests in flight, and the choice of the target for the next request. Takes the time as an argument.
 
 use super::{
-    super::instances::{
-        breaker::{Breaker, BreakerLimits, BreakerState, Role},
-        instance::AbandonReason,
+    super::{
+        call_types::Choice,
+        instances::{
+            breaker::{Breaker, BreakerLimits, BreakerState, Role},
+            instance::AbandonReason,
+        },
     },
     answer::Health,
 };
-use gateway_core::model::{ErrorCode, Refusal, Tick};
+use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use smallvec::SmallVec;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -72,13 +75,13 @@ impl Targets {
     }
 
     /// Begins a request: chooses its first target.
-    pub(in crate::services) fn begin(&mut self, now: Tick) -> Result<(RequestId, TargetIndex), Refusal> {
+    pub(in crate::services) fn begin(&mut self, choice: Choice<'_>, now: Tick) -> Result<(RequestId, TargetIndex), Refusal> {
         if self.pending.len() >= self.limit {
             let detail =
                 format!("{} has {} requests in flight, which is the limit. Try again with a growing pause.", self.service, self.limit);
             return Err(Refusal::new(ErrorCode::Overloaded, detail));
         }
-        let target = self.choose(&Tried::new(), now).ok_or_else(|| self.unavailable())?;
+        let target = self.first(choice, now).ok_or_else(|| self.unavailable())?;
         self.last += 1;
         let request = RequestId(self.last);
         self.assign(request, target);
@@ -151,6 +154,13 @@ impl Targets {
         chosen.in_flight += 1;
         let role = chosen.breaker.begin();
         self.pending.insert(request, Pending { target, role, is_recorded: false });
+    }
+
+    /// The target of the first try.
+    fn first(&self, choice: Choice<'_>, now: Tick) -> Option<TargetIndex> {
+        let Choice::OfKey(key) = choice else { return self.choose(&Tried::new(), now) };
+        let able = (0..self.all.len()).filter(|&at| self.all[at].breaker.admits(now));
+        able.max_by_key(|&at| rendezvous_score(&self.all[at].url, key))
     }
 
     /// The less busy of two random targets that admit requests. Targets in `tried` are used only if there is no other.

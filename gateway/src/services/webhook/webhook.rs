@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        call_types::{CallRequest, CallResult, EventMessage},
+        call_types::{CallRequest, CallResult, Choice, EventMessage},
         counters::{Count, Counters},
         instances::instance::AbandonReason,
     },
@@ -70,8 +70,13 @@ impl Webhook {
     }
 
     /// Sends a call, and its answer to `answer`. The caller watches the deadline.
-    pub(crate) fn start(self: &Arc<Self>, call: CallRequest<'_>, answer: oneshot::Sender<CallResult>) -> Result<CallInFlight, Refusal> {
-        let (request, target) = self.targets().begin(self.now())?;
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        choice: Choice<'_>,
+        call: CallRequest<'_>,
+        answer: oneshot::Sender<CallResult>,
+    ) -> Result<CallInFlight, Refusal> {
+        let (request, target) = self.targets().begin(choice, self.now())?;
         let (webhook, deadline, outbound) = (Arc::clone(self), call.deadline, Outbound::call(call));
         let task = self.runtime.spawn(async move {
             let _ = answer.send(webhook.deliver(request, target, &outbound, deadline).await.result);
@@ -87,7 +92,7 @@ impl Webhook {
 
     /// Sends an event.
     pub(crate) fn send(self: &Arc<Self>, event: EventMessage<'_>) -> Result<(), Refusal> {
-        let (request, target) = self.targets().begin(self.now())?;
+        let (request, target) = self.targets().begin(Choice::LessBusy, self.now())?;
         let (webhook, deadline, outbound) = (Arc::clone(self), Instant::now() + self.config.call_timeout, Outbound::event(event));
         let work = async move {
             let ended = tokio::select! {

@@ -97,13 +97,13 @@ export class OwnGateway extends Gateway {
     async #spawn(settings) {
         this.#program = new Program('gateway', this.#options, { ...BASICS, ...settings });
         const ready = await this.#program.until(() => this.#ready());
-        [this.url, this.api, this.key] = [`http://${ready.public}`, `http://${ready.internal}`, KEY];
+        [this.url, this.api, this.key] = [ready.public && `http://${ready.public}`, `http://${ready.internal}`, KEY];
     }
 
     #ready() {
         const line = this.log.split('\n').find((line) => line.includes('"ready"'));
         if (!line) return undefined;
-        const address = (name) => new RegExp(`"${name}":"([^"]+)"`).exec(line)[1];
+        const address = (name) => new RegExp(`"${name}":"([^"]+)"`).exec(line)?.[1];
         return { public: address('public'), internal: address('internal') };
     }
 

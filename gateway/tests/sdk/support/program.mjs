@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually, within } from './wait.mjs';
 
@@ -15,11 +15,11 @@ export class Program {
     #ended;
     log = '';
 
-    /** Starts a binary. The process does not inherit the settings of the shared stack. */
+    /** Starts a binary of the project, or another program by its path. The process does not inherit the settings of the shared stack. */
     constructor(name, options = [], settings = {}) {
         this.name = name;
         const inherited = Object.entries(process.env).filter(([name]) => !/^(GATEWAY|CHATBOT|NOTIFIER)__/.test(name));
-        this.#process = spawn(join(BINARIES, name), options, {
+        this.#process = spawn(resolve(BINARIES, name), options, {
             stdio: ['ignore', 'pipe', 'pipe'],
             env: { ...Object.fromEntries(inherited), ...settings },
         });
@@ -54,6 +54,11 @@ export class Program {
     /** Sends SIGTERM and waits for the end. Resolves to the exit code. Fails if the process has logged a line at ERROR. */
     async stop() {
         if (!this.hasEnded) this.signal('SIGTERM');
+        return this.end();
+    }
+
+    /** Waits for the end. Resolves to the exit code. Fails if the process has logged a line at ERROR. */
+    async end() {
         await within(this.#ended, `${this.name} to end`).catch(() => this.kill());
         this.#check();
         return this.#process.exitCode;

@@ -54,6 +54,15 @@ export class OwnRedis {
         });
     }
 
+    /** Suspends the process until `thaw`. */
+    freeze() {
+        this.#process.kill('SIGSTOP');
+    }
+
+    thaw() {
+        this.#process.kill('SIGCONT');
+    }
+
     /** Stops the server and starts it again with the same data. */
     async restart() {
         await this.stop();

@@ -5,6 +5,7 @@ mod fake_node;
 use super::*;
 use crate::client::Failure;
 use crate::link::{Call, ToGateway};
+use crate::producer::Producer;
 use fake_node::{FakeNode, TIMEOUT};
 use serde_json::value::to_raw_value;
 use std::sync::atomic::Ordering::Relaxed;
@@ -132,6 +133,27 @@ async fn a_nack_is_retried_or_reported() {
     assert_eq!((first.id, first.idempotency_key), (second.id, second.idempotency_key));
     fake.nack(second.id, "permission_denied").await;
     assert!(matches!(publish.await.expect("no panic"), Err(Failure::Refused { .. })));
+}
+
+#[tokio::test]
+async fn the_number_of_a_producer_replaces_the_key_and_a_gap_names_the_missing_one() {
+    let mut node = FakeNode::start("a").await;
+    let link = connect(config(&[&node])).await;
+    let mut fake = node.accept().await;
+    let publisher = link.publisher();
+    let number = Producer { id: "orders-1".into(), epoch: 3, seq: 7 };
+    let numbered = publication(1).with_producer(number.clone());
+    let publish = tokio::spawn(async move { publisher.publish(numbered, TIMEOUT).await });
+    let sent = expect_publish(fake.frame().await);
+    assert_eq!((sent.producer.as_ref(), sent.idempotency_key), (Some(&number), None));
+    drop(fake);
+    let mut fake = node.accept().await;
+    let resent = expect_publish(fake.frame().await);
+    assert_eq!(resent.producer, Some(number), "it keeps its number when its link is lost");
+    let error = r#"{"code":"sequence_gap","message":"","retryable":false,"expected":5}"#;
+    fake.send(&format!(r#"{{"nack":{{"id":{},"error":{error}}}}}"#, resent.id)).await;
+    let outcome = publish.await.expect("no panic");
+    assert!(matches!(outcome, Err(Failure::Refused { expected: Some(5), .. })), "{outcome:?}");
 }
 
 #[tokio::test]

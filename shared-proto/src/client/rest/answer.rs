@@ -1,6 +1,8 @@
 //! Reads the response to a request, and classifies failures.
 
 use crate::client::Failure;
+use crate::errors::ErrorCode;
+use crate::link::LinkError;
 use crate::rest::Problem;
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -17,9 +19,14 @@ pub(super) async fn read<T: DeserializeOwned>(response: Response, read_only: boo
         return serde_json::from_slice(&body).map_err(|error| unanswered(format!("unexpected response body: {error}"), read_only));
     }
     Err(match serde_json::from_slice::<Problem>(&body) {
-        Ok(problem) => Failure::named(problem.code, problem.detail, problem.retryable, retry_after),
+        Ok(problem) => Failure::named(link_error(problem), retry_after),
         Err(_) => classify_status(status, retry_after),
     })
+}
+
+/// A problem document and an error on a link say the same.
+fn link_error(problem: Problem) -> LinkError {
+    LinkError { code: problem.code, message: problem.detail, retryable: problem.retryable, expected: problem.expected }
 }
 
 async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
@@ -45,7 +52,7 @@ pub(super) fn classify(error: &reqwest::Error, read_only: bool) -> Failure {
     if error.is_connect() {
         Failure::unreachable(root_cause(error))
     } else if error.is_builder() {
-        Failure::Refused { code: "bad_request".into(), detail: root_cause(error) }
+        Failure::refused(ErrorCode::BadRequest, root_cause(error))
     } else {
         unanswered(root_cause(error), read_only)
     }

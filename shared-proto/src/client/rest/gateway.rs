@@ -3,7 +3,11 @@
 use crate::{
     client::Failure,
     errors::ErrorCode,
-    rest::{ChannelDetailBody, ChannelsBody, HistoryBody, NodesBody, PositionBody, PresenceBody, PresenceStatsBody, PublishRequest},
+    producer::Producer,
+    rest::{
+        BatchBody, BroadcastRequest, ChannelDetailBody, ChannelsBody, HistoryBody, NodesBody, PositionBody, PresenceBody,
+        PresenceStatsBody, PublishItem, PublishRequest, SpanBody,
+    },
 };
 use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
@@ -47,13 +51,34 @@ impl Gateway {
         Ok(Self { client, bases, preferred: AtomicUsize::new(0) })
     }
 
-    /// Publishes into a channel. Returns the position of the publication.
+    /// Publishes into a channel. Returns the position of the publication. Several publications need [`Gateway::publish_together`].
     pub async fn publish(&self, channel: &str, body: &PublishRequest, how: &Publishing<'_>) -> Result<PositionBody, Failure> {
+        refuse_several(body)?;
         self.call(Request::post(&["v1", "channels", channel, "publications"], body, how)?).await
+    }
+
+    /// Stores 2 to 256 publications in a channel, all or none, with consecutive offsets. An idempotency key or a producer's number counts for
+    /// all of them.
+    pub async fn publish_together(
+        &self,
+        channel: &str,
+        publications: Vec<PublishItem>,
+        producer: Option<Producer>,
+        how: &Publishing<'_>,
+    ) -> Result<SpanBody, Failure> {
+        let body = PublishRequest { publications: Some(publications), producer, ..PublishRequest::default() };
+        self.call(Request::post(&["v1", "channels", channel, "publications"], &body, how)?).await
+    }
+
+    /// Publishes the same into many channels or users. Returns a result for each, in their order. An idempotency key counts for each channel, so
+    /// a repeat with the same key publishes only what is missing.
+    pub async fn broadcast(&self, body: &BroadcastRequest, how: &Publishing<'_>) -> Result<BatchBody, Failure> {
+        self.call(Request::post(&["v1", "broadcasts"], body, how)?).await
     }
 
     /// Publishes into the user's personal channel, which all of the user's devices receive.
     pub async fn message(&self, user: &str, body: &PublishRequest, how: &Publishing<'_>) -> Result<PositionBody, Failure> {
+        refuse_several(body)?;
         self.call(Request::post(&["v1", "users", user, "messages"], body, how)?).await
     }
 
@@ -123,6 +148,14 @@ impl Gateway {
 /// Whether another node may carry out a request that this node certainly did not carry out.
 fn may_succeed_elsewhere(failure: &Failure) -> bool {
     matches!(failure, Failure::NotDone { code, .. } if code == "unreachable") || failure.is(ErrorCode::Draining)
+}
+
+/// Refuses a body whose answer is a span of positions and not one position.
+fn refuse_several(body: &PublishRequest) -> Result<(), Failure> {
+    match body.publications {
+        Some(_) => Err(Failure::refused(ErrorCode::BadRequest, "`publications` need `Gateway::publish_together`")),
+        None => Ok(()),
+    }
 }
 
 fn parse_base(text: &str) -> Result<Url, ConfigError> {

@@ -112,5 +112,5 @@ fn segments(path: &[&str]) -> Result<Vec<String>, Failure> {
 }
 
 fn refused(detail: String) -> Failure {
-    Failure::Refused { code: ErrorCode::BadRequest.row().name.into(), detail }
+    Failure::refused(ErrorCode::BadRequest, detail)
 }

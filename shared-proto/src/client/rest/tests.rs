@@ -3,7 +3,8 @@
 use super::*;
 use crate::{
     client::Failure,
-    rest::{PositionBody, PublishRequest},
+    producer::Producer,
+    rest::{BroadcastRequest, PositionBody, PublishItem, PublishRequest, SpanBody},
 };
 use serde_json::value::to_raw_value;
 use std::{sync::atomic::Ordering, time::Duration};
@@ -66,6 +67,60 @@ async fn a_publish_request_has_key_trace_and_an_encoded_channel() {
     for line in ["authorization: Bearer key", "idempotency-key: k", "traceparent: 00-1-2-01"] {
         assert!(request.contains(line), "{line} in {request}");
     }
+}
+
+/// A response with this status and a JSON body.
+fn json_response(status: &str, body: &str) -> &'static str {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).leak()
+}
+
+fn producer(seq: u64) -> Producer {
+    Producer { id: "orders-1".into(), epoch: 3, seq }
+}
+
+#[tokio::test]
+async fn a_gap_in_the_numbers_of_a_producer_names_the_missing_number() {
+    let problem = r#"{"type":"about:blank","title":"","status":409,"code":"sequence_gap","retryable":false,"detail":"d","expected":5}"#;
+    let (url, request) = server(json_response("409 Conflict", problem)).await;
+    let numbered = PublishRequest { producer: Some(producer(7)), ..body() };
+    let failure = gateway(&[&url]).publish("news:a", &numbered, &Publishing::default()).await.expect_err("a gap");
+    assert!(matches!(failure, Failure::Refused { expected: Some(5), .. }), "{failure:?}");
+    let request = request.await.expect("no panic");
+    assert!(request.contains(r#""producer":{"id":"orders-1","epoch":3,"seq":7}"#), "{request}");
+}
+
+#[tokio::test]
+async fn publications_that_belong_together_get_one_span() {
+    let (url, request) = server(json_response("200 OK", r#"{"epoch":"e","first":4,"last":5}"#)).await;
+    let item = |n: u32| PublishItem { data: to_raw_value(&n).ok(), ..PublishItem::default() };
+    let gateway = gateway(&[&url]);
+    let span = gateway.publish_together("news:a", vec![item(1), item(2)], Some(producer(0)), &Publishing::default()).await.expect("stored");
+    assert_eq!(span, SpanBody { epoch: "e".into(), first: 4, last: 5 });
+    let request = request.await.expect("no panic");
+    assert!(request.starts_with("POST /v1/channels/news:a/publications HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains(r#""producer":{"id":"orders-1","epoch":3,"seq":0},"publications":[{"data":1},{"data":2}]"#), "{request}");
+    // The answer to such a body is no position, so the publish would seem to have failed although it succeeded.
+    let several = PublishRequest { publications: Some(vec![item(1), item(2)]), ..PublishRequest::default() };
+    for result in
+        [gateway.publish("news:a", &several, &Publishing::default()).await, gateway.message("a", &several, &Publishing::default()).await]
+    {
+        assert!(matches!(result, Err(Failure::Refused { .. })), "{result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broadcast_has_a_result_for_each_channel() {
+    let results = r#"{"results":[{"position":{"epoch":"e","offset":1},"replayed":true},{"error":{"type":"about:blank","title":"","status":404,"code":"unknown_channel","retryable":false,"detail":"d"}}]}"#;
+    let (url, request) = server(json_response("200 OK", results)).await;
+    let channels = Some(vec!["news:a".into(), "nowhere:b".into()]);
+    let broadcast = BroadcastRequest { data: to_raw_value(&1).ok(), channels, ..BroadcastRequest::default() };
+    let body = gateway(&[&url]).broadcast(&broadcast, &Publishing::keyed("k")).await.expect("answered");
+    let [first, second] = body.results.as_slice() else { panic!("two results: {body:?}") };
+    assert_eq!((first.position.as_ref().map(|at| at.offset), first.replayed), (Some(1), true));
+    assert_eq!(second.error.as_ref().map(|problem| problem.code.as_str()), Some("unknown_channel"));
+    let request = request.await.expect("no panic");
+    assert!(request.starts_with("POST /v1/broadcasts HTTP/1.1\r\n") && request.contains("idempotency-key: k"), "{request}");
+    assert!(request.contains(r#""channels":["news:a","nowhere:b"]"#), "{request}");
 }
 
 #[tokio::test]

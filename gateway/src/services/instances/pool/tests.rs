@@ -37,6 +37,8 @@ fn call() -> Call {
         deadline_ms: 1,
         traceparent: None,
         order_key: None,
+        idempotency_key: None,
+        request: None,
     }
 }
 
@@ -50,12 +52,13 @@ fn event() -> Event {
         user: String::new(),
         connection: String::new(),
         traceparent: None,
+        request: None,
     }
 }
 
 fn start(pool: &mut Pool) -> Result<(CallId, Arc<str>, oneshot::Receiver<CallResult>), Refusal> {
     let (send, receive) = oneshot::channel();
-    pool.start(None, call(), send, Tick(0)).map(|(id, name)| (id, name, receive))
+    pool.start(Choice::LessBusy, call(), send, Tick(0)).map(|(id, name)| (id, name, receive))
 }
 
 #[test]
@@ -68,9 +71,9 @@ fn credit_is_never_exceeded_and_can_be_added() {
     }
     assert_eq!(calls.len(), 3);
     assert_eq!(start(&mut pool).expect_err("no credit").code, ErrorCode::Overloaded);
-    assert_eq!(pool.send(None, event(), Tick(0)).expect_err("no credit").code, ErrorCode::Overloaded);
+    assert_eq!(pool.send(event(), Tick(0)).expect_err("no credit").code, ErrorCode::Overloaded);
     pool.credit(link, 1);
-    pool.send(None, event(), Tick(0)).expect("an event uses credit like a call");
+    pool.send(event(), Tick(0)).expect("an event uses credit like a call");
     assert_eq!(pool.summary(Tick(0))[0].credit, 0);
     pool.credit(link, u32::MAX);
     assert_eq!(pool.summary(Tick(0))[0].credit, CREDIT_MAX);
@@ -95,6 +98,40 @@ fn the_less_busy_of_two_gets_the_call() {
     let _calls: Vec<_> = (0..1000).map(|_| start(&mut pool).expect("credit")).collect();
     let loads: Vec<_> = pool.summary(Tick(0)).iter().map(|i| i.in_flight).collect();
     assert!(loads.iter().all(|&n| (450..=550).contains(&n)), "{loads:?}");
+}
+
+// NL-8.1
+#[test]
+fn a_key_goes_to_the_instance_that_every_node_chooses_and_to_no_other() {
+    let mut nodes = [pool(4), pool(4)];
+    let names = ["i1", "i2", "i3"];
+    let links = nodes.each_mut().map(|pool| names.map(|name| join(pool, name, 40)));
+    let mut start =
+        |node: usize, key: &str| nodes[node].start(Choice::OfKey(key), call(), oneshot::channel().0, Tick(0)).map(|(_, name)| name);
+    let keys: Vec<_> = (0..30).map(|key| key.to_string()).collect();
+    let chosen: Vec<_> = keys.iter().map(|key| start(0, key).expect("credit")).collect();
+    assert_eq!(chosen, keys.iter().map(|key| start(1, key).expect("credit")).collect::<Vec<_>>());
+    assert_eq!(chosen.iter().collect::<HashSet<_>>().len(), 3, "the keys are spread: {chosen:?}");
+    let refusal = (0..40).find_map(|_| start(0, "a").err()).expect("40 credits are used up");
+    assert!(refusal.code == ErrorCode::Overloaded && refusal.detail.contains("which handles the calls of this key"), "{}", refusal.detail);
+    let gone = nodes[1].start(Choice::OfKey("a"), call(), oneshot::channel().0, Tick(0)).expect("credit").1;
+    let at = names.iter().position(|name| **name == *gone).expect("known");
+    nodes[1].drain(links[1][at].0);
+    let next = nodes[1].start(Choice::OfKey("a"), call(), oneshot::channel().0, Tick(0)).expect("credit").1;
+    assert_ne!(next, gone, "a draining instance hands its keys over");
+}
+
+// NL-8.1
+#[test]
+fn the_instance_of_the_last_call_is_kept_while_it_can_get_calls() {
+    let mut pool = pool(4);
+    let (link, _queued, _) = join(&mut pool, "i1", 1);
+    let _other = join(&mut pool, "i2", 9);
+    let start = |pool: &mut Pool| pool.start(Choice::Same("i1"), call(), oneshot::channel().0, Tick(0)).map(|(_, name)| name);
+    assert_eq!(start(&mut pool).as_deref(), Ok("i1"));
+    assert_eq!(start(&mut pool).expect_err("no credit").code, ErrorCode::Overloaded, "the other instance has credit");
+    pool.drain(link);
+    assert_eq!(start(&mut pool).as_deref(), Ok("i2"));
 }
 
 #[test]
@@ -133,7 +170,7 @@ fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
         assert!(!pool.answer(CallId { link, id }, Ok(gateway_core::model::Data::null())));
         assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
     }
-    pool.start(None, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
+    pool.start(Choice::LessBusy, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
     assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller no longer waits");
     assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
 }

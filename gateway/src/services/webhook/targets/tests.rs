@@ -13,7 +13,7 @@ fn loads(targets: &Targets) -> Vec<usize> {
 #[test]
 fn requests_go_to_the_less_busy_targets_and_end_once() {
     let mut targets = targets(4);
-    let all: Vec<_> = (0..100).map(|_| targets.begin(Tick(0)).expect("room").0).collect();
+    let all: Vec<_> = (0..100).map(|_| targets.begin(Choice::LessBusy, Tick(0)).expect("room").0).collect();
     let (least, most) = (*loads(&targets).iter().min().expect("four"), *loads(&targets).iter().max().expect("four"));
     assert!(most - least <= 10, "{:?}", loads(&targets));
     for request in all {
@@ -26,13 +26,13 @@ fn requests_go_to_the_less_busy_targets_and_end_once() {
 #[test]
 fn at_the_limit_requests_are_refused_until_one_ends() {
     let mut targets = Targets::new("shop".into(), ["http://h/".into()], 2, BREAKER);
-    let (first, _) = targets.begin(Tick(0)).expect("room");
-    targets.begin(Tick(0)).expect("room");
-    let refusal = targets.begin(Tick(0)).expect_err("full");
+    let (first, _) = targets.begin(Choice::LessBusy, Tick(0)).expect("room");
+    targets.begin(Choice::LessBusy, Tick(0)).expect("room");
+    let refusal = targets.begin(Choice::LessBusy, Tick(0)).expect_err("full");
     assert_eq!(refusal.code, ErrorCode::Overloaded);
     assert!(refusal.detail.contains("shop has 2 requests in flight"), "{}", refusal.detail);
     targets.abandon(first, AbandonReason::Cancelled, Tick(0));
-    targets.begin(Tick(0)).expect("room");
+    targets.begin(Choice::LessBusy, Tick(0)).expect("room");
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn another_try_goes_to_another_target_while_there_is_one() {
     for _ in 0..50 {
         let mut targets =
             Targets::new("shop".into(), ["http://a/".into(), "http://b/".into()], 9, BreakerLimits { failures: 9, ..BREAKER });
-        let (request, first) = targets.begin(Tick(0)).expect("room");
+        let (request, first) = targets.begin(Choice::LessBusy, Tick(0)).expect("room");
         targets.tried(request, Health::Unreached, Tick(0));
         let second = targets.again(request, &[first].into_iter().collect(), Tick(0)).expect("another");
         assert_ne!(first, second);
@@ -54,16 +54,16 @@ fn another_try_goes_to_another_target_while_there_is_one() {
 #[test]
 fn a_failing_target_gets_no_request_until_a_probe_is_answered() {
     let mut targets = targets(1);
-    let (request, only) = targets.begin(Tick(0)).expect("room");
+    let (request, only) = targets.begin(Choice::LessBusy, Tick(0)).expect("room");
     targets.tried(request, Health::Fails, Tick(0));
     assert_eq!(targets.again(request, &[only].into_iter().collect(), Tick(1)), None);
     targets.end(request);
-    assert_eq!(targets.begin(Tick(4999)).expect_err("open").code, ErrorCode::ServiceUnavailable);
+    assert_eq!(targets.begin(Choice::LessBusy, Tick(4999)).expect_err("open").code, ErrorCode::ServiceUnavailable);
     assert_eq!(targets.summary(Tick(4999))[0].breaker, BreakerState::Open);
-    let (probe, _) = targets.begin(Tick(5000)).expect("a probe");
-    assert!(targets.begin(Tick(5000)).is_err(), "one probe at a time");
+    let (probe, _) = targets.begin(Choice::LessBusy, Tick(5000)).expect("a probe");
+    assert!(targets.begin(Choice::LessBusy, Tick(5000)).is_err(), "one probe at a time");
     targets.abandon(probe, AbandonReason::Cancelled, Tick(5000));
-    let (probe, _) = targets.begin(Tick(5000)).expect("the next probe");
+    let (probe, _) = targets.begin(Choice::LessBusy, Tick(5000)).expect("the next probe");
     targets.tried(probe, Health::Answers, Tick(5001));
     targets.end(probe);
     assert_eq!(targets.summary(Tick(5001))[0].breaker, BreakerState::Closed);
@@ -73,7 +73,7 @@ fn a_failing_target_gets_no_request_until_a_probe_is_answered() {
 fn a_passed_deadline_counts_for_the_breaker_and_a_caller_that_left_does_not() {
     for (why, state) in [(AbandonReason::Deadline, BreakerState::Open), (AbandonReason::Cancelled, BreakerState::Closed)] {
         let mut targets = targets(1);
-        let (request, _) = targets.begin(Tick(0)).expect("room");
+        let (request, _) = targets.begin(Choice::LessBusy, Tick(0)).expect("room");
         targets.abandon(request, why, Tick(0));
         targets.abandon(request, why, Tick(0));
         assert_eq!((targets.summary(Tick(1))[0].breaker, loads(&targets)), (state, vec![0]));

@@ -3,10 +3,10 @@
 
 use super::*;
 use crate::{
-    services::{Caller, LinkLimits, OrderBy, Reach, Reached, ServiceConfig, Services, call_types::CallError},
-    settings::Settings,
+    services::{Caller, LinkLimits, Reach, Reached, Route, ServiceConfig, Services, call_types::CallError},
+    settings::{OrderedBy, Settings},
 };
-use gateway_core::model::{ConnectionId, Data};
+use gateway_core::model::Data;
 use redis_testing::Authority;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -32,7 +32,11 @@ fn shop_with(toml: &str, change: impl Fn(ServiceConfig) -> ServiceConfig) -> Arc
     let settings = Settings::from_toml(&format!("[services.shop]\nreach = \"webhook\"\n{toml}")).expect(toml);
     let service = &settings.services["shop"];
     let webhook = WebhookConfig::new("shop", &settings, service).expect(toml);
-    let config = ServiceConfig { reach: Reach::Webhook(Arc::new(webhook)), call_timeout: service.call_timeout, ..ServiceConfig::default() };
+    let config = ServiceConfig {
+        reach: Reach::Webhook(Arc::new(webhook)),
+        route: Route { call_timeout: service.route.call_timeout, ..Route::default() },
+        ..ServiceConfig::default()
+    };
     Arc::new(Services::new([("shop".parse().expect("valid"), change(config))], LinkLimits::default()))
 }
 
@@ -45,7 +49,7 @@ fn data(json: &str) -> Data {
 }
 
 fn caller() -> Caller {
-    Caller { user: "alice".parse().expect("valid"), connection: ConnectionId::random(), traceparent: Some(TRACE.into()) }
+    Caller { traceparent: Some(TRACE.into()), ..Caller::of("alice") }
 }
 
 fn call_as(services: &Arc<Services>, caller: &Caller, method: &str) -> JoinHandle<CallResult> {
@@ -313,7 +317,7 @@ async fn calls_of_one_connection_are_sent_one_after_the_other_and_others_side_by
 async fn calls_and_events_above_the_limit_are_refused() {
     let target = Target::new().await;
     let toml = format!("{}max_in_flight = 1\n", urls(&[&format!("http://{}/", target.address())]));
-    let services = shop_with(&toml, |config| ServiceConfig { order: OrderBy::Nothing, ..config });
+    let services = shop_with(&toml, |config| ServiceConfig { route: Route { order: OrderedBy::Nothing, ..config.route }, ..config });
     let first = call(&services);
     let mut peer = target.accept().await;
     peer.request().await;

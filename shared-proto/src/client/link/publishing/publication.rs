@@ -3,6 +3,7 @@
 use crate::{
     content::{ContentBody, ContentMembers},
     link::Publish,
+    producer::Producer,
 };
 use serde::Serialize;
 use serde_json::value::to_raw_value;
@@ -16,6 +17,7 @@ pub struct Publication {
     tags: BTreeMap<String, String>,
     ephemeral: bool,
     idempotency_key: Option<String>,
+    producer: Option<Producer>,
     traceparent: Option<String>,
 }
 
@@ -36,7 +38,15 @@ impl Publication {
     }
 
     fn with_content(channel: impl Into<String>, content: ContentBody) -> Self {
-        Self { channel: channel.into(), content, tags: BTreeMap::new(), ephemeral: false, idempotency_key: None, traceparent: None }
+        Self {
+            channel: channel.into(),
+            content,
+            tags: BTreeMap::new(),
+            ephemeral: false,
+            idempotency_key: None,
+            producer: None,
+            traceparent: None,
+        }
     }
 
     /// Not stored: only the current subscribers receive it.
@@ -46,10 +56,18 @@ impl Publication {
         self
     }
 
-    /// Repeated publications with this key are stored once. The default is a random key.
+    /// Repeated publications with this key are stored once. The default is a random key, except with a producer's number.
     #[must_use]
     pub fn with_idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// The number that a producer gives to this publication. The gateway refuses it together with an idempotency key or
+    /// [`Publication::ephemeral`].
+    #[must_use]
+    pub fn with_producer(mut self, producer: Producer) -> Self {
+        self.producer = Some(producer);
         self
     }
 
@@ -69,7 +87,8 @@ impl Publication {
 
     /// The frame, without its id: the publish queue assigns it.
     pub(super) fn into_frame(self) -> Publish {
-        let key = self.idempotency_key.or_else(|| (!self.ephemeral).then(|| format!("{:032x}", rand::random::<u128>())));
+        let needs_key = !self.ephemeral && self.producer.is_none();
+        let key = self.idempotency_key.or_else(|| needs_key.then(|| format!("{:032x}", rand::random::<u128>())));
         let ContentMembers { data, text, data_base64 } = self.content.into();
         Publish {
             id: 0,
@@ -80,7 +99,7 @@ impl Publication {
             tags: self.tags,
             ephemeral: self.ephemeral,
             idempotency_key: key,
-            producer: None,
+            producer: self.producer,
             traceparent: self.traceparent,
         }
     }

@@ -79,7 +79,7 @@ impl Router {
 
     fn handle_nack(&mut self, link: LinkId, nack: Nack) {
         let id = nack.id;
-        let failure = Failure::named(nack.error.code, nack.error.message, nack.error.retryable, None);
+        let failure = Failure::named(nack.error, None);
         if matches!(failure, Failure::Refused { .. }) {
             if let Some(waiter) = self.queue.refuse(link, id) {
                 increment(&self.counts.refused);

@@ -45,13 +45,8 @@ pub(super) struct Frame<'a> {
 struct Connect {
     token: Option<String>,
     subs: Option<BTreeMap<String, Option<Object<RememberedPosition>>>>,
-    headers: Option<Object<Headers>>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(Debug))]
-struct Headers {
-    traceparent: Option<String>,
+    /// A value that is no string counts as absent.
+    headers: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Deserialize)]
@@ -179,12 +174,15 @@ impl Connect {
     fn into_request(self) -> Request {
         let position = |sub: Option<Object<RememberedPosition>>| sub.and_then(|Object(sub)| sub.into_position());
         let subs = self.subs.into_iter().flatten().map(|(channel, sub)| (channel, position(sub)));
-        let traceparent = self.headers.and_then(|Object(headers)| headers.traceparent);
+        let header = |(name, value)| match value {
+            serde_json::Value::String(value) => Some((name, value)),
+            _ => None,
+        };
         Request::Connect(Box::new(ConnectRequest {
             token: self.token.unwrap_or_default(),
             subs: subs.collect(),
             resolves_numbers: true,
-            traceparent,
+            headers: self.headers.into_iter().flatten().filter_map(header).collect(),
         }))
     }
 }
@@ -296,7 +294,6 @@ mod tests {
     #[test]
     fn every_frame_follows_the_rule_for_optional_members() {
         check_members::<Connect>(r#"{"token":"t","subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &[]);
-        check_members::<Headers>(r#"{"traceparent":"t"}"#, &[]);
         check_members::<RememberedPosition>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
         let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1,"delta":"fossil","tf":{}}"#;
         check_members::<Subscribe<'_>>(subscribe, &["tf"]);

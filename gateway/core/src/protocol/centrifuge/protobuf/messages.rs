@@ -195,13 +195,13 @@ impl Frame {
 }
 
 impl Connect {
-    fn into_request(mut self) -> Request {
+    fn into_request(self) -> Request {
         let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.position())).collect();
         Request::Connect(Box::new(ConnectRequest {
             token: self.token,
             subs,
             resolves_numbers: RESOLVE_NUMBERS.contains(&&*self.name),
-            traceparent: self.headers.remove("traceparent"),
+            headers: self.headers,
         }))
     }
 }

@@ -114,7 +114,7 @@ fn a_frame_holds_several_commands_and_an_empty_one_is_a_pong() {
 fn each_command_has_its_fields() {
     let all: Vec<_> = every_command().iter().map(request).collect();
     let expected = [
-        r#"Connect(ConnectRequest { token: "t", subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, traceparent: Some("00-a-b-01") })"#,
+        r#"Connect(ConnectRequest { token: "t", subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, headers: {"traceparent": "00-a-b-01"} })"#,
         r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))) })"#,
         r#"Unsubscribe { channel: "c" }"#,
         r#"Publish { channel: "c", content: Json({"a":1}) }"#,

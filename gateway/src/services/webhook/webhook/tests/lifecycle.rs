@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::services::{Change, End, Interests, Lifecycle, LifecycleLimits, Occupation, Origin};
+use gateway_core::model::ConnectionId;
 
 const SHORT: Duration = Duration::from_millis(20);
 

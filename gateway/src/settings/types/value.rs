@@ -1,11 +1,12 @@
 //! The types of settings, and how each is read and shown.
 
 use config::{Value, ValueKind};
+use gateway_core::model::JsonPointer;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 /// A type of setting.
-pub(super) trait Setting: Clone {
+pub(in crate::settings) trait Setting: Clone {
     /// The expected notation, as messages describe it.
     const EXPECTED: &'static str;
     /// Whether no message may show the value, even if it is invalid.
@@ -18,7 +19,7 @@ pub(super) trait Setting: Clone {
 
 /// A number of bytes, written as an integer or as `"64KiB"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ByteSize(pub(super) usize);
+pub struct ByteSize(pub(in crate::settings) usize);
 
 impl ByteSize {
     /// The number of bytes.
@@ -27,9 +28,9 @@ impl ByteSize {
     }
 }
 
-pub(super) const KIB: usize = 1 << 10;
-pub(super) const MIB: usize = 1 << 20;
-pub(super) const GIB: usize = 1 << 30;
+pub(in crate::settings) const KIB: usize = 1 << 10;
+pub(in crate::settings) const MIB: usize = 1 << 20;
+pub(in crate::settings) const GIB: usize = 1 << 30;
 const SIZES: [(&str, usize); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
 const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
@@ -279,6 +280,57 @@ impl Setting for SecretMap {
     }
 }
 
+/// A JSON Pointer (RFC 6901), or none, written as an empty text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pointer(pub Option<JsonPointer>);
+
+impl Setting for Pointer {
+    const EXPECTED: &'static str = "a JSON Pointer such as \"/id\" (up to 8 steps and 255 bytes), or \"\"";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match String::read(kind)?.as_str() {
+            "" => Some(Self(None)),
+            text => text.parse().ok().map(|pointer| Self(Some(pointer))),
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0.as_ref().map_or("", JsonPointer::as_str))
+    }
+}
+
+/// What decides which calls keep their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderedBy {
+    /// The connection.
+    Connection,
+    /// Nothing: no calls keep their order.
+    Nothing,
+    /// A member of the call's data.
+    Member(JsonPointer),
+}
+
+impl Setting for OrderedBy {
+    const EXPECTED: &'static str = "\"connection\", \"none\" or a JSON Pointer such as \"/room\" (up to 8 steps and 255 bytes)";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        Some(match String::read(kind)?.as_str() {
+            "connection" => Self::Connection,
+            "none" => Self::Nothing,
+            pointer => Self::Member(pointer.parse().ok()?),
+        })
+    }
+
+    fn show(&self) -> String {
+        let text = match self {
+            Self::Connection => "connection",
+            Self::Nothing => "none",
+            Self::Member(pointer) => pointer.as_str(),
+        };
+        format!("{text:?}")
+    }
+}
+
 /// Declares a setting's enum, with the word that stands for each variant.
 macro_rules! choice {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* } $expected:literal;)*) => {$(
@@ -286,7 +338,7 @@ macro_rules! choice {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name { $($(#[$doc])* $variant,)* }
 
-        impl $crate::settings::value::Setting for $name {
+        impl $crate::settings::types::value::Setting for $name {
             const EXPECTED: &'static str = $expected;
 
             fn read(kind: &config::ValueKind) -> Option<Self> {
@@ -302,4 +354,4 @@ macro_rules! choice {
         }
     )*};
 }
-pub(super) use choice;
+pub(in crate::settings) use choice;

@@ -11,6 +11,14 @@ choice! {
         Redis = "redis",
     } "\"memory\" or \"redis\"";
 
+    /// What a node does.
+    NodeRole {
+        /// It serves frontends and services.
+        Full = "full",
+        /// It serves services only, and has no listener for frontends.
+        Api = "api",
+    } "\"full\" or \"api\"";
+
     /// Which frontends have a permission in a channel. Services have all permissions.
     Grant {
         /// No frontend.
@@ -67,13 +75,15 @@ choice! {
         Queue = "queue",
     } "\"link\", \"webhook\" or \"queue\"";
 
-    /// Which calls to a service keep their order.
-    CallOrder {
-        /// The calls of one connection.
-        Connection = "connection",
-        /// No calls.
-        None = "none",
-    } "\"connection\" or \"none\"";
+    /// Which frontends may call a service.
+    Callers {
+        /// No frontend.
+        Nobody = "nobody",
+        /// Frontends that are not anonymous.
+        Authenticated = "authenticated",
+        /// Every frontend.
+        Anyone = "anyone",
+    } "\"nobody\", \"authenticated\" or \"anyone\"";
 
     /// Format of log lines.
     LogFormat {
