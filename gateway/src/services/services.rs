@@ -30,11 +30,11 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Pause while events wait for credit.
+/// Longest pause between two attempts to send waiting events.
 const CREDIT_PAUSE: Duration = Duration::from_millis(50);
 
 /// One service, for operators.
@@ -197,7 +197,8 @@ impl Services {
             loop {
                 service.outlet.arrived().await;
                 while !service.outlet.flush(links, self.now()) {
-                    sleep(CREDIT_PAUSE).await;
+                    // The event expires without credit, too.
+                    let _ = timeout(CREDIT_PAUSE, service.outlet.granted()).await;
                 }
             }
         }))

@@ -24,12 +24,14 @@ pub(in crate::services) struct Outlet {
     queue: Mutex<LifecycleQueue>,
     /// Signals that an event waits.
     arrived: Notify,
+    /// Signals that an instance granted credit.
+    granted: Notify,
     counters: Arc<Counters>,
 }
 
 impl Outlet {
     pub(in crate::services) fn new(limits: LifecycleLimits, counters: Arc<Counters>) -> Self {
-        Self { queue: Mutex::new(LifecycleQueue::new(limits)), arrived: Notify::new(), counters }
+        Self { queue: Mutex::new(LifecycleQueue::new(limits)), arrived: Notify::new(), granted: Notify::new(), counters }
     }
 
     /// Offers an event to the instances of the service. `None` if no instance has ever wanted its kind.
@@ -79,7 +81,7 @@ impl Outlet {
         let mut pool = links.lock();
         let mut sent = 0;
         queue.visit(|event| {
-            // With thousands of waiting events and no credit, the choice of an instance for each would hold up the calls.
+            // With thousands of waiting events and no credit, the choice of an instance for each would delay the calls.
             if !pool.has_credit(CreditUse::AboveReserve) || pool.offer(event, CreditUse::AboveReserve) != Offered::Sent {
                 return Fate::Wait;
             }
@@ -92,6 +94,16 @@ impl Outlet {
             self.counters.add(if has_instance { Count::LifecycleNoCredit } else { Count::LifecycleNoInstance });
         }
         queue.is_empty()
+    }
+
+    /// Tells that an instance granted credit.
+    pub(in crate::services) fn credit_granted(&self) {
+        self.granted.notify_one();
+    }
+
+    /// Waits until an instance has granted credit since the last call.
+    pub(in crate::services) async fn granted(&self) {
+        self.granted.notified().await;
     }
 
     /// Waits until an event has arrived since the last call.

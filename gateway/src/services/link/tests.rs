@@ -162,6 +162,31 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
 }
 
 #[test]
+fn lifecycle_events_that_wait_are_written_as_soon_as_the_instance_grants_credit() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let waiting = Arc::clone(&gateway);
+        tokio::task::spawn_local(async move { waiting.services.send_waiting_events().await });
+        let connected = || {
+            let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
+            Lifecycle::new(Change::Connected(origin))
+        };
+        let events: Vec<_> = (0..12).map(|_| connected()).collect();
+        events.iter().for_each(|event| gateway.services.send_lifecycle(event));
+        let begun = Instant::now();
+        for (at, event) in events.iter().enumerate() {
+            if at >= 8 {
+                // Half of its eight are left for calls, so one event needs five.
+                bot.send(r#"{"credit":{"n":5}}"#);
+            }
+            assert_eq!(bot.frame().await["event"]["id"], event.id());
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
 fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
     run(async {
         let keyed = |key: &str| key.parse().expect("a pointer");
