@@ -14,7 +14,7 @@ mod sockets;
 
 use clap::{Parser, Subcommand};
 use result::Result;
-use scenarios::{broadcast, calls, encodings, fanout, flood, memory, publish, resubscribe, stuck};
+use scenarios::{broadcast, calls, encodings, fanout, flood, memory, publish, reconnect, resubscribe, slow_service, stuck};
 use server::Binaries;
 
 /// Measures a gateway that it starts itself, on its own ports
@@ -44,6 +44,10 @@ enum Scenario {
     Broadcast(broadcast::Arguments),
     /// Calls over a link and as a webhook, compared with bare frames and with a plain HTTP client
     Calls(calls::Arguments),
+    /// Calls to a fast service while another service does not answer, for the same connections
+    SlowService(slow_service::Arguments),
+    /// Many clients connect at once, and a guard decides about each of them
+    Reconnect(reconnect::Arguments),
     /// How long a node with very many channels needs to resubscribe all of them
     Resubscribe(resubscribe::Arguments),
 }
@@ -61,6 +65,8 @@ async fn main() -> Result {
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,
             Scenario::Broadcast(arguments) => broadcast::run(&binaries, &arguments).await,
             Scenario::Calls(arguments) => calls::run(&binaries, &arguments).await,
+            Scenario::SlowService(arguments) => slow_service::run(&binaries, &arguments).await,
+            Scenario::Reconnect(arguments) => reconnect::run(&binaries, &arguments).await,
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };

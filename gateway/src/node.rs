@@ -28,7 +28,7 @@ pub struct Node {
     /// Publishes into channels.
     pub publisher: Publisher,
     /// The services that frontends may call.
-    pub services: Services,
+    pub services: Arc<Services>,
     /// All nodes of the cluster, and their connections.
     pub cluster: Cluster,
     /// Verifies tokens of frontends.
@@ -185,7 +185,7 @@ impl Node {
             name: session_config.node.clone(),
             publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
             session_config: Arc::new(session_config),
-            services: Services::new([], LinkLimits::default()),
+            services: Arc::new(Services::new([], LinkLimits::default())),
             cluster: Cluster::single(about, mailboxes, Holds::new(broker.clone(), std::time::Duration::from_secs(2))),
             broker,
             tokens: Tokens::from(&settings.tokens),

@@ -7,7 +7,7 @@ use crate::{
 use futures_util::TryFutureExt as _;
 use gateway_core::{
     channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Content, ErrorCode, Refusal, Tags},
+    model::{ChannelName, ClientInfo, Content, ErrorCode, Fingerprint, Refusal, Tags},
 };
 use shared_proto::content::ContentBody;
 use std::sync::Arc;
@@ -16,14 +16,13 @@ use tracing::Instrument as _;
 mod all_or_none;
 mod broadcast;
 mod content;
-mod fingerprint;
 mod identity;
 #[cfg(test)]
 mod tests;
 
 pub use all_or_none::DraftAll;
 pub use broadcast::Broadcast;
-use fingerprint::Fingerprint;
+pub(crate) use content::parse as parse_content;
 pub use identity::{CallerIdentity, CallerKey};
 
 /// Limits of a publication.
@@ -158,6 +157,12 @@ impl Publisher {
             Ok(answer) => Ok(answer.instrument(span).map_err(refusal)),
             Err(error) => Err(refusal(error)),
         }
+    }
+
+    /// Checks what a frontend wants to publish. [`Self::publish`] makes the same checks.
+    pub fn check_content(&self, channel: &ChannelName, content: &Content) -> Result<(), Refusal> {
+        self.check_size(content.size())?;
+        content::check(self.options(channel)?, content, &mut Tags::new())
     }
 
     /// Checks the size of data for frontends: its bytes in JSON, its longest form.

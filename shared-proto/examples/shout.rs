@@ -4,6 +4,10 @@ use serde_json::{json, value::to_raw_value};
 use shared_proto::client::link::{CallFailure, CallResult, Config, Link};
 use shared_proto::link::Call;
 use std::{collections::HashMap, env, error::Error, time::Duration};
+use tokio::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
 
 async fn say(call: Call) -> CallResult {
     let data: HashMap<String, String> =
@@ -14,9 +18,13 @@ async fn say(call: Call) -> CallResult {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let mut terminate = signal(SignalKind::terminate())?;
     let gateway = env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8001".to_owned());
     let link = Link::start(Config::new("shout", vec![gateway], "dev"), say)?;
-    tokio::signal::ctrl_c().await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = ctrl_c() => interrupted?,
+    }
     link.shutdown(Duration::from_secs(5)).await;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! - [`content`]: the content of a publication: JSON, text or bytes
 //! - [`errors`]: the table of all error, unsubscribe and disconnect codes
 //! - [`frontend`]: frames of the frontend protocol (JSON form of the Centrifuge client protocol)
+//! - [`guard`]: questions to services that decide what frontends may do
 //! - [`json`]: deserialisation that accepts only JSON objects
 //! - [`link`]: frames of the service link
 //! - [`name`]: rules for the names of channels, users and services
@@ -18,6 +19,7 @@ pub mod base64;
 pub mod content;
 pub mod errors;
 pub mod frontend;
+pub mod guard;
 pub mod json;
 pub mod link;
 pub mod name;

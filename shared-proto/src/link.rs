@@ -114,6 +114,9 @@ pub struct Call {
     pub user: String,
     /// Id of the frontend's connection.
     pub connection: String,
+    /// What a service keeps with the connection; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Box<RawValue>>,
     /// Time that is left for the answer, in milliseconds.
     pub deadline_ms: u64,
     /// W3C trace context.
@@ -151,6 +154,9 @@ pub struct Event {
     pub user: String,
     /// Id of the frontend's connection, empty for an event about a channel.
     pub connection: String,
+    /// What a service keeps with the connection; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Box<RawValue>>,
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -182,6 +188,9 @@ pub struct Reply {
     pub id: u64,
     /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
+    /// Replaces what is kept with the connection: JSON of at most 1 KiB, `null` for nothing. If absent, nothing changes.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Box<RawValue>>,
 }
 
 /// See [`ToGateway::Error`].
@@ -282,6 +291,9 @@ pub struct LinkError {
     /// With `sequence_gap`: the number that the producer has to send next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
+    /// How long to wait before the next try, in milliseconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// See [`ToGateway::Drain`] and [`ToService::Drain`].

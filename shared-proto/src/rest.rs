@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 mod cluster;
 
-pub use cluster::{InstanceBody, NodeBody, NodesBody, ReadyBody, ServiceBody, ServicesBody, TargetBody};
+pub use cluster::{
+    AffectedNodesBody, DrainRequest, InstanceBody, LatencyBody, NodeBody, NodesBody, ReadyBody, ServiceBody, ServicesBody, TargetBody,
+};
 
 /// Whether a body with these `Content-Encoding` headers (RFC 9110, section 8.4) is not compressed. All interfaces refuse compressed bodies.
 pub fn is_identity<'a>(encodings: impl IntoIterator<Item = &'a [u8]>) -> bool {
@@ -196,6 +198,9 @@ pub struct Problem {
     /// With `sequence_gap`: the number that the producer has to send next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
+    /// How long to wait before the next try, in milliseconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Body of a request to publish several publications.

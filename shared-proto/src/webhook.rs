@@ -7,6 +7,9 @@ use crate::{json::optional_object, link::FrontendRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// A header of the answer to a call. It replaces what is kept with the connection: JSON of at most 1 KiB, `null` for nothing.
+pub const META_HEADER: &str = "connection-meta";
+
 /// The `kind` of a message of a frontend.
 pub const MESSAGE: &str = "message";
 
@@ -42,6 +45,10 @@ pub struct Call {
     pub user: String,
     /// Id of the frontend's connection.
     pub connection: String,
+    /// What a service keeps with the connection; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub meta: Option<Box<RawValue>>,
     /// The gateway sends the calls with the same key one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_key: Option<String>,
@@ -75,6 +82,10 @@ pub struct Event {
     pub user: String,
     /// Id of the frontend's connection, empty for an event about a channel.
     pub connection: String,
+    /// What a service keeps with the connection; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
+    pub meta: Option<Box<RawValue>>,
     /// What the route forwards of the frontend's request.
     #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub request: Option<Box<FrontendRequest>>,

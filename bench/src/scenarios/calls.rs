@@ -1,6 +1,6 @@
 //! Calls of frontends to a service: over a link and as a webhook, interleaved with bare frames over the same connections and with a plain HTTP client.
 
-mod service;
+pub(super) mod service;
 
 use crate::{
     client::Client,
@@ -44,11 +44,11 @@ const WAYS: [Way; 3] = [Way::Bare, Way::Link, Way::Webhook];
 
 /// The figures of one measurement.
 #[derive(Clone, Copy, Debug, Default)]
-struct Figures {
-    rate: f64,
-    p99_ms: f64,
+pub(super) struct Figures {
+    pub(super) rate: f64,
+    pub(super) p99_ms: f64,
     /// CPU time of the server for one call, in microseconds.
-    cpu_us: f64,
+    pub(super) cpu_us: f64,
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
@@ -109,7 +109,7 @@ impl<'a> Bench<'a> {
         };
         let service = match way {
             Way::Bare => service::Running::bare(&server).await?,
-            Way::Link => service::Running::link(&server, DATA_SIZE).await?,
+            Way::Link => service::Running::link(&server, "chatbot", service::echo(DATA_SIZE)).await?,
             Way::Webhook => webhook,
         };
         Ok(Self { way, server, _service: service, arguments })
@@ -166,17 +166,23 @@ impl<'a> Bench<'a> {
 
 /// When the clients send their calls.
 #[derive(Clone, Copy)]
-struct Schedule {
-    begun: Instant,
-    until: Instant,
+pub(super) struct Schedule {
+    pub(super) begun: Instant,
+    pub(super) until: Instant,
     /// Calls per second of all clients. `None`: each client calls again as soon as it has the answer.
-    rate: Option<f64>,
-    clients: usize,
+    pub(super) rate: Option<f64>,
+    pub(super) clients: usize,
 }
 
 impl Schedule {
     /// Sends the calls of one client. Returns their number. Latency counts from the time at which a call was due.
-    async fn run(self, turn: u32, mut client: Client, message: String, latency: Rc<RefCell<Histogram<u64>>>) -> Result<usize, String> {
+    pub(super) async fn run(
+        self,
+        turn: u32,
+        mut client: Client,
+        message: String,
+        latency: Rc<RefCell<Histogram<u64>>>,
+    ) -> Result<usize, String> {
         let gap = self.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let mut count = 0;
         for number in 0.. {
@@ -214,7 +220,7 @@ async fn plain_loop(binaries: &Binaries, arguments: &Arguments) -> Result<f64> {
     Ok(us)
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<_> = figures.collect();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()

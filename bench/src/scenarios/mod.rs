@@ -7,5 +7,7 @@ pub(crate) mod fanout;
 pub(crate) mod flood;
 pub(crate) mod memory;
 pub(crate) mod publish;
+pub(crate) mod reconnect;
 pub(crate) mod resubscribe;
+pub(crate) mod slow_service;
 pub(crate) mod stuck;

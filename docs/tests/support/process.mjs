@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 /** The longest time that a command may take, in milliseconds. Some download packages. */
 const TIME_LIMIT = 120_000;
 
-/** Starts commands in a shell of its own process group. `output` grows while they run; `ended` resolves to the exit code. */
+/** Starts commands in a shell of its own process group. `output` grows while they run; `ended` and `stop` resolve to the exit code. */
 export function start(commands, { folder, environment = {} }) {
     const child = spawn('bash', ['-euo', 'pipefail', '-c', commands], {
         cwd: folder,
@@ -19,9 +19,9 @@ export function start(commands, { folder, environment = {} }) {
         get hasEnded() {
             return child.exitCode !== null || child.signalCode !== null;
         },
-        stop() {
+        stop(signal = 'SIGKILL') {
             try {
-                process.kill(-child.pid, 'SIGKILL');
+                process.kill(-child.pid, signal);
             } catch (error) {
                 if (error.code !== 'ESRCH') throw error;
             }

@@ -123,4 +123,5 @@ export async function checkService(t, block, { folder, settings, programs }) {
     await linked(nodes[1], running);
     assert.deepEqual(await call(nodes[1], { text: 'again' }), { text: 'AGAIN' });
     assert.ok(!running.hasEnded, running.errors);
+    if (block.text.includes('--example')) assert.equal(await within(running.stop('SIGTERM'), 'the end of the service'), 0, 'the client drains on SIGTERM');
 }

@@ -3,10 +3,11 @@
 use super::problem::ApiError;
 use crate::{
     node::Node,
-    services::{InstanceSummary, Reached, ServiceSummary, TargetSummary},
+    services::{InstanceSummary, LatencySummary, Reached, ServiceSummary, TargetSummary},
 };
 use actix_web::{HttpResponse, web::Data};
-use shared_proto::rest::{InstanceBody, NodeBody, NodesBody, Problem, ServiceBody, ServicesBody, TargetBody};
+use shared_proto::rest::{InstanceBody, LatencyBody, NodeBody, NodesBody, Problem, ServiceBody, ServicesBody, TargetBody};
+use std::time::Duration;
 
 /// List the nodes.
 #[utoipa::path(get, path = "/v1/nodes", tag = "operations",
@@ -33,7 +34,13 @@ fn service(service: &ServiceSummary) -> ServiceBody {
 }
 
 fn target(target: &TargetSummary) -> TargetBody {
-    TargetBody { url: target.url.to_string(), in_flight: target.in_flight, breaker: target.breaker.name().into() }
+    TargetBody {
+        url: target.url.to_string(),
+        in_flight: target.in_flight,
+        draining: target.draining,
+        breaker: target.breaker.name().into(),
+        latency: target.latency.map(latency),
+    }
 }
 
 fn instance(instance: &InstanceSummary) -> InstanceBody {
@@ -43,5 +50,11 @@ fn instance(instance: &InstanceSummary) -> InstanceBody {
         credit: instance.credit,
         draining: instance.draining,
         breaker: instance.breaker.name().into(),
+        latency: instance.latency.map(latency),
     }
+}
+
+fn latency(latency: LatencySummary) -> LatencyBody {
+    let millis = |duration: Duration| duration.as_micros() as f64 / 1000.0;
+    LatencyBody { calls: latency.calls, p50_ms: millis(latency.p50), p99_ms: millis(latency.p99) }
 }

@@ -7,6 +7,7 @@ mod broadcasts;
 mod channels;
 mod cluster;
 mod connections;
+mod drains;
 mod extract;
 mod link;
 mod observe;
@@ -48,6 +49,8 @@ fn guarded() -> Vec<Path> {
         Path::new("/v1/connections/{id}/messages").post(connections::message),
         Path::new("/v1/nodes").get(cluster::nodes),
         Path::new("/v1/services").get(cluster::services),
+        Path::new("/v1/services/{service}/instances/{instance}").patch(drains::instance),
+        Path::new("/v1/services/{service}/targets/{target}").patch(drains::target),
         Path::new(link::PATH).get(link::open),
     ]
 }

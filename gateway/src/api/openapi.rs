@@ -1,11 +1,12 @@
 //! The OpenAPI document, and its page.
 
-use super::{broadcasts, channels, cluster, connections, link, operations, publications, users};
+use super::{broadcasts, channels, cluster, connections, drains, link, operations, publications, users};
 use actix_web::{
     HttpResponse,
     web::{self, Redirect},
 };
 use shared_proto::{
+    guard,
     http::openapi::{DOCUMENT, add_common},
     rest::Problem,
 };
@@ -37,7 +38,7 @@ null, which means the same as leaving them out.";
         publications::history, channels::presence, channels::list, channels::get, publications::clear,
         users::connections, users::subscribe, users::unsubscribe, users::disconnect,
         connections::get, connections::message, connections::disconnect,
-        cluster::services, link::open,
+        cluster::services, drains::instance, drains::target, link::open,
         cluster::nodes, operations::readyz, operations::livez, operations::metrics, document,
     ),
     components(schemas(Problem, shared_proto::rest::PresenceStatsBody)),
@@ -55,12 +56,23 @@ impl Modify for Common {
 
 /// The requests that the gateway sends to services.
 #[derive(OpenApi)]
-#[openapi(paths(service_request))]
+#[openapi(
+    paths(service_request),
+    components(schemas(
+        guard::ConnectQuestion,
+        guard::ConnectAnswer,
+        guard::SubscribeQuestion,
+        guard::SubscribeAnswer,
+        guard::PublishQuestion,
+        guard::PublishAnswer,
+    ))
+)]
 struct Requests;
 
 /// A call, an event, or a list of lifecycle events for a service with `reach = "webhook"`, sent to one of its URLs.
 ///
-/// `docs/webhooks.md` describes the headers and all answers.
+/// `docs/webhooks.md` describes the headers and all answers. If the method is `guard.connect`, `guard.subscribe` or `guard.publish`, `data` is
+/// a `ConnectQuestion`, `SubscribeQuestion` or `PublishQuestion`, and the answer the `…Answer` of the same name; see `docs/guards.md`.
 #[utoipa::path(post, path = "service", request_body = shared_proto::webhook::Message, security(()),
     params(
         ("webhook-id" = String, Header, description = "The id of the message. It stays the same when the gateway sends the request again"),

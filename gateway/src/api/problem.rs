@@ -9,7 +9,7 @@ use gateway_core::model::{ErrorCode, Refusal, Retry};
 use shared_proto::rest::Problem;
 use std::fmt;
 
-/// `Retry-After` of refusals that changed nothing and are temporary, in seconds.
+/// `Retry-After` of refusals that changed nothing and are temporary, in seconds, unless the refusal has a pause of its own.
 const RETRY_AFTER: &str = "1";
 
 /// A refusal as the error of a handler.
@@ -39,6 +39,9 @@ impl ResponseError for ApiError {
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         for header in headers_of(self.0.code) {
             response.insert_header(*header);
+        }
+        if let Some(seconds) = self.0.retry_after_seconds() {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         response.body(serde_json::to_string(&problem(&self.0)).unwrap_or_default())
     }
@@ -75,6 +78,7 @@ pub fn problem(refusal: &Refusal) -> Problem {
         retryable: row.retry != Retry::Never,
         detail: refusal.detail.clone(),
         expected: refusal.expected,
+        retry_after_ms: refusal.retry_after.map(|pause| pause.as_millis() as u64),
     }
 }
 
@@ -97,4 +101,20 @@ pub(super) fn method_not_allowed(allowed: &str) -> HttpResponse {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_known_pause_is_in_the_document_and_in_the_header() {
+        let busy = || Refusal::new(ErrorCode::Overloaded, "Full.");
+        for (refusal, header, member) in [(busy(), "1", None), (busy().try_again_in(Duration::from_millis(2500)), "3", Some(2500))] {
+            assert_eq!(problem(&refusal).retry_after_ms, member);
+            let response = ApiError(refusal).error_response();
+            assert_eq!(response.headers().get_all("retry-after").collect::<Vec<_>>(), [header]);
+        }
+    }
 }

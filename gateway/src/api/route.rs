@@ -41,6 +41,15 @@ impl Path {
         self.on(Method::PUT, handler)
     }
 
+    pub(super) fn patch<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::PATCH, handler)
+    }
+
     pub(super) fn delete<F, A>(self, handler: F) -> Self
     where
         F: Handler<A>,

@@ -87,7 +87,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         name: "n1".into(),
         session_config: Arc::new(session_config),
         publisher: Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() }),
-        services: Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default()),
+        services: Arc::new(Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default())),
         cluster: Cluster::single(
             NodeDescription { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: BTreeMap::new() },
             vec![Arc::clone(mailbox)],

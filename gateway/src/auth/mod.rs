@@ -11,4 +11,4 @@ pub use claims::{ConnectionClaims, SubscriptionClaims, TokenError, VerifiedToken
 pub use origins::Origins;
 #[cfg(test)]
 pub(crate) use signatures::sign_json;
-pub use tokens::{NoSigningKey, Tokens};
+pub use tokens::{NoSigningKey, Tokens, token_digest};

@@ -5,9 +5,11 @@ use super::claims::{ConnectionClaims, NumericDate, OneOrMany, SubscriptionClaims
 use super::signatures;
 use crate::settings;
 use gateway_core::model::{ChannelName, Data, UserId};
+use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode, errors::ErrorKind};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use shared_proto::json;
 use std::{fmt, time::Duration};
 
@@ -43,6 +45,11 @@ impl VerifyingKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is empty, so there is no key to sign a token with")]
 pub struct NoSigningKey;
+
+/// A digest of a token. It stands for the token where that need not be kept.
+pub fn token_digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
 
 impl Tokens {
     /// Verifies a connection token at `now` (time since 1970). An empty token stands for an anonymous connection, if those are allowed.
@@ -81,6 +88,16 @@ impl Tokens {
             info: info(json.info.as_deref())?,
         };
         Ok(VerifiedToken { claims, expires_in })
+    }
+
+    /// The claims of a token that was verified, as JSON.
+    pub fn claims_json(&self, token: &str) -> Option<Box<RawValue>> {
+        insecure_decode_claims(token).ok()
+    }
+
+    /// Whether connections without a user are accepted.
+    pub fn accepts_anonymous(&self) -> bool {
+        self.anonymous
     }
 
     /// Signs a connection token, issued at `now` (seconds since 1970).

@@ -3,6 +3,7 @@
 //! The broker guarantees two things. In every mailbox, the deliveries of a channel are in the order of their offsets. A delivery that does
 //! not fit is never lost silently: the mailbox marks its channel as dirty. The consumer of the mailbox detects gaps between offsets.
 
+mod calls;
 mod cause;
 mod glob;
 pub mod mailbox;
@@ -13,10 +14,12 @@ mod redis;
 mod stats;
 mod types;
 
+pub use self::calls::{Attempt, CallKey, CallState};
 #[cfg(feature = "testing")]
 pub use self::redis::internals;
 #[cfg(feature = "testing")]
 pub(crate) use self::redis::simulated;
+use bytes::Bytes;
 use futures_util::future::{Either, ready};
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId,
@@ -179,6 +182,22 @@ impl Broker {
     /// The stored revocation of a user's tokens, if there is one.
     pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         each!(self, broker => broker.revoked(user).await)
+    }
+
+    /// Begins an attempt to carry a call out. If it is the first, this attempt carries the call out, and repeats find it running until
+    /// [`Self::finish_call`], [`Self::release_call`] or the end of its lease.
+    pub async fn begin_call(&self, key: &CallKey, attempt: Attempt) -> Result<CallState, BrokerError> {
+        each!(self, broker => broker.begin_call(key, attempt).await)
+    }
+
+    /// Keeps the answer to a call for its repeats, unless another attempt has taken over since.
+    pub async fn finish_call(&self, key: &CallKey, attempt: Attempt, answer: Bytes) -> Result<(), BrokerError> {
+        each!(self, broker => broker.finish_call(key, attempt, answer).await)
+    }
+
+    /// Ends an attempt without an answer: the next repeat is a first attempt again.
+    pub async fn release_call(&self, key: &CallKey, attempt: Attempt) -> Result<(), BrokerError> {
+        each!(self, broker => broker.release_call(key, attempt).await)
     }
 
     /// The nodes of the cluster. The memory broker has none.

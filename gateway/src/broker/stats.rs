@@ -15,6 +15,10 @@ pub struct BrokerStats {
     pub idempotency_keys: usize,
     /// Number of producers whose numbers are stored.
     pub producers: usize,
+    /// Number of kept answers to calls with a key.
+    pub answers: usize,
+    /// Size of these answers in bytes, including 256 bytes for each.
+    pub answers_bytes: usize,
     /// Number of stored subscriptions of users.
     pub user_subscriptions: usize,
     /// Publications that were removed from their histories.
@@ -25,6 +29,8 @@ pub struct BrokerStats {
     pub idempotency_evicted: u64,
     /// Number of producers that were forgotten before their expiry, because there were more than `broker.producers`.
     pub producers_evicted: u64,
+    /// Number of answers that were deleted before their expiry, because of `idempotency.max_answers` or `idempotency.answers_bytes`.
+    pub answers_evicted: u64,
     /// Statistics of the Redis broker.
     pub redis: Option<RedisStats>,
 }

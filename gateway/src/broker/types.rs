@@ -137,7 +137,8 @@ fn gap(expected: u64) -> Refusal {
 }
 
 impl BrokerError {
-    fn log(&self) {
+    /// Logs the cause, if the error has one that callers do not see.
+    pub fn log(&self) {
         if let Self::Unavailable(cause) = self {
             cause::log(cause);
         }

@@ -6,7 +6,7 @@ use super::{
     member::Member,
     message::{self, Request, Response},
     shared_cluster::SharedCluster,
-    types::{ClusterTimings, DeadNodeEntries, NodeDescription, NodeSummary},
+    types::{ClusterTimings, DeadNodeEntries, DrainOrder, NodeDescription, NodeSummary, ReceivedDrainOrder},
 };
 use crate::broker::{Broker, Mailbox, mailbox::ConnectionSummary};
 use gateway_core::{
@@ -114,6 +114,11 @@ impl Cluster {
         Ok(local + self.sum_of_others(&Request::Subscribers(channel.to_string())).await?)
     }
 
+    /// Passes an order on to all other nodes. Returns how many of them have the part of the service.
+    pub async fn drain_elsewhere(&self, order: &DrainOrder) -> Result<usize, Refusal> {
+        self.sum_of_others(&Request::Drain(order.clone())).await
+    }
+
     async fn sum_of_others(&self, request: &Request) -> Result<usize, Refusal> {
         let responses = self.request_others(request).await?;
         Ok(responses.into_iter().map(|response| if let Response::Number(number) = response { number } else { 0 }).sum())
@@ -166,6 +171,14 @@ impl Cluster {
         match &self.kind {
             Kind::Single(..) => None,
             Kind::Shared(shared) => lock(&shared.dead_entries_receiver).take(),
+        }
+    }
+
+    /// Orders of other nodes to drain parts of services. None for a single node and for a second caller.
+    pub fn drain_orders(&self) -> Option<mpsc::Receiver<ReceivedDrainOrder>> {
+        match &self.kind {
+            Kind::Single(..) => None,
+            Kind::Shared(shared) => lock(&shared.drain_orders_receiver).take(),
         }
     }
 

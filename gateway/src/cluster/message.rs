@@ -1,5 +1,6 @@
 //! Messages between nodes: JSON, published in the channel of the receiving node.
 
+use super::types::DrainOrder;
 use crate::broker::mailbox::ConnectionSummary;
 use gateway_core::model::{CommandTarget, Data, Epoch, Position, ServerCommand, Unsubscribe};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub(super) enum Request {
     Connections(Target),
     /// Count the subscribers of a channel.
     Subscribers(String),
+    /// Drain a part of a service, or end that.
+    Drain(DrainOrder),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -148,7 +151,7 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::types::DrainPart, *};
     use gateway_core::model::ConnectionId;
 
     fn sent(request: Request) -> Request {
@@ -176,6 +179,15 @@ mod tests {
             let Request::Command(to, what) = request else { panic!("{request:?}") };
             assert_eq!(format!("{:?}", to.into_model()), format!("{:?}", Some(target)));
             assert_eq!(format!("{:?}", what.into_model()), format!("{:?}", Some(command)));
+        }
+    }
+
+    #[test]
+    fn orders_arrive_as_they_were_sent() {
+        for (part, draining) in [(DrainPart::Instance("bot-1".into()), true), (DrainPart::Target(3), false)] {
+            let order = DrainOrder { service: "bot".into(), part, draining };
+            let request = sent(Request::Drain(order.clone()));
+            assert!(matches!(&request, Request::Drain(received) if *received == order), "{request:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, oneshot},
     time::{Instant, sleep, timeout_at},
 };
 
@@ -150,6 +150,11 @@ impl SharedCluster {
             }
             Request::Subscribers(channel) => {
                 Response::Number(self.local.subscribers(&channel.parse().map_err(|_| not_understood())?).await?)
+            }
+            Request::Drain(order) => {
+                let (done, has_part) = oneshot::channel();
+                let taken = self.drain_orders.send((order, done)).await.is_ok();
+                Response::Number(usize::from(taken && has_part.await.unwrap_or(false)))
             }
         })
     }

@@ -5,7 +5,7 @@ use super::{
     local_workers::LocalWorkers,
     member::Member,
     message::Response,
-    types::{ClusterTimings, DeadNodeEntries},
+    types::{ClusterTimings, DeadNodeEntries, ReceivedDrainOrder},
 };
 use crate::broker::{Broker, Mailbox, MailboxEntry, NodeId};
 use gateway_core::{
@@ -50,6 +50,9 @@ pub(super) struct SharedCluster {
     pub(super) dead_entries: mpsc::Sender<DeadNodeEntries>,
     /// The other end of `dead_entries`, until it is taken.
     pub(super) dead_entries_receiver: Mutex<Option<mpsc::Receiver<DeadNodeEntries>>>,
+    pub(super) drain_orders: mpsc::Sender<ReceivedDrainOrder>,
+    /// The other end of `drain_orders`, until it is taken.
+    pub(super) drain_orders_receiver: Mutex<Option<mpsc::Receiver<ReceivedDrainOrder>>>,
 }
 
 impl SharedCluster {
@@ -63,6 +66,7 @@ impl SharedCluster {
     ) -> Self {
         let (dead_entries, receiver) = mpsc::channel(1);
         let holds = Holds::new(broker.clone(), timings.linger);
+        let (drain_orders, drain_orders_receiver) = mpsc::channel(1);
         Self {
             broker,
             local,
@@ -83,6 +87,8 @@ impl SharedCluster {
             holds,
             dead_entries,
             dead_entries_receiver: Mutex::new(Some(receiver)),
+            drain_orders,
+            drain_orders_receiver: Mutex::new(Some(drain_orders_receiver)),
         }
     }
 

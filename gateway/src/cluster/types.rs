@@ -2,8 +2,9 @@
 
 use crate::broker::RegistryKey;
 use gateway_core::model::UserId;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// One node, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,30 @@ pub struct ClusterTimings {
     /// How long a channel has to be vacant before its end is announced.
     pub linger: Duration,
 }
+
+/// A part of a service that operators can drain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainPart {
+    /// The instance with this name.
+    Instance(Box<str>),
+    /// The target at this place in the settings, beginning with 0.
+    Target(usize),
+}
+
+/// An operator drains a part of a service, or ends that. The part then gets no new calls and events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainOrder {
+    /// Name of the service.
+    pub service: Box<str>,
+    /// The part.
+    pub part: DrainPart,
+    /// Whether it is drained from now on.
+    pub draining: bool,
+}
+
+/// An order of another node, and where this node answers whether it has the part.
+pub type ReceivedDrainOrder = (DrainOrder, oneshot::Sender<bool>);
 
 /// What ended with its node, and services do not know yet.
 #[derive(Debug)]

@@ -44,13 +44,16 @@ impl Driver {
                     let requester = Requester {
                         worker: self.worker.clone(),
                         key: self.registration.key(),
+                        connection: self.session.id(),
                         info: self.info.clone(),
                         traceparent: self.traceparent.clone(),
+                        meta: self.meta.clone(),
                         request: self.request.clone(),
                     };
                     self.running.push(RunningTask::operation(id, op, requester));
                 }
                 Action::Cancel(id) => self.running.retain(|running| running.task != TaskId::Operation(id)),
+                Action::SetMeta(meta) => self.meta = meta,
                 Action::Register(info) => {
                     self.worker.hub.identify(self.registration.key(), info.clone());
                     self.info = Some(info);

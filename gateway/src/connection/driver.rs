@@ -12,7 +12,7 @@ use crate::{
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
-    model::{ClientInfo, ConnectionId, Disconnect, Refusal, ServerCommand, Tick, WallClock},
+    model::{ClientInfo, ConnectionId, Disconnect, Meta, Refusal, ServerCommand, Tick, WallClock},
     protocol::{
         Request,
         centrifuge::{Codec, Payload},
@@ -52,6 +52,8 @@ pub(super) struct Driver {
     pub(super) codec: Codec,
     pub(super) registration: Registration,
     pub(super) info: Option<Arc<ClientInfo>>,
+    /// What a service keeps with the connection.
+    pub(super) meta: Option<Meta>,
     pub(super) lifecycle_state: LifecycleState,
     pub(super) traceparent: Option<Box<str>>,
     pub(super) request: KeptRequest,
@@ -95,7 +97,7 @@ impl Driver {
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
             (SessionNeeds::of(&session), Vec::new(), None, false, None, None);
-        let (info, lifecycle_state) = (None, LifecycleState::NotConnected);
+        let (info, meta, lifecycle_state) = (None, None, LifecycleState::NotConnected);
         Self {
             session,
             needs,
@@ -103,6 +105,7 @@ impl Driver {
             codec,
             registration,
             info,
+            meta,
             lifecycle_state,
             traceparent,
             request,
@@ -206,7 +209,8 @@ impl Driver {
                 index += 1;
                 continue;
             };
-            let task = self.running.swap_remove(index).task;
+            // The others stay in the order in which they began, which is the order of calls.
+            let task = self.running.remove(index).task;
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),

@@ -171,7 +171,7 @@ impl Driver {
     /// Builds an event. `None` if no service wants this kind.
     fn lifecycle_event(&self, kind: LifecycleKind, change: impl FnOnce(Origin) -> Change) -> Option<Lifecycle> {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
-        let origin = || Origin { holder: node.holder(), connection: info.client, user: info.user.clone() };
+        let origin = || Origin { holder: node.holder(), connection: info.client, user: info.user.clone(), meta: self.meta.clone() };
         node.services.wants(kind).then(|| Lifecycle::new(change(origin())))
     }
 }

@@ -15,6 +15,4 @@ pub struct ConnectionLimits {
     pub write_timeout: Duration,
     /// Longest time until the peer answers a close frame.
     pub close_timeout: Duration,
-    /// Longest time until a subscription is established.
-    pub attach_timeout: Duration,
 }

@@ -2,12 +2,11 @@
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
 //! - [`apply`]: performs the session's actions
-//! - [`operations`]: asynchronous operations for a session; [`attach`]: subscribes to a channel and catches up
+//! - [`operations`]: asynchronous operations for a session
 //! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
 //! - [`closing`], [`close_cause`]: how a connection closes
 
 mod apply;
-mod attach;
 mod close_cause;
 mod closing;
 #[expect(clippy::module_inception, reason = "the folder is about connections, the file about one")]

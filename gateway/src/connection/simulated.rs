@@ -64,6 +64,5 @@ pub(crate) fn limits() -> ConnectionLimits {
         message_timeout: Duration::from_secs(5),
         write_timeout: Duration::from_secs(10),
         close_timeout: Duration::from_secs(2),
-        attach_timeout: Duration::from_secs(4),
     }
 }

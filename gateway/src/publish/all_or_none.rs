@@ -1,11 +1,11 @@
 //! Several publications into one channel, of which all are stored or none.
 
-use super::{CallerIdentity, Publisher, content, fingerprint::Fingerprint, parse_channel};
+use super::{CallerIdentity, Publisher, content, parse_channel};
 use crate::{
     broker::{NewPublications, Published},
     telemetry::{SpanKind, TraceSpan},
 };
-use gateway_core::model::{ChannelName, Content, ErrorCode, Refusal, Span, Tags};
+use gateway_core::model::{ChannelName, Content, ErrorCode, Fingerprint, Refusal, Span, Tags};
 use shared_proto::content::ContentBody;
 use std::ops::RangeInclusive;
 use tracing::Instrument as _;

@@ -10,7 +10,7 @@ use shared_proto::content::ContentBody;
 const MAX_CONTENT_TYPE: usize = 128;
 
 /// Reads the content of a request.
-pub(super) fn parse(body: ContentBody) -> Result<Content, Refusal> {
+pub(crate) fn parse(body: ContentBody) -> Result<Content, Refusal> {
     Ok(match body {
         ContentBody::Json(data) => Data::parse(&data).map_err(|error| bad_request(format!("The data {error}.")))?.into(),
         ContentBody::Text(text) => Content::Text(text.into()),

@@ -3,7 +3,7 @@
 use crate::{
     broker::{BrokerStats, Mailbox, Reads, RedisStats},
     node::Node,
-    services,
+    services::{self, QuestionKind, QuestionResult},
     telemetry::{Metrics, SERIES, Series},
 };
 use gateway_core::channel::GapBufferBudget;
@@ -17,6 +17,8 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     for series in [
         Series::ServiceCalls,
         Series::ServiceAnswersDropped,
+        Series::ServiceAnswersKept,
+        Series::ServiceRepeats,
         Series::ServiceEvents,
         Series::ServiceLifecycleEvents,
         Series::LinkPublishes,
@@ -30,6 +32,7 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
             }
         });
     }
+    observe_guards(metrics, node);
     debug_assert!(services::Count::ALL.iter().all(|count| SERIES.iter().any(|row| row.name == count.metric())));
     observe_broker(metrics, node);
     let mailboxes = mailboxes.to_vec();
@@ -40,6 +43,31 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
         });
         for (cause, number) in [("full", full), ("channel_share", share), ("channel_dirty", dirty), ("control", control)] {
             report(&[cause], number);
+        }
+    });
+}
+
+fn observe_guards(metrics: &Metrics, node: &Arc<Node>) {
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::GuardQuestions, move |report| {
+        let Some(node) = weak.upgrade() else { return };
+        for kind in QuestionKind::ALL {
+            for result in QuestionResult::ALL {
+                report(&[kind.name(), result.name()], node.services.guard_counters().questions(kind, result));
+            }
+        }
+    });
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::GuardBypassed, move |report| {
+        let Some(node) = weak.upgrade() else { return };
+        for kind in [QuestionKind::Subscribe, QuestionKind::Publish] {
+            report(&[kind.name()], node.services.guard_counters().bypassed(kind));
+        }
+    });
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::GuardAnswersEvicted, move |report| {
+        if let Some(node) = weak.upgrade() {
+            report(&[], node.services.guard_answers_evicted());
         }
     });
 }
@@ -80,6 +108,8 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
     each(Series::BrokerIdleChannels, |stats, report| report(&[], stats.idle_channels as u64));
     each(Series::BrokerIdempotencyKeys, |stats, report| report(&[], stats.idempotency_keys as u64));
     each(Series::BrokerProducers, |stats, report| report(&[], stats.producers as u64));
+    each(Series::BrokerAnswers, |stats, report| report(&[], stats.answers as u64));
+    each(Series::BrokerAnswersBytes, |stats, report| report(&[], stats.answers_bytes as u64));
     each(Series::BrokerUserSubscriptions, |stats, report| report(&[], stats.user_subscriptions as u64));
     each(Series::BrokerTrimmed, |stats, report| {
         let trimmed = stats.trimmed;
@@ -93,6 +123,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
         report(&["idle_channel"], stats.idle_evicted);
         report(&["idempotency_key"], stats.idempotency_evicted);
         report(&["producer"], stats.producers_evicted);
+        report(&["answer"], stats.answers_evicted);
         report(&["channel_name"], stats.redis.unwrap_or_default().unlisted);
         report(&["misplaced_key"], stats.redis.unwrap_or_default().misplaced);
     });

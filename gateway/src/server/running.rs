@@ -104,12 +104,14 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
         // The broker stops last, because leaving the cluster needs it.
         let stop_broker = CancellationToken::new();
         async move {
-            let events = stop.clone().run_until_cancelled_owned(node.services.send_events(&node.cluster));
+            let services =
+                async { tokio::join!(node.services.send_events(&node.cluster), node.services.follow_drain_orders(&node.cluster)) };
+            let services = stop.clone().run_until_cancelled_owned(services);
             let leave = async {
                 node.cluster.run(stop).await;
                 stop_broker.cancel();
             };
-            tokio::join!(leave, events, node.broker.run(stop_broker.clone()));
+            tokio::join!(leave, services, node.broker.run(stop_broker.clone()));
         }
     });
     let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);

@@ -9,7 +9,7 @@ use crate::{
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
-    services::{LinkLimits, ServiceConfig, Services},
+    services::{ConnectGuard, GuardConfig, LinkLimits, ServiceConfig, Services, TokenCheck},
     settings::{self, BrokerKind, NodeRole, Problems, Settings},
     telemetry::{Metrics, WorkerMetrics},
 };
@@ -60,16 +60,19 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
         tags: settings.publish.max_tags,
         tag_bytes: settings.publish.tag_bytes.bytes(),
     };
+    let all_services = Services::new(services(settings)?, links)
+        .with_metrics(metrics.clone())
+        .with_guards(guards(settings))
+        .with_event_ttl(settings.lifecycle.event_ttl)
+        .with_kept_requests(settings.connection.header_bytes.bytes())
+        .with_answers(broker.clone(), settings.idempotency.answer_size.bytes());
     let node = Node {
         name: name.clone(),
         session_config: Arc::new(session_config(settings, namespaces.clone())),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
-        services: Services::new(services(settings)?, links)
-            .with_metrics(metrics.clone())
-            .with_event_ttl(settings.lifecycle.event_ttl)
-            .with_kept_requests(settings.connection.header_bytes.bytes()),
+        services: Arc::new(all_services),
         tokens: Tokens::from(&settings.tokens),
         api_keys: ApiKeys::from(&settings.api_keys[..]),
         api: api(settings),
@@ -192,6 +195,8 @@ fn memory(settings: &Settings) -> MemoryLimits {
     MemoryLimits {
         idempotency_ttl: settings.idempotency.ttl,
         idempotency_keys: settings.idempotency.max_keys,
+        answers: settings.idempotency.max_answers,
+        answers_bytes: settings.idempotency.answers_bytes.bytes(),
         producers: settings.broker.producers,
         history_bytes: settings.broker.history_bytes.bytes(),
         idle_channels: settings.broker.idle_channels,
@@ -240,7 +245,6 @@ fn connection(settings: &Settings) -> ConnectionLimits {
         message_timeout: connection.message_timeout,
         write_timeout: connection.write_timeout,
         close_timeout: connection.close_timeout,
-        attach_timeout: settings.recovery.attach_timeout,
     }
 }
 
@@ -253,6 +257,19 @@ fn api(settings: &Settings) -> ApiLimits {
         history: settings.history.limit,
         channels: internal.page_entries,
         ..ApiLimits::default()
+    }
+}
+
+fn guards(settings: &Settings) -> GuardConfig {
+    let tokens = match settings.connect.tokens {
+        settings::TokenCheck::First => TokenCheck::First,
+        settings::TokenCheck::Never => TokenCheck::Never,
+    };
+    GuardConfig {
+        timeout: settings.guards.timeout,
+        max_in_flight: settings.guards.max_in_flight,
+        cache_entries: settings.guards.cache_entries,
+        connect: settings.connect.service.0.clone().map(|service| ConnectGuard { service, tokens }),
     }
 }
 

@@ -6,33 +6,41 @@ use super::{
     carrier::Started,
     counters::Count,
     instances::instance::AbandonReason,
-    method,
     order_queues::Admission,
-    routes::{route::OrderKey, route_table::ActiveRoute},
+    repeats::call_key::call_key,
+    routes::{
+        method,
+        route::{CallKeys, OrderKey},
+        route_table::ActiveRoute,
+    },
     service::Service,
     services::Services,
 };
-use crate::telemetry::{SpanKind, TraceSpan};
-use gateway_core::model::{Data, ErrorCode, Refusal};
+use crate::{
+    broker::CallKey,
+    telemetry::{SpanKind, TraceSpan},
+};
+use gateway_core::model::{Data, ErrorCode, Refusal, ServiceName};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 #[cfg(test)]
 mod tests;
 
 impl Services {
-    /// Calls a service; `method` is `service.name` or `service:name`. Ends after `within` or the timeout of the service, whichever is
-    /// shorter. Dropping the future cancels the call.
-    pub async fn call(&self, method: &str, data: Data, caller: &Caller, within: Duration) -> CallResult {
+    /// Calls a service; `method` is `service.name` or `service:name`. Ends after `within` or the timeout of the route, whichever is
+    /// shorter. Dropping the future cancels the call, unless it has a key and was sent: then it goes on, and a repeat gets its answer.
+    pub async fn call(self: &Arc<Self>, method: &str, data: Data, caller: &Caller, within: Duration) -> CallResult {
         let (name, method) = method::parse(method).inspect_err(|_| self.counters.add(Count::CallRefused))?;
         let start = Instant::now();
         let step = TraceSpan::begin(SpanKind::Call, caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
         let caller = Caller { traceparent: step.traceparent(), ..caller.clone() };
-        let answer = self.try_call(&name, method, data, &caller, within).instrument(step.span().clone()).await;
+        let answer = self.try_call(&name, method, data, caller, within).instrument(step.span().clone()).await;
         let count = count_of(&answer);
         self.counters.add(count);
         if let Some(metrics) = self.metrics.as_ref().filter(|_| self.contains(&name)) {
@@ -41,23 +49,53 @@ impl Services {
         answer
     }
 
-    async fn try_call(&self, name: &str, method: &str, data: Data, caller: &Caller, within: Duration) -> CallResult {
-        let service = self.service(name)?;
-        let ActiveRoute { route, limits } = service.routes.of(method);
-        route.check_caller(caller)?;
+    async fn try_call(self: &Arc<Self>, name: &ServiceName, method: &str, data: Data, caller: Caller, within: Duration) -> CallResult {
+        let route = &self.service(name)?.routes.of(method).route;
+        route.check_caller(&caller)?;
         let deadline = Instant::now() + within.min(route.call_timeout);
-        let keys = route.keys(&data, caller)?;
-        let _permit = limits.enter(caller)?;
+        let keys = route.keys(&data, &caller)?;
+        let call = CheckedCall { service: name.clone(), method: method.into(), data, caller, keys, deadline };
+        match call.key() {
+            None => self.carry_out(call, std::future::pending()).await,
+            Some(key) => self.call_once(key, call).await,
+        }
+    }
+
+    async fn call_once(self: &Arc<Self>, key: CallKey, call: CheckedCall) -> CallResult {
+        let repeats = self.repeats.as_ref().ok_or_else(|| Refusal::from(ErrorCode::Internal))?;
+        let (services, deadline, call) = (Arc::clone(self), call.deadline, Arc::new(call));
+        let carry_out = async move |caller_left: CancellationToken| {
+            let answer = services.carry_out(Arc::unwrap_or_clone(call), caller_left.cancelled()).await;
+            if caller_left.is_cancelled() {
+                services.counters.add(count_of(&answer));
+            }
+            answer
+        };
+        repeats.answer(key, deadline, carry_out).await
+    }
+
+    /// `caller_left`: when the call is not worth sending any more.
+    async fn carry_out(&self, call: CheckedCall, caller_left: impl Future<Output = ()>) -> CallResult {
+        let CheckedCall { service, method, data, caller, keys, deadline } = call;
+        let service = self.service(&service)?;
+        let ActiveRoute { route, limits } = service.routes.of(&method);
+        let _permit = limits.enter(&caller)?;
         let mut place = OrderPlace::new(service, keys.order.as_ref());
-        place.wait_for_turn(deadline).await?;
+        tokio::select! {
+            biased;
+            turn = place.wait_for_turn(deadline) => turn?,
+            () = caller_left => return Err(Refusal::from(ErrorCode::ConnectionGone).into()),
+        }
         let (order_key, idempotency_key) = (keys.order.as_ref(), keys.idempotency.as_deref());
         let request = caller.request.select(&route.forwarded);
-        let call = CallRequest { method, data, caller, order_key, idempotency_key, request, deadline };
+        let call = CallRequest { method: &method, data, caller: &caller, order_key, idempotency_key, request, deadline };
         let mut in_flight = self.start(service, &mut place, call)?;
-        let Ok(answer) = timeout_at(deadline, &mut in_flight.answer).await else {
+        let answer = timeout_at(deadline, &mut in_flight.answer).await;
+        in_flight.record();
+        let Ok(answer) = answer else {
             // Behind slow calls of its key there was little time left, which says nothing about the instance.
             in_flight.abandon(if place.has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline });
-            let detail = format!("{name} did not answer in time. It may have carried the call out.");
+            let detail = format!("{} did not answer in time. It may have carried the call out.", service.name);
             return Err(Refusal::new(ErrorCode::Timeout, detail).into());
         };
         in_flight.ended = true;
@@ -68,7 +106,7 @@ impl Services {
         let (send, answer) = oneshot::channel();
         let call = service.carrier.start(place.choice(), call, send, self.now())?;
         place.instance = call.instance();
-        Ok(InFlightCall { services: self, service, call, answer, ended: false })
+        Ok(InFlightCall { services: self, service, call, answer, sent: Instant::now(), ended: false })
     }
 
     /// Sends an event to a service. `Ok` means that it is on its way; it is lost if the link ends first.
@@ -84,6 +122,25 @@ impl Services {
     }
 }
 
+/// A call that its route allows.
+#[derive(Clone)]
+struct CheckedCall {
+    service: ServiceName,
+    method: Box<str>,
+    data: Data,
+    caller: Caller,
+    keys: CallKeys,
+    deadline: Instant,
+}
+
+impl CheckedCall {
+    /// What identifies it, if it has a key.
+    fn key(&self) -> Option<CallKey> {
+        let key = self.keys.idempotency.as_ref()?;
+        Some(call_key(&self.caller, &self.service, &self.method, key, &self.data))
+    }
+}
+
 fn count_of(answer: &CallResult) -> Count {
     match answer {
         Ok(_) => Count::CallAnswered,
@@ -93,6 +150,7 @@ fn count_of(answer: &CallResult) -> Count {
             ErrorCode::Overloaded => Count::CallOverloaded,
             ErrorCode::Timeout => Count::CallTimeout,
             ErrorCode::BadReply => Count::CallBadReply,
+            ErrorCode::ConnectionGone => Count::CallCancelled,
             _ => Count::CallRefused,
         },
     }
@@ -180,10 +238,15 @@ struct InFlightCall<'a> {
     service: &'a Service,
     call: Started,
     answer: oneshot::Receiver<CallResult>,
+    sent: Instant,
     ended: bool,
 }
 
 impl InFlightCall<'_> {
+    fn record(&self) {
+        self.service.carrier.record(&self.call, self.sent.elapsed(), self.services.now());
+    }
+
     fn abandon(&mut self, why: AbandonReason) {
         self.ended = true;
         self.service.carrier.abandon(&self.call, why, self.services.now());

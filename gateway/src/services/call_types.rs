@@ -1,22 +1,56 @@
 //! Types of a call: its content and its result.
 
 use super::{caller::Caller, routes::route::OrderKey};
-use gateway_core::model::{Data, ErrorCode, Refusal};
+use gateway_core::model::{Data, ErrorCode, Meta, MetaChange, Refusal};
+use serde_json::value::RawValue;
 use shared_proto::link::{Call, Event, FrontendRequest, NO_SUCH_METHOD};
 use tokio::time::Instant;
 
 /// The result of a call.
-pub(crate) type CallResult = Result<Data, CallError>;
+pub(crate) type CallResult = Result<Reply, CallError>;
+
+/// The reply of a service to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Any JSON.
+    pub data: Data,
+    /// What the service keeps with the connection from now on.
+    pub meta: MetaChange,
+}
+
+impl From<Data> for Reply {
+    fn from(data: Data) -> Self {
+        Self { data, meta: MetaChange::Keep }
+    }
+}
+
+impl Reply {
+    /// A reply with a new meta, if `meta` is given. The error says what is wrong with that.
+    pub(crate) fn with_meta(data: Data, meta: Option<&RawValue>) -> Result<Self, String> {
+        let Some(meta) = meta else { return Ok(data.into()) };
+        let meta = Data::parse(meta).map_err(|error| format!("has a meta that {error}"))?;
+        Meta::check(meta).map(|meta| Self { data, meta: MetaChange::Set(meta) }).map_err(|error| format!("has a meta that {error}"))
+    }
+}
 
 /// Which instance or target gets a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice<'a> {
     /// The less busy of two random ones.
     LessBusy,
+    /// The same, but half of the credit, or of the requests in flight, stays free for other calls.
+    LeavingRoom,
     /// The instance that got the key's last call, and another one only if that cannot get calls any more.
     Same(&'a str),
     /// The one that all nodes choose for this key.
     OfKey(&'a str),
+}
+
+impl Choice<'_> {
+    /// How much of a limit of calls in flight it may use.
+    pub(crate) fn share_of(self, limit: usize) -> usize {
+        if self == Self::LeavingRoom { limit.div_ceil(2) } else { limit }
+    }
 }
 
 /// A call on its way to a service.
@@ -42,6 +76,7 @@ impl From<CallRequest<'_>> for Call {
             data: call.data.into(),
             user: call.caller.user.to_string(),
             connection: call.caller.connection.to_string(),
+            meta: call.caller.meta(),
             deadline_ms: left.as_millis() as u64,
             traceparent: call.caller.traceparent.as_deref().map(Into::into),
             order_key: call.order_key.map(|key| key.text().as_ref().into()),
@@ -68,6 +103,7 @@ impl From<EventMessage<'_>> for Event {
             data: event.data.into(),
             user: event.caller.user.to_string(),
             connection: event.caller.connection.to_string(),
+            meta: event.caller.meta(),
             traceparent: event.caller.traceparent.as_deref().map(Into::into),
             request: event.request,
         }

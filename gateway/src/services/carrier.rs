@@ -9,7 +9,7 @@ use super::{
     webhook::webhook::{CallInFlight, Webhook},
 };
 use gateway_core::model::{Refusal, Tick};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How a service is reached.
@@ -61,6 +61,13 @@ impl Carrier {
         match self {
             Self::Links(links) => links.lock().send(event.into(), now),
             Self::Webhook(webhook) => webhook.send(event),
+        }
+    }
+
+    /// Records how long a call took, with an answer or until its deadline. A webhook does so itself, for each of its tries.
+    pub(super) fn record(&self, call: &Started, took: Duration, now: Tick) {
+        if let (Self::Links(links), Started::OnLink(call, _)) = (self, call) {
+            links.lock().record(*call, took, now);
         }
     }
 

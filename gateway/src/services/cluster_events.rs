@@ -75,7 +75,7 @@ impl Services {
     fn send_ends(&self, ended_with_node: DeadNodeEntries) {
         let DeadNodeEntries { holder, entries, waited, done } = ended_with_node;
         for (key, user) in entries {
-            let origin = |connection| Origin { holder: holder.as_str().into(), connection, user };
+            let origin = |connection| Origin { holder: holder.as_str().into(), connection, user, meta: None };
             let change = match &key {
                 RegistryKey::Connection(connection) => Change::Disconnected(origin(*connection), End::with_node()),
                 RegistryKey::Subscription { connection, number, channel } => {

@@ -35,6 +35,14 @@ counts! {
     CallBadReply, "service_calls", "bad_reply";
     CallCancelled, "service_calls", "cancelled";
     AnswerLate, "service_answers_dropped", "late";
+    AnswerKept, "service_answers_kept", "kept";
+    AnswerTooLarge, "service_answers_kept", "too_large";
+    AnswerReleased, "service_answers_kept", "released";
+    AnswerOpen, "service_answers_kept", "open";
+    AnswerNotKept, "service_answers_kept", "failed";
+    RepeatAnswered, "service_repeats", "answered";
+    RepeatMismatch, "service_repeats", "other_data";
+    RepeatInProgress, "service_repeats", "in_progress";
     EventSent, "service_events", "sent";
     EventRefused, "service_events", "refused";
     EventLost, "service_events", "lost";

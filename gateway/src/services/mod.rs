@@ -6,8 +6,10 @@
 //! - [`services`]: all services; [`service`]: one of them; [`config`]: their configuration
 //! - [`carrier`]: how a service is reached
 //! - [`caller`]: the frontend behind a call; [`routes`]: what holds for the calls of a service or method
-//! - [`call`]: one call; [`call_types`]: its types; [`method`]: the service that it names; [`order_queues`]: the order of calls
+//! - [`call`]: one call; [`call_types`]: its types; [`order_queues`]: the order of calls
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
+//! - [`repeats`]: calls with a key, of which a repeat gets the first answer
+//! - [`guards`]: services that are asked before a frontend may do something
 //! - [`lifecycle`]: events about connections and channels; [`cluster_events`]: events for which the cluster has the reasons
 //! - [`counters`]: the counters of calls, events, publications and links
 
@@ -18,22 +20,28 @@ mod carrier;
 mod cluster_events;
 mod config;
 mod counters;
+mod guards;
 mod instances;
 mod lifecycle;
 pub mod link;
-mod method;
 mod order_queues;
+mod repeats;
 mod routes;
 mod service;
 mod services;
 mod webhook;
 
-pub use call_types::CallError;
+pub use call_types::{CallError, Reply};
 pub use caller::Caller;
 pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
+pub use guards::{
+    ConnectFacts, ConnectTerms, Decision,
+    config::{ConnectGuard, GuardConfig, TokenCheck},
+    counters::{QuestionKind, QuestionResult},
+};
 pub use instances::breaker::{BreakerLimits, BreakerState};
-pub use instances::instance::InstanceSummary;
+pub use instances::{instance::InstanceSummary, latency::LatencySummary};
 pub use lifecycle::{
     event::{Change, End, Lifecycle, Occupation, Origin, Subscription},
     kinds::{Interests, LifecycleKind},

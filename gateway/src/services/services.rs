@@ -4,6 +4,7 @@ use super::{
     carrier::Carrier,
     config::{LinkLimits, ServiceConfig},
     counters::{Count, Counters},
+    guards::{config::GuardConfig, guards::Guards},
     instances::{
         instance::{CreditUse, InstanceSummary, Offered},
         links::Links,
@@ -13,11 +14,16 @@ use super::{
         kinds::{Interests, LifecycleKind},
         queue::LifecycleLimits,
     },
+    repeats::repeats::Repeats,
     routes::forwarded::{ForwardedParts, RequestKeeper},
     service::Service,
     webhook::{targets::TargetSummary, webhook::NodeEnd},
 };
-use crate::telemetry::Metrics;
+use crate::{
+    broker::Broker,
+    cluster::{Cluster, DrainOrder, DrainPart},
+    telemetry::Metrics,
+};
 use futures_util::future::join_all;
 use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
 use std::{
@@ -115,6 +121,9 @@ pub struct Services {
     /// Links that are not closed yet, and events of webhooks on their way.
     pub(super) open: TaskTracker,
     pub(super) metrics: Option<Arc<Metrics>>,
+    /// None only where no route has keys.
+    pub(super) repeats: Option<Repeats>,
+    pub(super) guards: Guards,
     request_keeper: RequestKeeper,
 }
 
@@ -124,8 +133,10 @@ impl Services {
         let (counters, closing, open) = (Arc::new(Counters::default()), CancellationToken::new(), TaskTracker::new());
         let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };
         let service = |name: ServiceName, config| (name.clone(), Service::new(name, config, &counters, &node_end));
+        let by_name: BTreeMap<_, _> = services.into_iter().map(|(name, config)| service(name, config)).collect();
         let services = Self {
-            by_name: services.into_iter().map(|(name, config)| service(name, config)).collect(),
+            guards: Guards::new(GuardConfig::default(), by_name.keys()),
+            by_name,
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
@@ -135,6 +146,7 @@ impl Services {
             closing,
             open,
             metrics: None,
+            repeats: None,
             request_keeper: RequestKeeper::default(),
         };
         services.refresh_interests();
@@ -158,6 +170,20 @@ impl Services {
     #[must_use]
     pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Keeps answers of calls with a key in this broker, each of at most `answer_size` bytes. Without it, such calls are refused.
+    #[must_use]
+    pub fn with_answers(self, broker: Arc<Broker>, answer_size: usize) -> Self {
+        let node_end = NodeEnd { closing: self.closing.clone(), close_timeout: self.links.close_timeout, tasks: self.open.clone() };
+        let repeats = Repeats::new(broker, answer_size, Arc::clone(&self.counters), node_end);
+        Self { repeats: Some(repeats), ..self }
+    }
+
+    /// Sets the limits of questions to guards, and the service that decides about connections.
+    #[must_use]
+    pub fn with_guards(self, config: GuardConfig) -> Self {
+        Self { guards: Guards::new(config, self.by_name.keys()), ..self }
     }
 
     /// Sets how long the gateway tries to send an event that it can build again, such as one about a connection of a dead node.
@@ -228,6 +254,31 @@ impl Services {
             },
         };
         self.by_name.values().map(each).collect()
+    }
+
+    /// Drains an instance or a target, or ends that, on this node. Returns whether this node has it.
+    pub fn drain_part(&self, order: &DrainOrder) -> Result<bool, Refusal> {
+        let service = self.service(&order.service)?;
+        let not_found = |detail| Err(Refusal::new(ErrorCode::NotFound, detail));
+        match (&service.carrier, &order.part) {
+            (Carrier::Links(links), DrainPart::Instance(name)) => Ok(links.lock().set_drained(name, order.draining)),
+            (Carrier::Webhook(webhook), DrainPart::Target(target)) => Ok(webhook.set_drained(*target, order.draining)),
+            (Carrier::Links(_), DrainPart::Target(_)) => {
+                not_found(format!("{} has links and no targets. Drain one of its instances.", service.name))
+            }
+            (Carrier::Webhook(_), DrainPart::Instance(_)) => {
+                not_found(format!("{} has a webhook and no instances. Drain one of its targets.", service.name))
+            }
+        }
+    }
+
+    /// Carries out the orders to drain that other nodes pass on. Ends at once if the node is alone, and otherwise never.
+    pub async fn follow_drain_orders(&self, cluster: &Cluster) {
+        let Some(mut orders) = cluster.drain_orders() else { return };
+        while let Some((order, done)) = orders.recv().await {
+            // The settings of the other node may name a service that this one does not have. The other node may have stopped waiting.
+            let _ = done.send(self.drain_part(&order).unwrap_or(false));
+        }
     }
 
     /// Limits of links to this node.

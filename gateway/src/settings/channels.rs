@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Settings};
 use gateway_core::{
-    channel::{AllowedData, ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer, Unrecoverable},
+    channel::{AllowedData, ChannelOptions, DeltaOption, Grant, Guard, Namespaces, SlowConsumer, Unrecoverable, WhenAway},
     model::Retention,
 };
 use std::sync::Arc;
@@ -55,6 +55,14 @@ impl From<settings::Unrecoverable> for Unrecoverable {
     }
 }
 
+fn guard(service: &settings::ServiceRef, when_away: settings::WhenAway) -> Option<Guard> {
+    let when_away = match when_away {
+        settings::WhenAway::Refuse => WhenAway::Refuse,
+        settings::WhenAway::Allow => WhenAway::Allow,
+    };
+    service.0.clone().map(|service| Guard { service, when_away })
+}
+
 impl From<&settings::Channel> for ChannelOptions {
     fn from(channel: &settings::Channel) -> Self {
         let retention = Retention { size: channel.history_size, ttl: channel.history_ttl };
@@ -72,6 +80,8 @@ impl From<&settings::Channel> for ChannelOptions {
             tags_filter: channel.tags_filter,
             unrecoverable: channel.unrecoverable.into(),
             lifecycle: channel.lifecycle,
+            subscribe_via: guard(&channel.subscribe_via, channel.when_away),
+            publish_via: guard(&channel.publish_via, channel.when_away),
         }
     }
 }
@@ -94,6 +104,8 @@ impl From<&settings::Personal> for ChannelOptions {
             tags_filter: false,
             unrecoverable: personal.unrecoverable.into(),
             lifecycle: personal.lifecycle,
+            subscribe_via: None,
+            publish_via: None,
         }
     }
 }

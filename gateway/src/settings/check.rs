@@ -5,7 +5,7 @@ use super::{
     routes::RoutedService,
     sections::Service,
     settings::Settings,
-    types::choices::{BrokerKind, NodeRole, Reach},
+    types::choices::{BrokerKind, NodeRole, Reach, TokenCheck},
     types::redis_url::RedisUrl,
 };
 use gateway_core::model::{ChannelName, ServiceName};
@@ -26,10 +26,12 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     api_keys(settings, problems);
     connection(settings, problems);
     link(settings, problems);
+    idempotency(settings, problems);
     redis(settings, problems);
     cluster(settings, problems);
     demo(settings, problems);
     services(settings, problems);
+    guards(settings, problems);
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {
@@ -106,6 +108,12 @@ fn connection(settings: &Settings, problems: &mut Problems) {
     data_size(settings, problems);
     if settings.drain.window > settings.drain.deadline {
         problems.add("drain.window", "must not be longer than drain.deadline");
+    }
+}
+
+fn idempotency(settings: &Settings, problems: &mut Problems) {
+    if settings.idempotency.answers_bytes.bytes() < settings.idempotency.answer_size.bytes() + 1024 {
+        problems.add("idempotency.answers_bytes", "must be at least idempotency.answer_size plus 1KiB, so that every answer fits");
     }
 }
 
@@ -200,6 +208,25 @@ fn services(settings: &Settings, problems: &mut Problems) {
                 );
             }
         }
+    }
+}
+
+/// A service that decides must exist.
+fn guards(settings: &Settings, problems: &mut Problems) {
+    let namespaces = settings.namespaces.iter().map(|(name, channel)| (format!("namespaces.{name}"), channel));
+    let channels = namespaces.chain([("channel_defaults".to_owned(), &settings.channel_defaults)]);
+    let of_channels = channels.flat_map(|(table, channel)| {
+        [(format!("{table}.subscribe_via"), &channel.subscribe_via), (format!("{table}.publish_via"), &channel.publish_via)]
+    });
+    for (key, service) in of_channels.chain([("connect.service".to_owned(), &settings.connect.service)]) {
+        if let Some(name) = &service.0
+            && !settings.services.contains_key(name.as_str())
+        {
+            problems.add(key, format!("no service is named {name:?}; add [services.{name}], or correct the name"));
+        }
+    }
+    if settings.connect.service.0.is_none() && settings.connect.tokens == TokenCheck::Never {
+        problems.add("connect.tokens", "\"never\" needs connect.service, because nobody would check the tokens");
     }
 }
 

@@ -26,10 +26,12 @@ pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use routes::{Route, RoutedService};
 pub use sections::{
-    ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Lifecycle, Link, Node, Personal,
-    Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+    ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle, Link,
+    Node, Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
-pub use types::choices::{AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, Unrecoverable};
+pub use types::choices::{
+    AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
+};
 pub use types::redis_url::RedisUrl;
-pub use types::value::{ByteSize, OrderedBy, Pointer, SecretList, SecretMap, UrlList, parse_duration, show_duration};
+pub use types::value::{ByteSize, OrderedBy, Pointer, SecretList, SecretMap, ServiceRef, UrlList, parse_duration, show_duration};

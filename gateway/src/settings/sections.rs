@@ -2,9 +2,11 @@
 
 use super::{
     reader::section,
-    types::choices::{AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, Unrecoverable},
+    types::choices::{
+        AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
+    },
     types::redis_url::RedisUrl,
-    types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, UrlList},
+    types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, ServiceRef, UrlList},
 };
 use secrecy::SecretString;
 use std::{net::SocketAddr, time::Duration};
@@ -166,12 +168,18 @@ section! {
         max_total: usize = 1..=100_000_000,
     }
 
-    /// `[idempotency]`: idempotency keys of publishes.
+    /// `[idempotency]`: idempotency keys of publishes and calls.
     Idempotency {
-        /// How long a key is remembered.
+        /// How long the key of a publish and the answer to a call are remembered.
         ttl: Duration = SECOND..=7 * DAY,
         /// Limit of the keys that this node remembers (memory broker only).
         max_keys: usize = 1..=100_000_000,
+        /// Largest answer to a call that is kept.
+        answer_size: ByteSize = size(KIB)..=size(16 * MIB),
+        /// Limit of the calls with a key that this node remembers (memory broker only).
+        max_answers: usize = 1..=100_000_000,
+        /// Limit of the bytes of all answers together (memory broker only).
+        answers_bytes: ByteSize = size(64 * KIB)..=size(64 * GIB),
     }
 
     /// `[broker]`: where publications are kept.
@@ -318,6 +326,30 @@ section! {
         unrecoverable: Unrecoverable,
         /// Whether services get `occupied` and `vacated`, and `unsubscribed` at least once.
         lifecycle: bool,
+        /// The service that is asked before a frontend subscribes without a token.
+        subscribe_via: ServiceRef,
+        /// The service that is asked before a frontend publishes.
+        publish_via: ServiceRef,
+        /// What happens if that service is away.
+        when_away: WhenAway,
+    }
+
+    /// `[connect]`: who decides about connections.
+    Connect {
+        /// The service that is asked who a connection is.
+        service: ServiceRef,
+        /// Who checks the tokens.
+        tokens: TokenCheck,
+    }
+
+    /// `[guards]`: questions to the services that decide.
+    Guards {
+        /// Longest time for an answer.
+        timeout: Duration = millis(10)..=MINUTE,
+        /// Limit of questions to one service that wait or are in flight.
+        max_in_flight: usize = 1..=1_000_000,
+        /// Limit of remembered answers of each kind.
+        cache_entries: usize = 1..=10_000_000,
     }
 
     /// `[services.X]`: a backend that frontends may call.

@@ -6,10 +6,11 @@ use super::{
     reader::{Reader, Section as _},
     routes::RoutedService,
     sections::{
-        ApiKey, Broker, Channel, Cluster, Connection, Demo, Drain, FanOut, History, Idempotency, Internal, Lifecycle, Link, Node, Personal,
-        Presence, Public, Publish, Recovery, Redis, Subscriptions, Telemetry, Tokens, Webhook,
+        ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle,
+        Link, Node, Personal, Presence, Public, Publish, Recovery, Redis, Subscriptions, Telemetry, Tokens, Webhook,
     },
-    types::choices::{AllowedData, Delta, Grant, SlowConsumer, Unrecoverable},
+    types::choices::{AllowedData, Delta, Grant, SlowConsumer, Unrecoverable, WhenAway},
+    types::value::ServiceRef,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -96,6 +97,10 @@ settings! {
     cluster: Cluster,
     /// Tokens of frontends.
     tokens: Tokens,
+    /// Who decides about connections.
+    connect: Connect,
+    /// Questions to the services that decide.
+    guards: Guards,
     /// Channels without a namespace.
     channel_defaults: Channel,
     /// The personal channels `#user`.
@@ -131,5 +136,8 @@ impl Channel {
         tags_filter: false,
         unrecoverable: Unrecoverable::Live,
         lifecycle: false,
+        subscribe_via: ServiceRef(None),
+        publish_via: ServiceRef(None),
+        when_away: WhenAway::Refuse,
     };
 }

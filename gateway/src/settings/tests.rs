@@ -106,6 +106,24 @@ fn dev_settings_have_what_the_demo_and_the_scripts_use() {
 }
 
 #[test]
+fn a_service_with_links_has_no_settings_of_webhooks() {
+    for (setting, value) in [
+        ("urls", "[\"http://h\"]"),
+        ("secrets", "[\"hush\"]"),
+        ("headers", "{ a = \"hush\" }"),
+        ("ca_file", "\"a\""),
+        ("cert_file", "\"a\""),
+        ("key_file", "\"a\""),
+        ("lifecycle_events", "[\"connected\"]"),
+    ] {
+        let found = Settings::from_toml(&format!("[services.bot]\n{setting} = {value}")).expect_err(setting);
+        let found: Vec<_> = found.iter().map(|problem| (problem.key.as_str(), problem.message.as_str())).collect();
+        let expected = format!("services.bot.{setting}");
+        assert_eq!(found, [(&*expected, "only a service with reach = \"webhook\" has this setting")]);
+    }
+}
+
+#[test]
 fn the_problem_of_every_bad_value_names_its_key() {
     for (toml, key, fragment) in [
         ("[connection]\nping = 1", "connection.ping", "unknown key"),
@@ -138,15 +156,15 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[personal]\ndata = 1", "personal.data", "\"json\" or \"any\""),
         ("[namespaces.\"a#b\"]", "namespaces.a#b", "without ':' and '#'"),
         ("[services.Bot]", "services.Bot", "a-z 0-9 _ -"),
+        ("[connect]\nservice = \"door\"", "connect.service", "add [services.door]"),
+        ("[connect]\nservice = \"The Door\"", "connect.service", "the name of a service"),
+        ("[connect]\ntokens = \"never\"", "connect.tokens", "needs connect.service"),
+        ("[connect]\ntokens = \"last\"", "connect.tokens", "\"first\" or \"never\""),
+        ("[namespaces.chat]\nsubscribe_via = \"door\"", "namespaces.chat.subscribe_via", "add [services.door]"),
+        ("[channel_defaults]\npublish_via = \"door\"", "channel_defaults.publish_via", "add [services.door]"),
+        ("[channel_defaults]\nwhen_away = \"maybe\"", "channel_defaults.when_away", "\"refuse\" or \"allow\""),
         ("[services.bot]\nreach = \"queue\"", "services.bot.reach", "\"link\" and \"webhook\""),
         ("[services.bot]\nreach = \"webhook\"", "services.bot.urls", "at least one URL"),
-        ("[services.bot]\nurls = [\"http://h\"]", "services.bot.urls", "only a service with reach = \"webhook\""),
-        ("[services.bot]\nsecrets = [\"hush\"]", "services.bot.secrets", "only a service with reach"),
-        ("[services.bot]\nheaders = { a = \"hush\" }", "services.bot.headers", "only a service with reach"),
-        ("[services.bot]\nca_file = \"a\"", "services.bot.ca_file", "only a service with reach"),
-        ("[services.bot]\ncert_file = \"a\"", "services.bot.cert_file", "only a service with reach"),
-        ("[services.bot]\nkey_file = \"a\"", "services.bot.key_file", "only a service with reach"),
-        ("[services.bot]\nlifecycle_events = [\"connected\"]", "services.bot.lifecycle_events", "only a service with reach"),
         ("[services.bot]\nurls = 7", "services.bot.urls", "a list of URLs"),
         ("[services.bot]\norder = \"room\"", "services.bot.order", "\"connection\", \"none\" or a JSON Pointer such as \"/room\""),
         ("[services.bot]\nidempotency = \"/~2\"", "services.bot.idempotency", "a JSON Pointer such as \"/id\""),
@@ -175,6 +193,11 @@ fn the_problem_of_every_bad_value_names_its_key() {
         ("[[api_keys]]\nname = \"a\"\nkey = \"\"", "api_keys[0].key", "one or more"),
         ("[[api_keys]]\nname = \"a\"\nkey = \"k\"\n[[api_keys]]\nname = \"a\"\nkey = \"l\"", "api_keys[1].name", "already"),
         ("[node]\nname = \"a b\"", "node.name", "A-Z a-z 0-9"),
+        (
+            "[idempotency]\nanswer_size = \"1MiB\"\nanswers_bytes = \"1MiB\"",
+            "idempotency.answers_bytes",
+            "idempotency.answer_size plus 1KiB",
+        ),
         ("[recovery]\npage_bytes = \"65KiB\"", "recovery.page_bytes", "a quarter of connection.outbox_bytes"),
         ("[fan_out]\nbatch_bytes = \"65KiB\"", "fan_out.batch_bytes", "a quarter of connection.outbox_bytes"),
         ("[connection]\npong_timeout = \"25s\"", "connection.pong_timeout", "connection.ping_interval"),

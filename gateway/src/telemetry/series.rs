@@ -81,8 +81,13 @@ series! {
     Call, "call_duration_seconds", Histogram, ["service", "outcome"], "Duration of calls, from the frontend's command to the answer.";
     ServiceCalls, "service_calls", Counter, ["result"], "Calls to services, by result.";
     ServiceAnswersDropped, "service_answers_dropped", Counter, ["result"], "Answers of services that arrived after the caller had stopped waiting.";
+    ServiceAnswersKept, "service_answers_kept", Counter, ["result"], "Calls with a key that were sent, by what is kept of their answers.";
+    ServiceRepeats, "service_repeats", Counter, ["result"], "Repeats of calls with a key that were not sent, by result.";
     ServiceEvents, "service_events", Counter, ["result"], "Events for services, by result.";
     ServiceLifecycleEvents, "service_lifecycle_events", Counter, ["result"], "Lifecycle events for services, by result.";
+    GuardQuestions, "guard_questions", Counter, ["kind", "result"], "Questions to services that decide what frontends may do, by result.";
+    GuardBypassed, "guard_bypassed", Counter, ["kind"], "Commands that were carried out although their guard was away, because of `when_away`.";
+    GuardAnswersEvicted, "guard_answers_evicted", Counter, [], "Remembered answers of guards that were forgotten early because of the limit.";
     LinkPublishes, "link_publishes", Counter, ["result"], "Publications from links, by result.";
     Links, "links", Counter, ["result"], "Links that were opened, and links that ended, by cause.";
     BrokerChannels, "broker_channels", Gauge, [], "Channels with subscribers, publications or presence.";
@@ -91,6 +96,8 @@ series! {
     BrokerIdleChannels, "broker_idle_channels", Gauge, [], "Idle channels whose position is remembered.";
     BrokerIdempotencyKeys, "broker_idempotency_keys", Gauge, [], "Idempotency keys that are remembered.";
     BrokerProducers, "broker_producers", Gauge, [], "Producers whose numbers are remembered.";
+    BrokerAnswers, "broker_answers", Gauge, [], "Answers to calls with a key that are kept.";
+    BrokerAnswersBytes, "broker_answers_bytes", Gauge, [], "Size of these answers in bytes.";
     BrokerUserSubscriptions, "broker_user_subscriptions", Gauge, [], "Stored subscriptions of users.";
     BrokerTrimmed, "broker_trimmed", Counter, ["cause"], "Publications that left their history, by cause.";
     MailboxDropped, "mailbox_dropped", Counter, ["cause"], "Entries that did not fit into a worker's mailbox, by cause. Channels with a history are then read from it.";

@@ -15,6 +15,7 @@ mod public;
 mod redis;
 mod release;
 mod same_name;
+mod services;
 mod simulation;
 mod store_errors;
 mod upgrade;

@@ -69,7 +69,7 @@ test('when the frontend leaves, its request is closed within 100 ms', async (t) 
     it.rpc('shop.wait', {}).catch(() => {});
     const [request] = await target.until(({ length }) => length === 1, 'the call');
     const { services } = await gateway.ask('GET', '/v1/services');
-    assert.deepEqual(services[0], { service: 'shop', reach: 'webhook', waiting: 0, instances: [], targets: [{ url: `${target.url}/`, in_flight: 1, breaker: 'closed' }] });
+    assert.deepEqual(services[0], { service: 'shop', reach: 'webhook', waiting: 0, instances: [], targets: [{ url: `${target.url}/`, in_flight: 1, draining: false, breaker: 'closed' }] });
     const left = performance.now();
     it.disconnect();
     await target.until(() => request.closed, 'the end of the request');

@@ -41,6 +41,7 @@ impl ResponseError for Problem {
             retryable: row.retry != Retry::Never,
             detail: self.detail.clone(),
             expected: None,
+            retry_after_ms: None,
         };
         let mut response = HttpResponse::build(status);
         if row.retry == Retry::Safe {

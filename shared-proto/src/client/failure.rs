@@ -65,9 +65,11 @@ impl Failure {
         self.code() == code.row().name
     }
 
-    /// Classifies an error of the gateway by its code. If this build does not know the code, `retryable` decides.
+    /// Classifies an error of the gateway by its code. If this build does not know the code, `retryable` decides. `retry_after` counts where the
+    /// error itself names no pause.
     pub(crate) fn named(error: LinkError, retry_after: Option<Duration>) -> Self {
-        let LinkError { code, message: detail, retryable, expected } = error;
+        let LinkError { code, message: detail, retryable, expected, retry_after_ms } = error;
+        let retry_after = retry_after_ms.map(Duration::from_millis).or(retry_after);
         match ErrorCode::by_name(&code).map(|known| known.row().retry) {
             Some(Retry::Safe) => Self::NotDone { code, detail, retry_after },
             Some(Retry::SameKeyOnly) => Self::Unknown { code, detail },
@@ -85,7 +87,7 @@ mod tests {
     #[test]
     fn the_error_table_decides_whether_a_retry_is_safe() {
         let classify = |code: &str, retryable| {
-            let error = LinkError { code: code.into(), message: String::new(), retryable, expected: None };
+            let error = LinkError { code: code.into(), message: String::new(), retryable, expected: None, retry_after_ms: None };
             Failure::named(error, None)
         };
         assert!(matches!(classify("overloaded", true), Failure::NotDone { .. }));
@@ -94,5 +96,18 @@ mod tests {
         assert!(matches!(classify("of_a_later_version", true), Failure::Unknown { .. }));
         assert!(matches!(classify("of_a_later_version", false), Failure::Refused { .. }));
         assert!(classify("draining", true).is(ErrorCode::Draining));
+    }
+
+    #[test]
+    fn the_pause_of_the_error_comes_before_that_of_the_header() {
+        let pause = |retry_after_ms, header| {
+            let error = LinkError { code: "overloaded".into(), message: String::new(), retryable: true, expected: None, retry_after_ms };
+            match Failure::named(error, header) {
+                Failure::NotDone { retry_after, .. } => retry_after,
+                other => panic!("{other}"),
+            }
+        };
+        let (quarter, second) = (Duration::from_millis(250), Duration::from_secs(1));
+        assert_eq!([pause(Some(250), Some(second)), pause(None, Some(second)), pause(None, None)], [Some(quarter), Some(second), None]);
     }
 }

@@ -91,7 +91,7 @@ fn frames_of_the_link_follow_the_json_rules() {
     check_members::<link::Event>(&format!(r#"{event},"request":{request}}}"#), &["data"]);
     check_members::<link::Cancel>(r#"{"id":1}"#, &[]);
     check_members::<link::Ack>(r#"{"id":1,"epoch":"e","offset":1}"#, &[]);
-    let error = r#"{"code":"timeout","message":"m","retryable":true,"expected":7}"#;
+    let error = r#"{"code":"timeout","message":"m","retryable":true,"expected":7,"retry_after_ms":9}"#;
     check_members::<link::LinkError>(error, &[]);
     check_members::<link::Nack>(&format!(r#"{{"id":1,"error":{error}}}"#), &[]);
 }
@@ -120,6 +120,7 @@ fn rest_requests_follow_the_json_rules() {
     let broadcast = format!(r#"{{"channels":["a"],"users":["b"],{}"#, &whole[1..]);
     check_members::<rest::BroadcastRequest>(&broadcast, &["data"]);
     check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
+    check_members::<rest::DrainRequest>(r#"{"draining":true}"#, &[]);
     check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
 }
 
@@ -131,7 +132,7 @@ fn rest_responses_follow_the_json_rules() {
     let info = r#"{"user":"a","client":"c","conn_info":{},"chan_info":{}}"#;
     let publication = format!(r#"{{"offset":1,"data":{{}},"text":"t","data_base64":"","tags":{{"a":"b"}},"info":{info},"time":1}}"#);
     check_members::<rest::PublicationBody>(&publication, &["data"]);
-    let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d","expected":7}"#;
+    let problem = r#"{"type":"about:blank","title":"t","status":400,"code":"bad_request","retryable":true,"detail":"d","expected":7,"retry_after_ms":9}"#;
     check_members::<rest::Problem>(problem, &[]);
     check_members::<rest::HistoryBody>(r#"{"epoch":"e","offset":1,"publications":[{"offset":1,"data":1,"time":1}]}"#, &[]);
     check_members::<rest::BatchResult>(&format!(r#"{{"position":{position},"replayed":true,"error":{problem}}}"#), &[]);

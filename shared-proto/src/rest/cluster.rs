@@ -33,10 +33,26 @@ pub struct InstanceBody {
     pub in_flight: usize,
     /// Number of calls and events that the node may send to it now.
     pub credit: u32,
-    /// Whether it is shutting down.
+    /// Whether it is shutting down, or an operator drains it.
     pub draining: bool,
     /// State of the circuit breaker: `closed`, `open` or `half_open`.
     pub breaker: String,
+    /// Its calls of the last minute, those of this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyBody>,
+}
+
+/// Calls of the last 50 to 60 seconds. Durations are rounded up by at most an eighth. A call without an answer counts with the time until its
+/// deadline.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LatencyBody {
+    /// Number of calls.
+    pub calls: u64,
+    /// Half of the calls took at most this long, in milliseconds.
+    pub p50_ms: f64,
+    /// 99 of 100 calls took at most this long, in milliseconds.
+    pub p99_ms: f64,
 }
 
 /// One target of a webhook.
@@ -47,8 +63,14 @@ pub struct TargetBody {
     pub url: String,
     /// Number of requests without a complete answer.
     pub in_flight: usize,
+    /// Whether an operator drains it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub draining: bool,
     /// State of the circuit breaker: `closed`, `open` or `half_open`.
     pub breaker: String,
+    /// Its requests of the last minute, those of this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyBody>,
 }
 
 /// One service.
@@ -74,6 +96,23 @@ pub struct ServiceBody {
 pub struct ServicesBody {
     /// The services, ordered by name.
     pub services: Vec<ServiceBody>,
+}
+
+/// Body of a request to drain an instance or a target, or to use it again.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DrainRequest {
+    /// Whether it is drained from now on.
+    pub draining: bool,
+}
+
+/// Response with a number of nodes.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AffectedNodesBody {
+    /// Number of nodes that have the instance or target.
+    pub nodes: usize,
 }
 
 /// The readiness of a node.

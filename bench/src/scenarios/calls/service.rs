@@ -11,10 +11,10 @@ use tokio::{
 /// Bytes of one read.
 const READ_SIZE: usize = 256 * 1024;
 /// Credit of the link: more than there are calls in flight.
-const CREDIT: u32 = 10_000;
+const CREDIT: u32 = 60_000;
 
 /// A running service. Dropping this stops it.
-pub(super) struct Running {
+pub(in super::super) struct Running {
     task: JoinHandle<()>,
     /// The address of a webhook.
     address: Option<SocketAddr>,
@@ -32,8 +32,7 @@ impl Running {
         let mut link = Client::open(server.public, "/link", 0, None).await?;
         let task = spawn_local(async move {
             let mut answers = Vec::new();
-            while link.read(READ_SIZE, |_, frame| link_answer(&mut answers, frame, |frame, out| out.extend_from_slice(frame))).await.is_ok()
-            {
+            while link.read(READ_SIZE, |_, frame| answers.push(frame.to_vec())).await.is_ok() {
                 if link.send_all(&mut answers).await.is_err() {
                     break;
                 }
@@ -42,30 +41,27 @@ impl Running {
         Ok(Self { task, address: None })
     }
 
-    /// Answers each call of a link with this many bytes of data.
-    pub(super) async fn link(server: &Server, data_size: usize) -> Result<Self> {
-        let mut link = Client::open_authorized(server.internal, "/v1/services/chatbot/link").await?;
-        link.send(&format!(r#"{{"hello":{{"service":"chatbot","instance":"bench","credit":{CREDIT}}}}}"#)).await?;
+    /// Opens a link of a service. `answer` gets each frame of a call, and returns the data of the reply.
+    pub(in super::super) async fn link(
+        server: &Server,
+        name: &str,
+        mut answer: impl FnMut(&[u8]) -> Option<String> + 'static,
+    ) -> Result<Self> {
+        let mut link = Client::open_authorized(server.internal, &format!("/v1/services/{name}/link")).await?;
+        link.send(&format!(r#"{{"hello":{{"service":"{name}","instance":"bench","credit":{CREDIT}}}}}"#)).await?;
         link.expect("welcome").await?;
-        let data = "x".repeat(data_size - 2);
         let task = spawn_local(async move {
-            let (mut answers, mut calls) = (Vec::new(), 0);
-            let answer = |frame: &[u8], out: &mut Vec<u8>, calls: &mut u32| {
+            let mut answers = Vec::new();
+            let mut handle = |answers: &mut Vec<Vec<u8>>, frame: &[u8]| {
                 let Some(id) = frame.strip_prefix(br#"{"call":{"id":"#) else { return };
-                let id: Vec<u8> = id.iter().copied().take_while(u8::is_ascii_digit).collect();
-                out.extend_from_slice(br#"{"reply":{"id":"#);
-                out.extend_from_slice(&id);
-                out.extend_from_slice(format!(r#","data":"{data}"}}}}"#).as_bytes());
-                *calls += 1;
+                let id: String = id.iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte)).collect();
+                if let Some(data) = answer(frame) {
+                    answers.push(format!(r#"{{"reply":{{"id":{id},"data":{data}}}}}"#).into_bytes());
+                }
             };
-            while link
-                .read(READ_SIZE, |_, frame| link_answer(&mut answers, frame, |frame, out| answer(frame, out, &mut calls)))
-                .await
-                .is_ok()
-            {
-                if calls > 0 {
-                    answers.push(format!(r#"{{"credit":{{"n":{calls}}}}}"#).into_bytes());
-                    calls = 0;
+            while link.read(READ_SIZE, |_, frame| handle(&mut answers, frame)).await.is_ok() {
+                if !answers.is_empty() {
+                    answers.push(format!(r#"{{"credit":{{"n":{}}}}}"#, answers.len()).into_bytes());
                 }
                 if link.send_all(&mut answers).await.is_err() {
                     break;
@@ -97,13 +93,10 @@ impl Running {
     }
 }
 
-/// Adds the answer to a frame, if it has one.
-fn link_answer(answers: &mut Vec<Vec<u8>>, frame: &[u8], answer: impl FnOnce(&[u8], &mut Vec<u8>)) {
-    let mut out = Vec::with_capacity(256);
-    answer(frame, &mut out);
-    if !out.is_empty() {
-        answers.push(out);
-    }
+/// A function that answers each call with this many bytes of JSON.
+pub(in super::super) fn echo(size: usize) -> impl FnMut(&[u8]) -> Option<String> {
+    let data = format!(r#""{}""#, "x".repeat(size - 2));
+    move |_| Some(data.clone())
 }
 
 /// Answers the requests of one connection, which are not pipelined.

@@ -10,7 +10,7 @@ pub mod recovery;
 mod tags_filter;
 
 pub use gap_buffer::GapBufferBudget;
-pub use options::{AllowedData, ChannelOptions, DeltaOption, Grant, Namespaces, SlowConsumer, Unrecoverable};
+pub use options::{AllowedData, ChannelOptions, DeltaOption, Grant, Guard, Namespaces, SlowConsumer, Unrecoverable, WhenAway};
 pub use permissions::{Permission, SubscribeAccess, SubscriptionStatus, is_permitted, subscribe_access};
 pub use producers::{Judgement, Producers};
 pub use tags_filter::{FilterNode, InvalidFilter, TagsFilter};

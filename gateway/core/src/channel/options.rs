@@ -1,6 +1,6 @@
 //! The options that the settings give to channels.
 
-use crate::model::{ChannelName, Retention};
+use crate::model::{ChannelName, Retention, ServiceName};
 use std::{collections::HashMap, sync::Arc};
 
 /// Which frontends may do something in a channel. A service always may.
@@ -59,6 +59,25 @@ pub enum Unrecoverable {
     Replay,
 }
 
+/// What happens to a command if its guard is away: there is no instance, or no valid answer in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WhenAway {
+    /// It is refused with a temporary error.
+    #[default]
+    Refuse,
+    /// It is carried out.
+    Allow,
+}
+
+/// A service that is asked before a command of a frontend is carried out. The grants are checked first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The service.
+    pub service: ServiceName,
+    /// What happens if it is away.
+    pub when_away: WhenAway,
+}
+
 /// The options that all channels of a namespace share.
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,6 +106,10 @@ pub struct ChannelOptions {
     pub tags_filter: bool,
     /// What a client receives after a recovery that failed.
     pub unrecoverable: Unrecoverable,
+    /// Who is asked before a frontend subscribes without a token; none: nobody.
+    pub subscribe_via: Option<Guard>,
+    /// Who is asked before a frontend publishes; none: nobody.
+    pub publish_via: Option<Guard>,
     /// Whether services learn when channels become occupied and vacant, and learn of every end of a subscription.
     pub lifecycle: bool,
 }

@@ -11,6 +11,11 @@ impl ConnectionId {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    /// A number that differs between connections. It spreads over time what many connections do.
+    pub fn spread(self) -> u8 {
+        self.0.to_be_bytes()[0]
+    }
 }
 
 impl fmt::Display for ConnectionId {

@@ -22,6 +22,11 @@ pub struct JsonPointer {
 )]
 pub struct InvalidPointer;
 
+/// The JSON has a number or a text that not every reader takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a number that is too large, or half of a surrogate pair")]
+pub struct UnreadableJson;
+
 const MAX_STEPS: usize = 8;
 const MAX_BYTES: usize = 255;
 
@@ -71,15 +76,16 @@ fn unescape(step: &str) -> Option<Box<str>> {
 /// The texts to which the pointers lead: a string without its quotes, or a number as it is written. `None` where a pointer is absent, or leads to
 /// something else or to nothing. If a member occurs several times, the last one counts, as for most readers of JSON.
 ///
-/// `json` is valid. It is scanned once, and not at all without a pointer.
-pub fn find_texts<const N: usize>(json: &str, pointers: [Option<&JsonPointer>; N]) -> [Option<Box<str>>; N] {
+/// `json` is scanned once, and not at all without a pointer. An error means that it has a number or a text that not every reader of JSON takes: then
+/// services could find something else.
+pub fn find_texts<const N: usize>(json: &str, pointers: [Option<&JsonPointer>; N]) -> Result<[Option<Box<str>>; N], UnreadableJson> {
     let mut found = [const { None }; N];
     let with_index = pointers.into_iter().enumerate();
     let paths: Paths<'_> = with_index.filter_map(|(at, pointer)| Some(Path { at, steps: &pointer?.steps })).collect();
     if !paths.is_empty() {
-        scan(json, paths, &mut found);
+        scan(json, paths, &mut found).map_err(|_| UnreadableJson)?;
     }
-    found
+    Ok(found)
 }
 
 /// The steps that are left of one pointer.
@@ -92,9 +98,10 @@ struct Path<'p> {
 
 type Paths<'p> = SmallVec<[Path<'p>; 2]>;
 
-fn scan(json: &str, paths: Paths<'_>, found: &mut [Option<Box<str>>]) {
-    // The text is valid JSON, so there is no error.
-    let _ = Scan { paths, found }.deserialize(&mut serde_json::Deserializer::from_str(json));
+fn scan(json: &str, paths: Paths<'_>, found: &mut [Option<Box<str>>]) -> serde_json::Result<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    Scan { paths, found }.deserialize(&mut deserializer)?;
+    deserializer.end()
 }
 
 /// The paths that lead into the member or element to which `is_step` applies.
@@ -122,21 +129,21 @@ impl<'de> DeserializeSeed<'de> for Scan<'_, '_> {
             return deserializer.deserialize_any(Scan { paths: inner, found });
         }
         let value = <&RawValue>::deserialize(deserializer)?;
-        let text = text_of(value.get());
+        let text = text_of(value.get()).map_err(D::Error::custom)?;
         ends.iter().for_each(|path| found[path.at].clone_from(&text));
         if !inner.is_empty() {
-            scan(value.get(), inner, found);
+            scan(value.get(), inner, found).map_err(D::Error::custom)?;
         }
         Ok(())
     }
 }
 
 /// A string without its quotes, or a number as it is written.
-fn text_of(value: &str) -> Option<Box<str>> {
-    match value.as_bytes().first()? {
-        b'"' => serde_json::from_str(value).ok(),
-        b'-' | b'0'..=b'9' => Some(value.into()),
-        _ => None,
+fn text_of(value: &str) -> serde_json::Result<Option<Box<str>>> {
+    match value.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(value).map(Some),
+        Some(b'-' | b'0'..=b'9') => Ok(Some(value.into())),
+        _ => Ok(None),
     }
 }
 
@@ -234,7 +241,7 @@ mod tests {
     }
 
     fn find(json: &str, text: &str) -> Option<Box<str>> {
-        let [found] = find_texts(json, [Some(&pointer(text))]);
+        let [found] = find_texts(json, [Some(&pointer(text))]).expect("readable");
         found
     }
 
@@ -274,8 +281,18 @@ mod tests {
     fn one_scan_follows_several_pointers() {
         let json = r#"{"a":{"b":"x"},"c":7}"#;
         let (inner, whole, other) = (pointer("/a/b"), pointer("/a"), pointer("/c"));
-        let found = find_texts(json, [Some(&inner), Some(&whole), None, Some(&other)]);
+        let found = find_texts(json, [Some(&inner), Some(&whole), None, Some(&other)]).expect("readable");
         assert_eq!(found.each_ref().map(|text| text.as_deref()), [Some("x"), None, None, Some("7")]);
+    }
+
+    #[test]
+    fn json_that_readers_take_differently_is_refused() {
+        for json in [r#"{"\ud800":0,"a":"1"}"#, r#"{"a":"1","\ud800":0,"a":"2"}"#, r#"{"a":"\udc00"}"#, r#"{"a":{"b":1e999}}"#, "1e999"] {
+            serde_json::from_str::<&RawValue>(json).expect("accepted as it is");
+            let pointer = pointer(if json.contains('b') { "/a/b/c" } else { "/a" });
+            assert_eq!(find_texts(json, [Some(&pointer)]), Err(UnreadableJson), "{json}");
+            assert_eq!(find_texts(json, [None]), Ok([None]), "{json} is passed on where no pointer is followed");
+        }
     }
 
     #[test]

@@ -101,6 +101,8 @@ impl Request {
 pub struct ConnectRequest {
     /// The connection token; empty for an anonymous connection.
     pub token: String,
+    /// What the application says about itself, for the service that decides about connections; none: nothing.
+    pub data: Option<Data>,
     /// The positions of server-side subscriptions to recover, by channel.
     pub subs: Vec<(String, Option<RecoverFrom>)>,
     /// Whether the client finds a channel by its number (docs/decisions/0047-numbers-in-place-of-channel-names.md).
@@ -116,6 +118,8 @@ pub struct SubscribeRequest {
     pub channel: String,
     /// The subscription token; empty if the client has none.
     pub token: String,
+    /// What the application says about the subscription, for the guard of the channel; none: nothing.
+    pub data: Option<Data>,
     /// The position to recover from; none: start with the next publication.
     pub recover: Option<RecoverFrom>,
     /// Whether the client wants joins and leaves.

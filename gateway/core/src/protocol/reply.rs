@@ -1,6 +1,8 @@
 //! The replies and pushes to frontends.
 
-use crate::model::{ChannelName, ClientInfo, ConnectionId, Data, Position, PresenceStats, Publication, Recovery, Refusal, Unsubscribe};
+use crate::model::{
+    ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Position, PresenceStats, Publication, Recovery, Refusal, Unsubscribe,
+};
 use std::sync::Arc;
 
 /// The reply to a command.
@@ -54,6 +56,18 @@ pub enum Reply {
     Ping,
 }
 
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::Error(refusal)
+    }
+}
+
+impl From<ErrorCode> for Reply {
+    fn from(code: ErrorCode) -> Self {
+        Self::Error(code.into())
+    }
+}
+
 /// The fields of [`Reply::Connect`].
 #[derive(Debug)]
 pub struct Connected {
@@ -67,6 +81,8 @@ pub struct Connected {
     pub ping: Option<u32>,
     /// Seconds until the connection token expires; none: it does not expire.
     pub ttl: Option<u32>,
+    /// What the service that let the connection in says to the application.
+    pub data: Option<Data>,
     /// The server-side subscriptions.
     pub subs: Vec<(ChannelName, Subscribed)>,
 }
@@ -86,6 +102,8 @@ pub struct Subscribed {
     pub number: Option<u64>,
     /// Whether publications are deltas.
     pub delta: bool,
+    /// What the guard of the channel says to the application.
+    pub data: Option<Data>,
 }
 
 /// A message that answers no command.

@@ -1,15 +1,16 @@
 //! From the connect command to its reply.
 
 use super::{
-    Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, ServerSubscription, SessionConfig, SessionStart,
+    Action, Attach, Attached, ConnectQuestion, Identity, Input, NamedBy, Op, OpId, Outcome, ServerSubscription, SessionConfig,
+    SessionStart,
     close_reason::{CloseReason, check_revocation},
     context::Context,
     phases::{PHASES, PhaseEvent, PhaseName},
-    state::{expiry::Expiry, subscriptions::Source},
+    state::{expiry::Expiry, renewal::Renewal, subscriptions::Source},
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick},
-    protocol::{Command, ConnectRequest, Request},
+    model::{ChannelName, ClientInfo, Data, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick},
+    protocol::{Command, ConnectRequest, Reply, Request},
 };
 use std::sync::Arc;
 
@@ -24,6 +25,12 @@ pub(super) struct Connecting {
     resolves_numbers: bool,
     /// When the token was issued.
     issued: Option<u64>,
+    /// Who named the user.
+    named_by: NamedBy,
+    /// What the service that lets the connection in says to the application.
+    data: Option<Data>,
+    /// The answer of that service, if it is valid for a limited time.
+    renewal: Option<Box<Renewal<ConnectQuestion>>>,
     /// Commands that arrived before the reply.
     queued_commands: Vec<Command>,
     /// Commands of services that arrived before the reply, and when they arrived.
@@ -88,6 +95,8 @@ pub(super) struct ConnectResult {
     pub(super) resolves_numbers: bool,
     pub(super) issued: Option<u64>,
     pub(super) expiry: Option<Expiry>,
+    pub(super) data: Option<Data>,
+    pub(super) renewal: Option<Box<Renewal<ConnectQuestion>>>,
     pub(super) subscriptions: Vec<InitialSubscription>,
     pub(super) queued_commands: Vec<Command>,
     pub(super) queued_server_commands: Vec<(Tick, ServerCommand)>,
@@ -110,9 +119,12 @@ impl Connecting {
             recover: request.subs,
             resolves_numbers: request.resolves_numbers,
             issued: None,
+            named_by: NamedBy::Token,
+            data: None,
+            renewal: None,
             queued_commands: Vec::new(),
             queued_server_commands: Vec::new(),
-            op: Some(cx.start(Op::Authenticate { token: request.token })),
+            op: Some(cx.start(Op::Authenticate(ConnectQuestion { token: request.token, data: request.data }))),
             stage: Stage::Authenticating,
         }
     }
@@ -172,7 +184,17 @@ impl Connecting {
         match (&self.stage, outcome) {
             (Stage::Authenticating, Outcome::Authenticated(identity)) => self.authenticated(cx, *identity),
             (Stage::Authenticating, Outcome::InvalidToken(refusal)) => Err(CloseReason::invalid_token(&refusal.detail)),
+            (Stage::Authenticating, Outcome::Disconnect { code, reason }) => Err(CloseReason::new(code, &reason)),
+            (Stage::Authenticating, Outcome::CallFailed { code, message, temporary }) => {
+                Ok(self.fail(cx, Reply::CallFailed { code, message, temporary }))
+            }
             (Stage::ReadingSubscriptions { .. }, Outcome::Subscriptions(stored)) => self.subscriptions_read(cx, stored),
+            // The service may have answered before it revoked the user. When the client connects again, the service is asked again.
+            (Stage::ReadingSubscriptions { .. }, Outcome::Failed(Refusal { code: ErrorCode::TokenExpired, .. }))
+                if self.named_by == NamedBy::Service =>
+            {
+                Ok(self.fail(cx, temporary("the user was disconnected by a service at this moment")))
+            }
             (_, other) => Ok(self.fail(cx, other.into_refusal())),
         }
     }
@@ -180,11 +202,19 @@ impl Connecting {
     /// Services reach the connection under its user from now on.
     fn authenticated(&mut self, cx: &mut Context<'_>, identity: Identity) -> Result<ConnectProgress, CloseReason> {
         let Ok(expiry) = Expiry::begin(cx, identity.expires_in) else {
-            return Ok(self.fail(cx, ErrorCode::TokenExpired.into()));
+            return Ok(self.fail(cx, ErrorCode::TokenExpired));
         };
-        let Identity { user, issued, info, channels, .. } = identity;
+        let Identity { user, issued, info, channels, permit, .. } = identity;
         let info = Arc::new(ClientInfo { user, client: cx.connection, conn_info: info, chan_info: None });
         self.issued = issued;
+        if let Some(permit) = permit {
+            self.named_by = permit.named_by;
+            self.data = permit.data;
+            self.renewal = permit.renewal.map(|(valid, question)| Box::new(Renewal::begin(cx, question, valid)));
+            if permit.meta.is_some() {
+                cx.emit(Action::SetMeta(permit.meta));
+            }
+        }
         cx.emit(Action::Register(info.clone()));
         let user = AuthenticatedUser { info, expiry };
         if user.info.user.is_anonymous() {
@@ -244,6 +274,7 @@ impl Connecting {
             delta: false,
             tags_filter: None,
             page_shares,
+            within: self.deadline.since(cx.now),
         };
         PendingAttach { channel, expires_at, source, state: AttachState::InFlight(cx.start(Op::Attach(attach))) }
     }
@@ -271,6 +302,8 @@ impl Connecting {
             resolves_numbers: self.resolves_numbers,
             issued: self.issued,
             expiry: user.expiry,
+            data: self.data.take(),
+            renewal: self.renewal.take(),
             subscriptions: attaches.drain(..).filter_map(PendingAttach::into_subscription).collect(),
             queued_commands: std::mem::take(&mut self.queued_commands),
             queued_server_commands: std::mem::take(&mut self.queued_server_commands),
@@ -285,7 +318,7 @@ impl Connecting {
 
     // NL-5.9
     /// Answers the connect and all queued commands with errors, and detaches every channel.
-    fn fail(&mut self, cx: &mut Context<'_>, refusal: Refusal) -> ConnectProgress {
+    fn fail(&mut self, cx: &mut Context<'_>, error: impl Into<Reply>) -> ConnectProgress {
         if let Some(op) = self.op.take() {
             cx.emit(Action::Cancel(op));
         }
@@ -297,7 +330,7 @@ impl Connecting {
                 cx.emit(Action::Detach(it.channel, None));
             }
         }
-        cx.refuse(self.command, refusal);
+        cx.refuse(self.command, error);
         for command in self.queued_commands.drain(..).filter(|command| command.id > 0) {
             cx.refuse(command.id, Refusal::new(ErrorCode::Unauthorized, "connect was refused"));
         }

@@ -2,7 +2,7 @@
 
 use super::{Action, Op, OpId, SessionConfig};
 use crate::{
-    model::{ConnectionId, Refusal, Tick},
+    model::{ConnectionId, Tick},
     protocol::Reply,
 };
 
@@ -31,7 +31,7 @@ impl Context<'_> {
         self.emit(Action::Reply(command, reply));
     }
 
-    pub(super) fn refuse(&mut self, command: u32, refusal: impl Into<Refusal>) {
-        self.reply(command, Reply::Error(refusal.into()));
+    pub(super) fn refuse(&mut self, command: u32, error: impl Into<Reply>) {
+        self.reply(command, error.into());
     }
 }

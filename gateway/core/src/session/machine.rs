@@ -56,6 +56,11 @@ impl Session {
         Self { id, config, last_op: 0, phase }
     }
 
+    /// The id of the connection.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
     /// Takes one input and appends the actions that it causes. After [`Action::Close`] inputs have no effect.
     pub fn handle(&mut self, now: Tick, input: Input, actions: &mut Vec<Action>) {
         let mut cx = Context { now, connection: self.id, config: &self.config, last_op: &mut self.last_op, actions };

@@ -26,6 +26,7 @@ mod state;
 mod tests;
 
 pub use interface::{
-    Action, Attach, Attached, Identity, Input, Op, OpId, Outcome, PingForm, ServerSubscription, SessionConfig, SessionStart,
+    Action, Attach, Attached, ConnectPermit, ConnectQuestion, Identity, Input, NamedBy, Op, OpId, Outcome, PingForm, ServerSubscription,
+    SessionConfig, SessionStart, SubscribePermit,
 };
 pub use machine::Session;

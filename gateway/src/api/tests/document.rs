@@ -19,7 +19,7 @@ fn the_document_describes_the_registered_paths_and_methods_and_no_others() {
         .paths
         .iter()
         .map(|(path, item)| {
-            let order = ["POST", "PUT", "GET", "DELETE"];
+            let order = ["POST", "PUT", "PATCH", "GET", "DELETE"];
             let methods = methods(item);
             let names = order.into_iter().filter(|m| methods.contains(m)).map(|m| if m == "GET" { "GET, HEAD" } else { m });
             (path.clone(), names.collect::<Vec<_>>().join(", "))
@@ -36,6 +36,8 @@ async fn each_path_supports_its_described_methods_and_answers_405_to_others() {
             .replace("{channel}", "news:a")
             .replace("{user}", "alice")
             .replace("{service}", "bot")
+            .replace("{instance}", "i1")
+            .replace("{target}", "0")
             .replace("{id}", &fixture.alice.to_string());
         let described = methods(item);
         for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"] {
@@ -58,9 +60,21 @@ fn the_document_describes_the_requests_to_services() {
         ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key", "idempotency_key"][..]),
         ("ServiceEvent", &["id", "kind", "generation", "time", "data", "user", "connection"]),
     ] {
-        let members = [members, &["request"]].concat();
+        let members = [members, &["meta", "request"]].concat();
         let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap_or_else(|| panic!("no {schema}"));
         assert!(members.iter().all(|member| properties.contains_key(*member)) && properties.len() == members.len(), "{properties:?}");
+    }
+}
+
+#[test]
+fn the_document_describes_the_questions_to_guards() {
+    let document = serde_json::to_value(openapi::api()).expect("JSON");
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    for name in ["Connect", "Subscribe", "Publish"] {
+        assert!(schemas.contains_key(&format!("{name}Question")), "{name}");
+        let answer = &schemas[&format!("{name}Answer")];
+        assert_eq!(answer["additionalProperties"], false, "unknown members are refused: {answer}");
+        assert!(answer["properties"]["error"].to_string().contains("GuardError") && schemas.contains_key("GuardError"), "{answer}");
     }
 }
 

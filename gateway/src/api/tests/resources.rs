@@ -271,3 +271,21 @@ async fn operators_see_nodes_services_health_and_metrics() {
     );
     assert_eq!(fixture.send(TestRequest::with_uri("/livez")).await.status, StatusCode::OK, "a draining process is alive");
 }
+
+#[actix_web::test]
+async fn an_order_to_drain_names_what_exists() {
+    let fixture = Fixture::new();
+    let order = r#"{"draining":true}"#;
+    for (path, body, status, code, sentence) in [
+        ("bot/instances/i1", order, 404, "not_found", "No node has a link of an instance \"i1\" of bot."),
+        ("bot/targets/0", order, 404, "not_found", "bot has links and no targets. Drain one of its instances."),
+        ("bot/targets/first", order, 400, "bad_request", "beginning with 0"),
+        ("none/instances/i1", order, 404, "no_service", "No service is named \"none\"."),
+        ("bot/instances/i1", r#"{"drain":true}"#, 400, "bad_request", "unknown field `drain`"),
+    ] {
+        let answer = fixture.ask("PATCH", &format!("/v1/services/{path}"), body).await;
+        let problem = answer.json();
+        assert_eq!((answer.status.as_u16(), &problem["code"]), (status, &json!(code)), "{path} {body}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(sentence)), "{problem}");
+    }
+}

@@ -5,10 +5,14 @@ use std::time::Duration;
 /// Limits of the memory broker. They cover all its data. Everything that is deleted at a limit is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryLimits {
-    /// Lifetime of idempotency keys.
+    /// Lifetime of idempotency keys, of publishes and of calls.
     pub idempotency_ttl: Duration,
     /// Largest number of idempotency keys, about 300 bytes each. The oldest are deleted first.
     pub idempotency_keys: usize,
+    /// Largest number of calls with a key: those in progress, and those whose answers are kept. The oldest answers are deleted first.
+    pub answers: usize,
+    /// Largest size of all answers together, in bytes, including 256 bytes for each.
+    pub answers_bytes: usize,
     /// Largest number of producers, about 600 bytes each. Those of the channel that was unused longest are forgotten first.
     pub producers: usize,
     /// Largest size of all histories together, in bytes, including about 300 bytes for each channel with a history. Above it, the oldest
@@ -32,6 +36,8 @@ impl Default for MemoryLimits {
         Self {
             idempotency_ttl: Duration::from_hours(1),
             idempotency_keys: 100_000,
+            answers: 100_000,
+            answers_bytes: 64 << 20,
             producers: 100_000,
             history_bytes: 256 << 20,
             position_ttl: Duration::from_hours(720),

@@ -8,9 +8,10 @@ use super::{
     store::{Now, Store},
 };
 use crate::broker::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, Hold, Mailbox, NewPublication, NewPublications, Published, Readiness, Release,
-    UserSubscription, glob::Glob,
+    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, Hold, Mailbox, NewPublication, NewPublications,
+    Published, Readiness, Release, UserSubscription, glob::Glob,
 };
+use bytes::Bytes;
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, Tick, UserId, WorkerId,
     lock,
@@ -152,6 +153,23 @@ impl MemoryBroker {
     /// See [`crate::broker::Broker::revoked`].
     pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         Ok(self.store.revoked(self.now(), user))
+    }
+
+    /// See [`crate::broker::Broker::begin_call`].
+    pub async fn begin_call(&self, key: &CallKey, attempt: Attempt) -> Result<CallState, BrokerError> {
+        self.store.calls().begin(key, attempt, self.now().tick)
+    }
+
+    /// See [`crate::broker::Broker::finish_call`].
+    pub async fn finish_call(&self, key: &CallKey, attempt: Attempt, answer: Bytes) -> Result<(), BrokerError> {
+        self.store.calls().finish(key, attempt, answer, self.now().tick);
+        Ok(())
+    }
+
+    /// See [`crate::broker::Broker::release_call`].
+    pub async fn release_call(&self, key: &CallKey, attempt: Attempt) -> Result<(), BrokerError> {
+        self.store.calls().release(key, attempt);
+        Ok(())
     }
 
     /// Always ready.

@@ -2,6 +2,7 @@
 
 use super::{
     MemoryLimits,
+    calls::Calls,
     idle::IdleChannels,
     presence::Presence,
     repeats::{Identity, Repeats},
@@ -45,6 +46,7 @@ pub(super) struct Store {
     repeats: Box<Repeats>,
     users: Mutex<UserSubscriptions>,
     revocations: Box<Mutex<Revocations>>,
+    calls: Box<Mutex<Calls>>,
     /// Size of all histories together, in bytes.
     bytes: AtomicUsize,
     bytes_bound: usize,
@@ -67,6 +69,7 @@ impl Store {
             repeats: Box::new(Repeats::new(limits)),
             users: Mutex::new(UserSubscriptions::new(limits.subscriptions_per_user, limits.user_subscriptions)),
             revocations: Box::new(Mutex::new(Revocations::new(limits.revocations))),
+            calls: Box::new(Mutex::new(Calls::new(limits.idempotency_ttl, limits.answers, limits.answers_bytes))),
             bytes: AtomicUsize::new(0),
             bytes_bound: limits.history_bytes,
             reclaims: AtomicUsize::new(0),
@@ -209,20 +212,30 @@ impl Store {
         self.idle.sweep(now.tick);
         self.repeats.sweep(now.tick);
         lock(&self.users).sweep(now.unix_ms / 1000);
+        self.calls().sweep(now.tick);
+    }
+
+    /// Calls that may be repeated.
+    pub(super) fn calls(&self) -> MutexGuard<'_, Calls> {
+        lock(&self.calls)
     }
 
     pub(super) fn stats(&self) -> BrokerStats {
         let (idle_channels, idle_evicted) = self.idle.stats();
         let [(idempotency_keys, idempotency_evicted), (producers, producers_evicted)] = self.repeats.stats();
+        let (answers, answers_bytes, answers_evicted) = self.calls().stats();
         let user_subscriptions = lock(&self.users).len();
         let rest = BrokerStats {
             idle_channels,
             idempotency_keys,
             producers,
+            answers,
+            answers_bytes,
             user_subscriptions,
             idle_evicted,
             idempotency_evicted,
             producers_evicted,
+            answers_evicted,
             ..BrokerStats::default()
         };
         (0..Self::SHARDS).fold(rest, |mut sum, shard| {

@@ -26,6 +26,8 @@ crate::contract! { [tokio::test(start_paused = true)] [tokio::test(flavor = "mul
 const LIMITS: MemoryLimits = MemoryLimits {
     idempotency_ttl: HOUR,
     idempotency_keys: 10,
+    answers: 10,
+    answers_bytes: 100_000,
     producers: 10,
     history_bytes: 100_000,
     position_ttl: HOUR,
@@ -229,6 +231,21 @@ fn producers_are_bounded_and_those_of_the_channel_unused_longest_go_first() {
     assert_eq!(produce("a", 0, 1), Err(BrokerError::SequenceGap { expected: 0 }), "forgotten");
     assert_eq!((produce("b", 0, 0), produce("b", 0, 1)), (Ok(true), Ok(false)), "remembered");
     sweep(&store, 3600);
+    assert_eq!(store.stats().producers, 0);
+}
+
+#[test]
+fn a_producer_that_expires_later_does_not_keep_those_used_after_it() {
+    let store = store(&LIMITS);
+    let produce = |name: &str, ttl| {
+        let publication = NewPublication { identity: Some(producer("p", 0, 0)), ..kept(0, retention(1, ttl)) };
+        store.publish(at(0), &channel(name), publication).expect("the first");
+    };
+    produce("long", 2 * HOUR);
+    produce("short", HOUR);
+    sweep(&store, 3600);
+    assert_eq!(store.stats().producers, 1);
+    sweep(&store, 7200);
     assert_eq!(store.stats().producers, 0);
 }
 

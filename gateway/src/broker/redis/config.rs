@@ -32,7 +32,7 @@ pub struct RedisConfig {
     pub canary_interval: Duration,
     /// Time in which the audit checks every channel with a history once.
     pub audit_duration: Duration,
-    /// Lifetime of idempotency keys.
+    /// Lifetime of idempotency keys, of publishes and of calls.
     pub idempotency_ttl: Duration,
     /// How long the position of an idle channel is stored, unless the `ttl` of its history is longer.
     pub position_ttl: Duration,

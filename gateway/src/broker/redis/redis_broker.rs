@@ -2,7 +2,7 @@
 
 use super::{
     channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
-    cluster_state::{nodes::Nodes, presence::Presence, user_store::UserStore},
+    cluster_state::{call_store::CallStore, nodes::Nodes, presence::Presence, user_store::UserStore},
     commands::driver::Driver,
     listener::listener::Listener,
     schema::counters::Counters,
@@ -10,9 +10,10 @@ use super::{
     subscriptions::subscriptions::Subscriptions,
 };
 use crate::broker::{
-    Announcement, BrokerError, BrokerStats, ChannelSummary, Hold, NewPublication, NewPublications, Published, Readiness, RedisStats,
-    Release, UserSubscription,
+    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, Hold, NewPublication, NewPublications, Published,
+    Readiness, RedisStats, Release, UserSubscription,
 };
+use bytes::Bytes;
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId, lock,
 };
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub struct RedisBroker {
     pub(super) streams: Arc<Streams>,
     pub(super) user_store: UserStore,
+    pub(super) call_store: CallStore,
     pub(super) listing: Arc<Listing>,
     pub(super) presence: Arc<Presence>,
     pub(super) nodes: Nodes,
@@ -153,6 +155,21 @@ impl RedisBroker {
     /// See [`crate::broker::Broker::revoked`].
     pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
         self.user_store.revoked(user).await
+    }
+
+    /// See [`crate::broker::Broker::begin_call`].
+    pub async fn begin_call(&self, key: &CallKey, attempt: Attempt) -> Result<CallState, BrokerError> {
+        self.call_store.begin(key, attempt).await
+    }
+
+    /// See [`crate::broker::Broker::finish_call`].
+    pub async fn finish_call(&self, key: &CallKey, attempt: Attempt, answer: Bytes) -> Result<(), BrokerError> {
+        self.call_store.finish(key, attempt, &answer).await
+    }
+
+    /// See [`crate::broker::Broker::release_call`].
+    pub async fn release_call(&self, key: &CallKey, attempt: Attempt) -> Result<(), BrokerError> {
+        self.call_store.release(key, attempt).await
     }
 
     /// The nodes of the cluster.

@@ -2,7 +2,9 @@
 
 use super::{
     channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
-    cluster_state::{local_node::LocalNode, nodes::Nodes, occupancy::Occupancy, presence::Presence, user_store::UserStore},
+    cluster_state::{
+        call_store::CallStore, local_node::LocalNode, nodes::Nodes, occupancy::Occupancy, presence::Presence, user_store::UserStore,
+    },
     commands::{lane::lane, limits::LaneLimits},
     config::RedisConfig,
     listener::{
@@ -99,6 +101,7 @@ impl RedisBroker {
                 counters: counters.clone(),
             },
             presence,
+            call_store: CallStore { keys: keys.clone(), lane: state_lane.clone(), ttl: config.idempotency_ttl },
             user_store: UserStore { keys, lane: state_lane, subscriptions_per_user: config.subscriptions_per_user },
             listing,
             streams,

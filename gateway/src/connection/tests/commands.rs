@@ -40,6 +40,26 @@ fn one_message_may_contain_several_commands() {
     });
 }
 
+// NL-8.1
+#[test]
+fn calls_of_one_message_keep_their_order_behind_a_command_that_ends_at_once() {
+    run(Bounds { in_flight: 32, ..default_bounds() }, |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.anonymous().await;
+        let call = |id: u32| format!(r#"{{"id":{id},"rpc":{{"method":"bot.say","data":{id}}}}}"#);
+        let refused = r#"{"id":2,"rpc":{"method":"nobody.say"}}"#.to_owned();
+        let mut answers = alice.request(&[vec![refused], (3..8).map(call).collect()].concat().join("\n")).await;
+        for id in 3..8 {
+            let called = bot.receive().await;
+            assert_eq!(called["call"]["data"], id);
+            bot.send(&json!({"reply": {"id": called["call"]["id"], "data": id}}));
+            answers.extend(alice.receive().await);
+        }
+        let begins = |line: &String| line.starts_with(r#"{"id":2,"error""#);
+        assert!(answers.len() == 6 && begins(&answers[0]), "{answers:?}");
+    });
+}
+
 #[test]
 fn a_message_may_arrive_byte_by_byte_and_many_may_arrive_together() {
     run(default_bounds(), |world| async move {

@@ -7,6 +7,7 @@ mod catch_up;
 mod close;
 mod commands;
 mod dead_node;
+mod guards;
 mod lifecycle;
 mod revocations;
 mod socket;
@@ -20,11 +21,11 @@ use crate::{
     hub::{Hub, HubLimits, HubParts},
     node::Node,
     publish::Draft,
-    services::{KeptRequest, LinkLimits, ServiceConfig, Services, link},
+    services::{GuardConfig, KeptRequest, LinkLimits, ServiceConfig, Services, link},
     telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
-    channel::{ChannelOptions, GapBufferBudget, Grant, Namespaces},
+    channel::{ChannelOptions, GapBufferBudget, Grant, Guard, Namespaces, WhenAway},
     model::{
         ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, Unsubscribe, UserId,
         WorkerId,
@@ -57,12 +58,13 @@ struct Bounds {
     outbox: usize,
     in_flight: usize,
     ping_interval: Duration,
+    guards: GuardConfig,
 }
 
 fn default_bounds() -> Bounds {
     let connection = limits();
     // The phase of the first ping is random. This long interval keeps pings out of tests of other behaviour.
-    Bounds { connection, outbox: 4000, in_flight: 2, ping_interval: Duration::from_hours(1000) }
+    Bounds { connection, outbox: 4000, in_flight: 2, ping_interval: Duration::from_hours(1000), guards: GuardConfig::default() }
 }
 
 fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
@@ -79,9 +81,13 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         join_leave: true,
         ..open.clone()
     };
+    let guard = |when_away| Some(Guard { service: "bot".parse().expect("valid"), when_away });
+    let via = |when_away| ChannelOptions { subscribe_via: guard(when_away), publish_via: guard(when_away), ..kept.clone() };
+    let (guarded, lenient) = (via(WhenAway::Refuse), via(WhenAway::Allow));
     let watched = ChannelOptions { lifecycle: true, ..open.clone() };
-    let named = [("open".into(), Arc::new(open)), ("kept".into(), Arc::new(kept)), ("watched".into(), Arc::new(watched))];
-    let namespaces = Namespaces { named: named.into(), ..Namespaces::default() };
+    let named = [("watched", watched), ("open", open), ("kept", kept), ("guarded", guarded), ("lenient", lenient)];
+    let named = named.into_iter().map(|(name, options)| (name.into(), Arc::new(options))).collect();
+    let namespaces = Namespaces { named, ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
     let session_config = SessionConfig {
         namespaces,
@@ -95,8 +101,11 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         history_limit: 100,
         attach_timeout: Duration::from_secs(4),
     };
-    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default());
-    Node { services, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
+    // The instance of the tests answers no pings.
+    let links = LinkLimits { heartbeat: Duration::from_hours(1), ..LinkLimits::default() };
+    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], links);
+    let services = services.with_guards(bounds.guards.clone());
+    Node { services: services.into(), ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
 
 fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {

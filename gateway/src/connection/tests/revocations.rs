@@ -15,11 +15,12 @@ fn a_token_is_accepted_after_half_a_second_without_an_answer() {
     run(default_bounds(), |world| async move {
         let node = Node { broker: Arc::new(silent_broker()), ..node(&world.mailbox, &default_bounds()) };
         let worker = Rc::new(WorkerContext { hub: world.worker.hub.clone(), node: Arc::new(node), limits: limits() });
-        let registration = worker.hub.register(ConnectionId::random(), Codec::Json);
+        let connection = ConnectionId::random();
+        let registration = worker.hub.register(connection, Codec::Json);
         let claims = ConnectionClaims::of("alice".parse().expect("valid"));
         let token = worker.node.tokens.sign_connection(&claims, 0).expect("a key");
-        let requester =
-            Requester { worker: worker.clone(), key: registration.key(), info: None, traceparent: None, request: KeptRequest::default() };
+        let (key, request) = (registration.key(), KeptRequest::default());
+        let requester = Requester { worker: worker.clone(), key, connection, info: None, traceparent: None, request, meta: None };
         let began = Instant::now();
         let task = RunningTask::operation(OpId(1), Op::Refresh { token }, requester);
         let result = timeout(Duration::from_secs(5), task.future).await.expect("before the client gives up");

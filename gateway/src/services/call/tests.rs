@@ -10,6 +10,8 @@ use shared_proto::link::{Call, ToService};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+mod repeats;
+
 const WITHIN: Duration = Duration::from_mins(1);
 
 fn services(config: ServiceConfig) -> Arc<Services> {
@@ -91,10 +93,10 @@ async fn a_call_has_all_its_fields_and_returns_the_answer() {
     assert_eq!(frame.order_key, Some(caller.connection.to_string()));
     assert_eq!(frame.traceparent.as_deref(), Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
     assert_eq!(frame.deadline_ms, 10_000, "the service's own timeout is shorter than the caller's");
-    assert!(bot.answer(frame.id, Ok(data("hello"))));
-    assert_eq!(call.await.expect("no panic"), Ok(data("hello")));
+    assert!(bot.answer(frame.id, Ok(data("hello").into())));
+    assert_eq!(call.await.expect("no panic"), Ok(data("hello").into()));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallAnswered)), (0, 1));
-    assert!(!bot.answer(frame.id, Ok(data("again"))), "no caller waits for a second answer");
+    assert!(!bot.answer(frame.id, Ok(data("again").into())), "no caller waits for a second answer");
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,15 +133,15 @@ async fn calls_of_one_connection_go_to_one_instance_in_order() {
     let side = spawn(&services, "side", &other);
     let side_call = tokio::select! { call = bot.call() => call, call = other_instance.call() => call };
     assert_eq!(side_call.data.get(), "\"side\"", "another connection does not wait");
-    bot.answer(one.id, Ok(Data::null()));
+    bot.answer(one.id, Ok(Data::null().into()));
     let two = bot.call().await;
     assert_eq!(two.data.get(), "\"2\"");
-    bot.answer(two.id, Ok(Data::null()));
+    bot.answer(two.id, Ok(Data::null().into()));
     let three = bot.call().await;
     assert_eq!(three.data.get(), "\"3\"");
-    bot.answer(three.id, Ok(Data::null()));
+    bot.answer(three.id, Ok(Data::null().into()));
     for call in [first, second, third] {
-        assert_eq!(call.await.expect("no panic"), Ok(Data::null()));
+        assert_eq!(call.await.expect("no panic"), Ok(Data::null().into()));
     }
     side.abort();
 }
@@ -170,10 +172,10 @@ async fn calls_of_one_key_keep_their_order_over_connections() {
     assert_eq!((one.data.get(), one.order_key.as_deref()), (said("a", 1).get(), Some("a")));
     assert_eq!(other_key.data.get(), said("b", 4).get(), "another key does not wait");
     assert_eq!(services.summary()[0].waiting, 2);
-    bot.answer(one.id, Ok(Data::null()));
+    bot.answer(one.id, Ok(Data::null().into()));
     let two = bot.call().await;
     assert_eq!(two.data.get(), said("a", 2).get());
-    bot.answer(two.id, Ok(Data::null()));
+    bot.answer(two.id, Ok(Data::null().into()));
     assert_eq!(bot.call().await.data.get(), said("a", 3).get());
     let keyless = services.call("bot.say", data("hi"), &caller(), WITHIN).await;
     assert_eq!(refused(&keyless), ErrorCode::BadRequest);
@@ -209,11 +211,11 @@ async fn a_connection_has_a_limit_of_calls_without_an_answer() {
     let calls = [spawn(&services, "1", &alice), spawn(&services, "2", &alice)];
     let one = bot.call().await;
     assert_eq!(refused(&spawn(&services, "3", &alice).await.expect("no panic")), ErrorCode::TooManyRequests);
-    bot.answer(one.id, Ok(Data::null()));
+    bot.answer(one.id, Ok(Data::null().into()));
     let two = bot.call().await;
-    bot.answer(two.id, Ok(Data::null()));
+    bot.answer(two.id, Ok(Data::null().into()));
     for call in calls {
-        assert_eq!(call.await.expect("no panic"), Ok(Data::null()));
+        assert_eq!(call.await.expect("no panic"), Ok(Data::null().into()));
     }
     let _fourth = spawn(&services, "4", &alice);
     assert_eq!(bot.call().await.data.get(), "\"4\"");
@@ -267,7 +269,7 @@ async fn a_full_queue_refuses_and_a_dropped_call_frees_its_place() {
     assert!(second.await.is_err());
     let _fourth = spawn(&services, "4", &alice);
     tokio::task::yield_now().await;
-    bot.answer(one.id, Ok(Data::null()));
+    bot.answer(one.id, Ok(Data::null().into()));
     assert_eq!(bot.call().await.data.get(), "\"4\"");
 }
 
@@ -280,7 +282,7 @@ async fn when_a_waiting_call_is_dropped_the_next_call_gets_its_turn() {
     let one = bot.call().await;
     let (second, third) = (spawn(&services, "2", &alice), spawn(&services, "3", &alice));
     tokio::task::yield_now().await;
-    bot.answer(one.id, Ok(Data::null()));
+    bot.answer(one.id, Ok(Data::null().into()));
     second.abort();
     assert_eq!(bot.call().await.data.get(), "\"3\"");
     third.abort();
@@ -295,7 +297,7 @@ async fn a_dropped_call_is_cancelled_at_the_instance() {
     call.abort();
     assert!(matches!(bot.frame().await, ToService::Cancel(cancel) if cancel.id == one.id));
     assert_eq!((bot.in_flight(), services.counters().get(Count::CallCancelled)), (0, 1));
-    assert!(!bot.answer(one.id, Ok(Data::null())));
+    assert!(!bot.answer(one.id, Ok(Data::null().into())));
     assert_eq!(services.summary()[0].instances()[0].credit, 0, "only the instance grants new credit");
 }
 
@@ -316,8 +318,8 @@ async fn timeouts_cancel_and_open_the_breaker_until_a_probe_is_answered() {
     let probe = spawn(&services, "probe", &caller());
     let frame = bot.call().await;
     assert_eq!(refused(&spawn(&services, "no", &caller()).await.expect("no panic")), ErrorCode::ServiceUnavailable);
-    bot.answer(frame.id, Ok(Data::null()));
-    assert_eq!(probe.await.expect("no panic"), Ok(Data::null()));
+    bot.answer(frame.id, Ok(Data::null().into()));
+    assert_eq!(probe.await.expect("no panic"), Ok(Data::null().into()));
     assert_eq!(services.summary()[0].instances()[0].breaker, BreakerState::Closed);
 }
 
@@ -331,8 +333,8 @@ async fn a_call_that_had_to_wait_does_not_open_the_breaker() {
     let one = bot.call().await;
     let second = spawn(&services, "2", &alice);
     tokio::time::sleep(Duration::from_secs(9)).await;
-    bot.answer(one.id, Ok(Data::null()));
-    assert_eq!(first.await.expect("no panic"), Ok(Data::null()));
+    bot.answer(one.id, Ok(Data::null().into()));
+    assert_eq!(first.await.expect("no panic"), Ok(Data::null().into()));
     assert_eq!(bot.call().await.deadline_ms, 1000, "what is left");
     assert_eq!(refused(&second.await.expect("no panic")), ErrorCode::Timeout);
     assert_eq!(services.summary()[0].instances()[0].breaker, BreakerState::Closed);
@@ -347,4 +349,24 @@ async fn a_lost_link_fails_sent_calls_as_unknown_and_unsent_calls_as_unavailable
     services.service("bot").expect("known").pool().leave(bot.link, &[2].into(), services.now());
     assert_eq!(refused(&sent.await.expect("no panic")), ErrorCode::Timeout);
     assert_eq!(refused(&unsent.await.expect("no panic")), ErrorCode::ServiceUnavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_how_long_the_calls_of_an_instance_took() {
+    let services = services(ServiceConfig::default());
+    let mut bot = Instance::join(&services, "i1", 8);
+    let latency = || services.summary()[0].instances()[0].latency;
+    let (answered, left) = (spawn(&services, "answered", &caller()), spawn(&services, "left", &caller()));
+    let (frame, _) = (bot.call().await, bot.call().await);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(latency(), None);
+    left.abort();
+    bot.answer(frame.id, Ok(Data::null().into()));
+    answered.await.expect("no panic").expect("an answer");
+    let one = latency().expect("one call");
+    assert!(one.calls == 1 && one.p50 >= Duration::from_secs(3) && one.p50 < Duration::from_millis(3400), "{one:?}");
+    let timeout = spawn(&services, "slow", &caller());
+    assert_eq!(refused(&timeout.await.expect("no panic")), ErrorCode::Timeout);
+    let two = latency().expect("two calls");
+    assert!(two.calls == 2 && two.p99 >= Duration::from_secs(10), "a call counts until its deadline: {two:?}");
 }

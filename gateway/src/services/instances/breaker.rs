@@ -1,6 +1,6 @@
 //! Circuit breaker: sends no calls to an instance that does not answer. Sans-I/O.
 
-use gateway_core::model::Tick;
+use gateway_core::model::{ErrorCode, Refusal, Tick};
 use std::time::Duration;
 
 /// When a breaker opens, and for how long.
@@ -116,12 +116,29 @@ impl Breaker {
         matches!(self.state, State::Closed { failures: 0 })
     }
 
+    /// How long it lets no call pass. None if it is closed, or if that depends on a probe.
+    pub(crate) fn pause(&self, now: Tick) -> Option<Duration> {
+        match self.state {
+            State::Open { until } => Some(until.since(now)),
+            State::Closed { .. } | State::Probing => None,
+        }
+    }
+
     pub(crate) fn state(&self, now: Tick) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { until } if now < until => BreakerState::Open,
             State::Open { .. } | State::Probing => BreakerState::HalfOpen,
         }
+    }
+}
+
+/// The refusal of a call that none of these breakers lets pass. `detail` says why.
+pub(crate) fn unavailable<'a>(detail: String, breakers: impl Iterator<Item = &'a Breaker>, now: Tick) -> Refusal {
+    let refusal = |detail| Refusal::new(ErrorCode::ServiceUnavailable, detail);
+    match breakers.filter_map(|breaker| breaker.pause(now)).min() {
+        Some(pause) => refusal(detail).try_again_in(pause),
+        None => refusal(format!("{detail} Try again shortly.")),
     }
 }
 
@@ -157,6 +174,7 @@ mod tests {
     fn after_its_time_one_probe_decides() {
         for answers in [true, false] {
             let mut breaker = opened();
+            assert_eq!(breaker.pause(Tick(5099)), Some(Duration::from_millis(1)));
             assert!(!breaker.admits(Tick(5099)));
             assert!(breaker.admits(Tick(5100)));
             assert_eq!(breaker.begin(), Role::Probe);
@@ -170,6 +188,17 @@ mod tests {
                 assert!(breaker.admits(Tick(10_200)));
             }
         }
+    }
+
+    #[test]
+    fn a_refusal_says_when_the_first_breaker_lets_a_call_pass() {
+        let (open, mut probing) = (opened(), opened());
+        let refusal = |breakers: &[&Breaker], now| unavailable("Broken.".into(), breakers.iter().copied(), now);
+        assert_eq!(refusal(&[&open, &open], Tick(2600)).retry_after, Some(Duration::from_millis(2500)));
+        assert_eq!(refusal(&[&open], Tick(2600)).detail, "Broken. Try again in 3 s.");
+        probing.begin();
+        let unknown = refusal(&[&probing], Tick(5100));
+        assert_eq!((unknown.retry_after, &*unknown.detail), (None, "Broken. Try again shortly."));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
         lifecycle::{event::Lifecycle, kinds::Interests},
     },
     breaker::{Breaker, BreakerState, Role},
+    latency::{Latencies, LatencySummary},
 };
 use gateway_core::model::Tick;
 use shared_proto::link::ToService;
@@ -94,10 +95,14 @@ pub(crate) struct Instance {
     /// Credit that events with [`CreditUse::AboveReserve`] leave for calls.
     pub(crate) reserve: u32,
     pub(crate) interests: Interests,
-    pub(crate) draining: bool,
+    /// It announced that it will leave.
+    pub(crate) leaving: bool,
+    /// An operator drains it.
+    pub(crate) drained: bool,
     pub(crate) breaker: Breaker,
     pub(crate) pending: HashMap<u64, Pending>,
     pub(crate) last_call: u64,
+    pub(crate) latencies: Latencies,
 }
 
 /// One instance, for operators.
@@ -109,13 +114,20 @@ pub struct InstanceSummary {
     pub in_flight: usize,
     /// Calls and events that it accepts now.
     pub credit: u32,
-    /// Whether it announced that it will leave.
+    /// Whether it announced that it will leave, or an operator drains it. It gets no new calls and events.
     pub draining: bool,
     /// See [`BreakerState`].
     pub breaker: BreakerState,
+    /// Its calls of the last minute; None without any.
+    pub latency: Option<LatencySummary>,
 }
 
 impl Instance {
+    /// Whether it gets no new calls and events.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.leaving || self.drained
+    }
+
     pub(crate) fn has_credit(&self, credit_use: CreditUse) -> bool {
         self.credit > if credit_use == CreditUse::AboveReserve { self.reserve } else { 0 }
     }
@@ -131,8 +143,9 @@ impl Instance {
             instance: Arc::clone(&self.name),
             in_flight: self.pending.len(),
             credit: self.credit,
-            draining: self.draining,
+            draining: self.is_draining(),
             breaker: self.breaker.state(now),
+            latency: self.latencies.summary(now),
         }
     }
 }

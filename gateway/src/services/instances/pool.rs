@@ -5,15 +5,17 @@ use super::{
         call_types::{CallError, CallResult, Choice},
         lifecycle::{event::Lifecycle, kinds::Interests},
     },
-    breaker::{Breaker, BreakerLimits, BreakerState},
+    breaker::{self, Breaker, BreakerLimits, BreakerState},
     instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
+    latency::Latencies,
 };
 use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use shared_proto::link::{Call, Cancel, Event, ToService};
 use smallvec::SmallVec;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::oneshot;
 
@@ -27,6 +29,8 @@ pub(crate) struct Pool {
     instances: Vec<Instance>,
     /// Breakers of instances that failed and have no link now.
     absent_breakers: HashMap<Arc<str>, Breaker>,
+    /// Instances that an operator drains. Names of instances without a link stay as long as there is room.
+    drained: BTreeSet<Arc<str>>,
     /// All kinds of events that instances have wanted since the start.
     interests: Interests,
     last_link: u64,
@@ -42,7 +46,15 @@ pub(crate) struct PoolLimits {
 
 impl Pool {
     pub(crate) fn new(service: Arc<str>, limits: PoolLimits) -> Self {
-        Self { service, limits, instances: Vec::new(), absent_breakers: HashMap::new(), interests: Interests::default(), last_link: 0 }
+        Self {
+            service,
+            limits,
+            instances: Vec::new(),
+            absent_breakers: HashMap::new(),
+            drained: BTreeSet::new(),
+            interests: Interests::default(),
+            last_link: 0,
+        }
     }
 
     /// Adds a link. It replaces an earlier link of the same instance.
@@ -58,6 +70,7 @@ impl Pool {
         self.interests = self.interests.union(new_link.interests);
         let link = LinkId(self.last_link);
         let breaker = self.absent_breakers.remove(&new_link.instance).unwrap_or_else(|| Breaker::new(self.limits.breaker));
+        let drained = self.drained.contains(&new_link.instance);
         self.instances.push(Instance {
             name: new_link.instance,
             link,
@@ -66,10 +79,12 @@ impl Pool {
             credit: new_link.credit.min(CREDIT_MAX),
             reserve: new_link.credit.min(CREDIT_MAX) / 2,
             interests: new_link.interests,
-            draining: false,
+            leaving: false,
+            drained,
             breaker,
             pending: HashMap::new(),
             last_call: 0,
+            latencies: Latencies::default(),
         });
         Ok(link)
     }
@@ -110,7 +125,7 @@ impl Pool {
     ) -> Result<(CallId, Arc<str>), Refusal> {
         let chosen = self.choose(choice, now)?;
         let overloaded = self.overloaded();
-        if self.instances.iter().map(|i| i.pending.len()).sum::<usize>() >= self.limits.in_flight {
+        if self.instances.iter().map(|i| i.pending.len()).sum::<usize>() >= choice.share_of(self.limits.in_flight) {
             return Err(overloaded);
         }
         let instance = &mut self.instances[chosen];
@@ -144,25 +159,25 @@ impl Pool {
     /// The instance that gets a lifecycle event. `None` if no interested instance is running.
     pub(crate) fn interested(&self, event: &Lifecycle) -> Option<usize> {
         let (interest, subject) = (Interests::only(event.kind()), event.subject());
-        let interested = self.instances.iter().enumerate().filter(|(_, i)| i.interests.contains(interest) && !i.draining);
+        let interested = self.instances.iter().enumerate().filter(|(_, i)| i.interests.contains(interest) && !i.is_draining());
         interested.max_by_key(|(_, i)| rendezvous_score(&i.name, &subject)).map(|(at, _)| at)
     }
 
     /// Whether any instance has credit.
     pub(crate) fn has_credit(&self, credit_use: CreditUse) -> bool {
-        self.instances.iter().any(|instance| !instance.draining && instance.has_credit(credit_use))
+        self.instances.iter().any(|instance| !instance.is_draining() && instance.has_credit(credit_use))
     }
 
     /// Chooses an instance that has credit.
     fn choose(&self, choice: Choice<'_>, now: Tick) -> Result<usize, Refusal> {
         let admitted: SmallVec<[usize; 16]> =
-            (0..self.instances.len()).filter(|&i| !self.instances[i].draining && self.instances[i].breaker.admits(now)).collect();
+            (0..self.instances.len()).filter(|&i| !self.instances[i].is_draining() && self.instances[i].breaker.admits(now)).collect();
         if admitted.is_empty() {
-            return Err(self.unavailable());
+            return Err(self.unavailable(now));
         }
         let name = |&i: &usize| &*self.instances[i].name;
         let only = match choice {
-            Choice::LessBusy => None,
+            Choice::LessBusy | Choice::LeavingRoom => None,
             Choice::Same(same) => admitted.iter().copied().find(|i| name(i) == same),
             Choice::OfKey(key) => admitted.iter().copied().max_by_key(|i| rendezvous_score(name(i), key)),
         };
@@ -170,13 +185,14 @@ impl Pool {
         match only {
             Some(only) if self.instances[only].credit > 0 => Ok(only),
             Some(only) => Err(self.busy(only)),
-            None => self.less_busy(&admitted),
+            None => self.less_busy(&admitted, choice),
         }
     }
 
     /// The less busy of two random instances with credit.
-    fn less_busy(&self, admitted: &[usize]) -> Result<usize, Refusal> {
-        let able: SmallVec<[usize; 16]> = admitted.iter().copied().filter(|&i| self.instances[i].credit > 0).collect();
+    fn less_busy(&self, admitted: &[usize], choice: Choice<'_>) -> Result<usize, Refusal> {
+        let keep = |i: &usize| if choice == Choice::LeavingRoom { self.instances[*i].reserve } else { 0 };
+        let able: SmallVec<[usize; 16]> = admitted.iter().copied().filter(|i| self.instances[*i].credit > keep(i)).collect();
         if able.is_empty() {
             return Err(self.overloaded());
         }
@@ -193,13 +209,14 @@ impl Pool {
         Refusal::new(ErrorCode::Overloaded, detail)
     }
 
-    fn unavailable(&self) -> Refusal {
+    fn unavailable(&self, now: Tick) -> Refusal {
         let detail = if self.instances.is_empty() {
-            format!("No instance of {} has a link to this node. Try again shortly.", self.service)
+            format!("No instance of {} has a link to this node.", self.service)
         } else {
-            format!("Every instance of {} is draining, or failed too often recently. Try again shortly.", self.service)
+            format!("Every instance of {} is draining, or failed too often recently.", self.service)
         };
-        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+        let breakers = self.instances.iter().filter(|instance| !instance.is_draining()).map(|instance| &instance.breaker);
+        breaker::unavailable(detail, breakers, now)
     }
 
     fn overloaded(&self) -> Refusal {
@@ -227,6 +244,13 @@ impl Pool {
         let _ = instance.queue.try_send(Outgoing::Frame(ToService::Cancel(Cancel { id: call.id })));
     }
 
+    /// Records how long a call took, with an answer or until its deadline.
+    pub(crate) fn record(&mut self, call: CallId, took: Duration, now: Tick) {
+        if let Some(instance) = self.instance(call.link) {
+            instance.latencies.record(took, now);
+        }
+    }
+
     /// Adds credit.
     pub(crate) fn credit(&mut self, link: LinkId, more: u32) {
         if let Some(instance) = self.instance(link) {
@@ -234,11 +258,27 @@ impl Pool {
         }
     }
 
-    /// Marks an instance as draining. It gets no new calls and events.
+    /// Marks an instance that announced that it will leave. It gets no new calls and events.
     pub(crate) fn drain(&mut self, link: LinkId) {
         if let Some(instance) = self.instance(link) {
-            instance.draining = true;
+            instance.leaving = true;
         }
+    }
+
+    /// Drains an instance by order of an operator, or ends that, also for its later links. Returns false, and does nothing, if it has no link.
+    pub(crate) fn set_drained(&mut self, name: &str, drained: bool) -> bool {
+        let Some(instance) = self.instances.iter_mut().find(|i| &*i.name == name) else { return false };
+        instance.drained = drained;
+        let name = Arc::clone(&instance.name);
+        if !drained {
+            self.drained.remove(&name);
+            return true;
+        }
+        if self.drained.len() >= self.limits.instances {
+            self.drained.retain(|name| self.instances.iter().any(|i| i.name == *name));
+        }
+        self.drained.insert(name);
+        true
     }
 
     /// Announces the shutdown of this node to every instance.

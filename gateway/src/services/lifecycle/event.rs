@@ -1,7 +1,7 @@
 //! One lifecycle event, and its form for links and webhooks.
 
 use super::{kinds::LifecycleKind, receipt::Receipt};
-use gateway_core::model::{ChannelName, ConnectionId, UserId};
+use gateway_core::model::{ChannelName, ConnectionId, Meta, UserId};
 use serde_json::{
     json,
     value::{RawValue, to_raw_value},
@@ -46,6 +46,8 @@ pub struct Origin {
     pub connection: ConnectionId,
     /// The user behind the connection.
     pub user: UserId,
+    /// What a service keeps with the connection; none if its node died.
+    pub meta: Option<Meta>,
 }
 
 /// The subscription of an event.
@@ -175,6 +177,10 @@ impl Lifecycle {
         self.origin().map(|origin| origin.connection.to_string()).unwrap_or_default()
     }
 
+    fn meta(&self) -> Option<Box<RawValue>> {
+        self.origin().and_then(|origin| origin.meta.as_ref()).map(|meta| meta.raw().to_owned())
+    }
+
     fn data(&self) -> Box<RawValue> {
         let (channel, end) = match &self.change {
             Change::Connected(_) => (None, None),
@@ -206,6 +212,7 @@ impl From<&Lifecycle> for link::Event {
             data: event.data(),
             user: event.user(),
             connection: event.connection(),
+            meta: event.meta(),
             traceparent: None,
             request: None,
         }
@@ -222,6 +229,7 @@ impl From<&Lifecycle> for webhook::Event {
             data: event.data(),
             user: event.user(),
             connection: event.connection(),
+            meta: event.meta(),
             request: None,
         }
     }
@@ -234,7 +242,7 @@ mod tests {
     #[test]
     fn every_event_has_an_id_a_generation_a_time_and_what_changed() {
         let connection = ConnectionId::random();
-        let origin = || Origin { holder: "n1/5fb3.2".into(), connection, user: "alice".parse().expect("valid") };
+        let origin = || Origin { holder: "n1/5fb3.2".into(), connection, user: "alice".parse().expect("valid"), meta: None };
         let subscription = || Subscription { channel: "chat:a".parse().expect("valid"), number: 7 };
         let occupation = || Occupation { channel: "chat:a".parse().expect("valid"), generation: 1_795_891_200_000 };
         let (of_node, of_channel) = ("5fb3.2", "1795891200000");

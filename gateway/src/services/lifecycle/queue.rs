@@ -119,7 +119,8 @@ mod tests {
     use gateway_core::model::ConnectionId;
 
     fn event(number: u64) -> Lifecycle {
-        let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
+        let origin =
+            Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
         Lifecycle { time_ms: number, ..Lifecycle::new(Change::Connected(origin)) }
     }
 

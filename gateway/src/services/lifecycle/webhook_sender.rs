@@ -37,7 +37,7 @@ impl Webhook {
             tokio::select! {
                 biased;
                 () = webhook.send_batches(&outlet) => {}
-                () = webhook.node_stopped() => {}
+                () = webhook.node_end.over() => {}
             }
             let lost = outlet.queue().len();
             webhook.counters.add_many(Count::LifecycleStopped, lost as u64);

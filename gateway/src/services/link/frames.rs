@@ -10,7 +10,13 @@ pub(super) fn text(frame: &ToService) -> String {
 
 pub(super) fn link_error(refusal: &Refusal) -> LinkError {
     let retryable = refusal.code.row().retry != Retry::Never;
-    LinkError { code: refusal.code.to_string(), message: refusal.detail.clone(), retryable, expected: refusal.expected }
+    LinkError {
+        code: refusal.code.to_string(),
+        message: refusal.detail.clone(),
+        retryable,
+        expected: refusal.expected,
+        retry_after_ms: refusal.retry_after.map(|pause| pause.as_millis() as u64),
+    }
 }
 
 /// The ending of a link whose peer sent a malformed frame.

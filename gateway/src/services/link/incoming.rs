@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        call_types::{CallError, CallResult},
+        call_types::{CallError, CallResult, Reply},
         counters::Count,
         instances::instance::{CallId, Outgoing},
     },
@@ -76,7 +76,8 @@ fn answer_of(reply: &link::Reply, limit: usize) -> CallResult {
         size if size > limit => {
             Err(CallError::bad_reply(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers.")))
         }
-        _ => Ok(data),
+        _ => Reply::with_meta(data, reply.meta.as_deref())
+            .map_err(|error| CallError::bad_reply(format!("The service's reply {error}. Tell its developers."))),
     }
 }
 

@@ -22,7 +22,7 @@ use tokio_util::sync::PollSender;
 const HELLO: &str = r#"{"hello":{"service":"bot","instance":"i1","credit":8,"events":["connected"]}}"#;
 
 struct Gateway {
-    services: Services,
+    services: Arc<Services>,
     publisher: Publisher,
 }
 
@@ -37,7 +37,7 @@ fn gateway_with(service: ServiceConfig) -> Arc<Gateway> {
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));
     let limits = LinkLimits { publishes_in_flight: 4, ..LinkLimits::default() };
     Arc::new(Gateway {
-        services: Services::new([("bot".parse().expect("valid"), service)], limits),
+        services: Services::new([("bot".parse().expect("valid"), service)], limits).with_answers(broker.clone(), 1024).into(),
         publisher: Publisher::new(broker, namespaces, PublishLimits::default()),
     })
 }
@@ -108,7 +108,7 @@ fn caller() -> Caller {
     Caller::of("alice")
 }
 
-fn call(gateway: &Arc<Gateway>) -> JoinHandle<Result<Data, CallError>> {
+fn call(gateway: &Arc<Gateway>) -> JoinHandle<Result<crate::services::Reply, CallError>> {
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move { gateway.services.call("bot.say", Data::null(), &caller(), Duration::MAX).await })
 }
@@ -128,7 +128,7 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
         let frame = bot.frame().await;
         assert_eq!((&frame["call"]["method"], &frame["call"]["user"]), (&json!("say"), &json!("alice")));
         bot.send(&format!("{{\"reply\":{{\"id\":{},\"data\":{{\"a\": 1}}}}}}", frame["call"]["id"]));
-        assert_eq!(answered.await.expect("no panic").expect("a reply").get(), r#"{"a":1}"#);
+        assert_eq!(answered.await.expect("no panic").expect("a reply").data.get(), r#"{"a":1}"#);
 
         for (answer, expected) in [
             (
@@ -150,7 +150,7 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
         gateway.services.event("bot", Data::null(), &caller()).expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
         let connection = ConnectionId::random();
-        let origin = || Origin { holder: "n1/1".into(), connection, user: "alice".parse().expect("valid") };
+        let origin = || Origin { holder: "n1/1".into(), connection, user: "alice".parse().expect("valid"), meta: None };
         gateway.services.send_lifecycle(&Lifecycle::new(Change::Disconnected(origin(), End::broken())));
         gateway.services.send_lifecycle(&Lifecycle::new(Change::Connected(origin())));
         let event_frame = bot.frame().await;
@@ -169,11 +169,14 @@ fn lifecycle_events_that_wait_are_written_as_soon_as_the_instance_grants_credit(
         let waiting = Arc::clone(&gateway);
         tokio::task::spawn_local(async move { waiting.services.send_waiting_events().await });
         let connected = || {
-            let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
+            let origin =
+                Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
             Lifecycle::new(Change::Connected(origin))
         };
         let events: Vec<_> = (0..12).map(|_| connected()).collect();
-        events.iter().for_each(|event| gateway.services.send_lifecycle(event));
+        for event in &events {
+            gateway.services.send_lifecycle(event);
+        }
         let begun = Instant::now();
         for (at, event) in events.iter().enumerate() {
             if at >= 8 {
@@ -199,6 +202,10 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         let caller = Caller {
             user: "u".repeat(254).parse().expect("valid"),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+            meta: gateway_core::model::Meta::check(
+                Data::parse(&serde_json::value::to_raw_value(&"m".repeat(1022)).expect("JSON")).expect("flat"),
+            )
+            .expect("1 KiB"),
             ..caller()
         };
         let raw = serde_json::value::RawValue::from_string(data).expect("JSON");
@@ -209,7 +216,7 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         let _call = tokio::spawn(async move { calling.services.call(&method, data, &caller, Duration::MAX).await });
         for kind in ["event", "call"] {
             let Sent::Text(frame) = bot.next().await else { panic!("no frame") };
-            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::FRAME_OVERHEAD - 2000, "{} for {sent}", frame.len());
+            assert!(frame.contains(kind) && frame.len() <= sent + shared_proto::link::FRAME_OVERHEAD - 900, "{} for {sent}", frame.len());
         }
     });
 }

@@ -6,7 +6,7 @@
 use crate::settings::{self, Problems};
 use gateway_core::model::{ErrorCode, Refusal};
 use shared_proto::link::FrontendRequest;
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, fmt, net::IpAddr, sync::Arc};
 
 /// Largest number of headers in one list of the settings.
 const NAMES: usize = 64;
@@ -59,8 +59,15 @@ fn names(key: &str, names: &[String], problems: &mut Problems) -> Vec<Box<str>> 
 }
 
 /// The parts of one frontend's request that services get, as one block of text. Each line is a kind, a name, a colon and a value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct KeptRequest(Option<Arc<str>>);
+
+/// Shows no header, because it may be a secret.
+impl fmt::Debug for KeptRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptRequest").field("bytes", &self.0.as_ref().map_or(0, |block| block.len())).finish_non_exhaustive()
+    }
+}
 
 const HEADER: char = 'h';
 const EMULATED: char = 'e';

@@ -57,7 +57,7 @@ pub(crate) enum OrderKey {
 }
 
 /// The keys of one call.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallKeys {
     /// `None`: the call keeps no order.
     pub(crate) order: Option<OrderKey>,
@@ -98,7 +98,10 @@ impl Route {
             OrderedBy::Connection | OrderedBy::Nothing => None,
         };
         let idempotency = self.idempotency.as_ref();
-        let [order_text, idempotency_text] = find_texts(data.get(), [ordered_by, idempotency]);
+        let [order_text, idempotency_text] = find_texts(data.get(), [ordered_by, idempotency]).map_err(|error| {
+            let detail = format!("The data of this call cannot be searched for its keys: it has {error}.");
+            Refusal::new(ErrorCode::BadRequest, detail)
+        })?;
         let order_text = ordered_by.map(|pointer| key_text(pointer, order_text, "the order key")).transpose()?;
         let order = match (&self.order, order_text) {
             (OrderedBy::Connection, _) => Some(OrderKey::Connection(caller.connection)),
@@ -171,6 +174,12 @@ mod tests {
                 assert!(refusal.detail.contains(what), "{}", refusal.detail);
             }
         }
+    }
+
+    #[test]
+    fn data_that_readers_take_differently_has_no_keys() {
+        let refusal = keys(&route("/room", ""), r#"{"room":"a","\ud800":0,"room":"b"}"#).expect_err("half of a pair");
+        assert!(refusal.code == ErrorCode::BadRequest && refusal.detail.contains("half of a surrogate pair"), "{}", refusal.detail);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What an HTTP answer means for the caller and for the target. Pure.
 
-use super::super::call_types::{CallError, CallResult};
+use super::super::call_types::{CallError, CallResult, Reply};
 use bytes::Bytes;
 use gateway_core::model::{Data, ErrorCode, Refusal};
 use hyper::{
@@ -9,7 +9,8 @@ use hyper::{
 };
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
-use shared_proto::json;
+use shared_proto::{json, webhook::META_HEADER};
+use std::time::Duration;
 
 /// The media type of problem documents (RFC 9457).
 const PROBLEM: &str = "application/problem+json";
@@ -26,10 +27,22 @@ pub(super) struct HttpAnswer {
 pub(super) enum Health {
     /// It answered, perhaps with an error.
     Answers,
+    /// It answered that it has no time now, so a call with a key may be sent again.
+    Busy,
     /// It failed, perhaps after it took the request. Several failures in a row open its breaker.
     Fails,
     /// It failed before the request was sent, so the request may be sent again.
     Unreached,
+}
+
+impl Verdict {
+    /// The pause that a busy target asked for.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        match &self.result {
+            Err(CallError::Refused(refusal)) => refusal.retry_after,
+            _ => None,
+        }
+    }
 }
 
 /// The result of one try.
@@ -65,8 +78,8 @@ impl Verdict {
     fn by_status(service: &str, answer: &HttpAnswer) -> Self {
         let status = answer.status.as_u16();
         match status {
-            429 => Self::fine(Err(overloaded(service, status, &answer.headers))),
-            503 if is_of_service(answer) => Self::fine(Err(overloaded(service, status, &answer.headers))),
+            429 => Self::busy(service, answer),
+            503 if is_of_service(answer) => Self::busy(service, answer),
             // A proxy answers so. It may have passed the call on.
             502..=504 => {
                 let detail = format!("{service} answered with the status {status}. It may have carried the call out.");
@@ -106,13 +119,25 @@ impl Verdict {
         Self::fine(Err(refusal.into()))
     }
 
+    fn busy(service: &str, answer: &HttpAnswer) -> Self {
+        let result = Err(overloaded(service, answer.status.as_u16(), &answer.headers));
+        Self { health: Health::Busy, ..Self::fine(result) }
+    }
+
     fn fine(result: CallResult) -> Self {
         Self { result, health: Health::Answers, remark: None, is_success: false }
     }
 
     fn reply(service: &str, answer: &HttpAnswer) -> Self {
+        let Ok(meta) = meta(answer) else {
+            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers");
+        };
+        let reply = |data: Data| match Reply::with_meta(data, meta) {
+            Ok(reply) => Self::fine(Ok(reply)),
+            Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
+        };
         if answer.body.is_empty() {
-            return Self::fine(Ok(Data::null()));
+            return reply(Data::null());
         }
         if answer.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Self::bad(service, "sent a compressed reply".into(), "Tell its developers");
@@ -125,10 +150,15 @@ impl Verdict {
             return Self::bad(service, "sent a reply that is not JSON".into(), "Tell its developers");
         };
         match Data::parse(raw) {
-            Ok(data) => Self::fine(Ok(data)),
+            Ok(data) => reply(data),
             Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
         }
     }
+}
+
+/// The JSON of the header that replaces what is kept with the connection.
+fn meta(answer: &HttpAnswer) -> Result<Option<&RawValue>, ()> {
+    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose().map_err(|_| ())
 }
 
 /// Whether a 503 is of the service itself, which then has not carried the call out. A proxy gives neither of these.
@@ -146,8 +176,11 @@ fn media_type(answer: &HttpAnswer) -> String {
 
 fn overloaded(service: &str, status: u16, headers: &HeaderMap) -> CallError {
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
-    let when = seconds.map_or_else(|| "with a growing pause".to_owned(), |seconds| format!("in {seconds} s"));
-    Refusal::new(ErrorCode::Overloaded, format!("{service} is busy (status {status}). Try again {when}.")).into()
+    let refusal = |rest| Refusal::new(ErrorCode::Overloaded, format!("{service} is busy (status {status}).{rest}"));
+    match seconds {
+        Some(seconds) => refusal("").try_again_in(Duration::from_secs(seconds.into())).into(),
+        None => refusal(" Try again with a growing pause.").into(),
+    }
 }
 
 fn own_error(service: &str, status: u16, body: &[u8]) -> CallError {

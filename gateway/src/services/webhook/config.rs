@@ -169,11 +169,18 @@ mod tests {
             ("URLS", "http://a/, http://b/{method}"),
             ("SECRETS", &format!("{secret},{secret}")),
             ("HEADERS__AUTHORIZATION", "Bearer a, b"),
+            ("HEADERS__X_API_KEY", "of a variable"),
         ];
         let variables = variables.map(|(key, value)| (format!("GATEWAY__SERVICES__SHOP__{key}"), value.to_owned())).into();
-        let settings = Settings::load(&settings::Layers { variables: Some(variables), ..settings::Layers::default() }).expect("valid");
+        let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
+        let toml = "[services.shop]\nheaders = { x-api-key = \"of the file\", x_other = \"of the file\" }";
+        std::fs::write(file.path(), toml).expect("written");
+        let layers = settings::Layers { file: Some(file.path()), variables: Some(variables), ..settings::Layers::default() };
+        let settings = Settings::load(&layers).expect("valid");
         let config = WebhookConfig::new("shop", &settings, &settings.services["shop"]).expect("valid");
         assert_eq!((config.urls.len(), &config.headers["authorization"]), (2, &HeaderValue::from_static("Bearer a, b")));
+        assert_eq!((&config.headers["x-api-key"], config.headers.len()), (&HeaderValue::from_static("of a variable"), 3));
+        assert_eq!(config.headers["x_other"], "of the file");
         let signatures = config.signer.sign("msg_1", "0", b"").expect("secrets");
         assert_eq!(signatures.split(' ').count(), 2);
     }

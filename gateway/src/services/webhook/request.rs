@@ -52,11 +52,14 @@ pub(in crate::services) struct Outbound {
     /// The method of a call, or the kind of an event.
     pub(super) method: Box<str>,
     body: Bytes,
+    /// Whether the service recognises a repeat by a key.
+    pub(super) has_key: bool,
     traceparent: Option<HeaderValue>,
 }
 
 impl Outbound {
     pub(super) fn call(call: CallRequest<'_>) -> Self {
+        let has_key = call.idempotency_key.is_some();
         let message = |id: &str, data: Data| {
             Message::Call(webhook::Call {
                 id: id.into(),
@@ -64,12 +67,14 @@ impl Outbound {
                 data: data.into(),
                 user: call.caller.user.to_string(),
                 connection: call.caller.connection.to_string(),
+                meta: call.caller.meta(),
                 order_key: call.order_key.map(|key| key.text().as_ref().into()),
                 idempotency_key: call.idempotency_key.map(Into::into),
                 request: call.request,
             })
         };
-        Self::new(call.method, call.caller.traceparent.as_deref(), |id| message(id, call.data))
+        let outbound = Self::new(call.method, call.caller.traceparent.as_deref(), |id| message(id, call.data));
+        Self { has_key, ..outbound }
     }
 
     pub(super) fn event(event: EventMessage<'_>) -> Self {
@@ -83,6 +88,7 @@ impl Outbound {
                 data: event.data.into(),
                 user: event.caller.user.to_string(),
                 connection: event.caller.connection.to_string(),
+                meta: event.caller.meta(),
                 request: event.request,
             })
         })
@@ -96,7 +102,7 @@ impl Outbound {
     fn new(method: &str, traceparent: Option<&str>, message: impl FnOnce(&str) -> Message) -> Self {
         let id = format!("msg_{:032x}", rand::random::<u128>());
         let body = serde_json::to_vec(&message(&id)).unwrap_or_default().into();
-        Self { method: method.into(), body, traceparent: traceparent.and_then(|text| text.try_into().ok()), id }
+        Self { method: method.into(), body, has_key: false, traceparent: traceparent.and_then(|text| text.try_into().ok()), id }
     }
 
     /// The request of one try. `left` is the time that is left for the answer.

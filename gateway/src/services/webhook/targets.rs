@@ -4,8 +4,9 @@ use super::{
     super::{
         call_types::Choice,
         instances::{
-            breaker::{Breaker, BreakerLimits, BreakerState, Role},
+            breaker::{self, Breaker, BreakerLimits, BreakerState, Role},
             instance::AbandonReason,
+            latency::{Latencies, LatencySummary},
         },
     },
     answer::Health,
@@ -39,20 +40,36 @@ pub struct TargetSummary {
     pub url: Box<str>,
     /// Requests in flight.
     pub in_flight: usize,
+    /// Whether an operator drains it. It gets no new requests.
+    pub draining: bool,
     /// See [`BreakerState`].
     pub breaker: BreakerState,
+    /// Its requests of the last minute; None without any.
+    pub latency: Option<LatencySummary>,
 }
 
 struct Target {
     url: Box<str>,
+    /// Identifies it among all targets, on all nodes with the same settings, for calls with a key.
+    name: Box<str>,
+    drained: bool,
     breaker: Breaker,
     in_flight: usize,
+    latencies: Latencies,
     /// What was logged lately.
     remarks: Vec<(String, Tick)>,
 }
 
+impl Target {
+    fn admits(&self, now: Tick) -> bool {
+        !self.drained && self.breaker.admits(now)
+    }
+}
+
 struct Pending {
     target: TargetIndex,
+    /// The key for which the target was chosen.
+    key: Option<Box<str>>,
     role: Role,
     /// Whether the result of its try is recorded.
     is_recorded: bool,
@@ -70,30 +87,54 @@ pub(in crate::services) struct Targets {
 
 impl Targets {
     pub(super) fn new(service: Arc<str>, urls: impl IntoIterator<Item = Box<str>>, limit: usize, breaker: BreakerLimits) -> Self {
-        let target = |url| Target { url, breaker: Breaker::new(breaker), in_flight: 0, remarks: Vec::new() };
+        let mut seen: HashMap<Box<str>, usize> = HashMap::new();
+        let target = |url: Box<str>| Target {
+            name: {
+                // URLs that differ only in their queries are shown alike.
+                let number = seen.entry(url.clone()).and_modify(|number| *number += 1).or_default();
+                format!("{url} {number}").into()
+            },
+            url,
+            drained: false,
+            breaker: Breaker::new(breaker),
+            in_flight: 0,
+            latencies: Latencies::default(),
+            remarks: Vec::new(),
+        };
         Self { service, limit, all: urls.into_iter().map(target).collect(), pending: HashMap::new(), last: 0 }
     }
 
     /// Begins a request: chooses its first target.
     pub(in crate::services) fn begin(&mut self, choice: Choice<'_>, now: Tick) -> Result<(RequestId, TargetIndex), Refusal> {
-        if self.pending.len() >= self.limit {
+        if self.pending.len() >= choice.share_of(self.limit) {
             let detail =
                 format!("{} has {} requests in flight, which is the limit. Try again with a growing pause.", self.service, self.limit);
             return Err(Refusal::new(ErrorCode::Overloaded, detail));
         }
-        let target = self.first(choice, now).ok_or_else(|| self.unavailable())?;
+        let key = match choice {
+            Choice::OfKey(key) => Some(key.into()),
+            _ => None,
+        };
+        let target = self.choose(key.as_deref(), &Tried::new(), now).ok_or_else(|| self.unavailable(now))?;
         self.last += 1;
         let request = RequestId(self.last);
-        self.assign(request, target);
+        self.assign(request, target, key);
         Ok((request, target))
     }
 
     /// Chooses the target for another try, one that is not in `tried` if possible. `None` if the request has ended or no target may get it.
     pub(super) fn again(&mut self, request: RequestId, tried: &Tried, now: Tick) -> Option<TargetIndex> {
-        self.pending.contains_key(&request).then_some(())?;
-        let target = self.choose(tried, now)?;
-        self.assign(request, target);
+        let key = self.pending.get_mut(&request)?.key.take();
+        let target = self.choose(key.as_deref(), tried, now)?;
+        self.assign(request, target, key);
         Some(target)
+    }
+
+    /// Records how long the current try of a request took, with an answer or until its deadline.
+    pub(super) fn record(&mut self, request: RequestId, took: Duration, now: Tick) {
+        if let Some(pending) = self.pending.get(&request) {
+            self.all[pending.target].latencies.record(took, now);
+        }
     }
 
     /// Records the result of a try. The request stays in flight, without a target, if it will be tried again.
@@ -102,7 +143,7 @@ impl Targets {
         pending.is_recorded = true;
         let target = &mut self.all[pending.target];
         match health {
-            Health::Answers => target.breaker.answered(),
+            Health::Answers | Health::Busy => target.breaker.answered(),
             Health::Fails | Health::Unreached => target.breaker.failed(now),
         }
     }
@@ -126,6 +167,12 @@ impl Targets {
         self.end(request);
     }
 
+    /// Drains a target by order of an operator, or ends that. Returns false if there is no such target.
+    pub(super) fn set_drained(&mut self, target: TargetIndex, drained: bool) -> bool {
+        let found = self.all.get_mut(target);
+        found.map(|target| target.drained = drained).is_some()
+    }
+
     /// Whether this remark about a target should be logged: once in [`REMARK_PAUSE`], so that a lasting problem does not fill the log.
     pub(super) fn is_news(&mut self, target: TargetIndex, remark: &str, now: Tick) -> bool {
         let remarks = &mut self.all[target].remarks;
@@ -143,31 +190,33 @@ impl Targets {
     }
 
     pub(super) fn summary(&self, now: Tick) -> Vec<TargetSummary> {
-        let each =
-            |target: &Target| TargetSummary { url: target.url.clone(), in_flight: target.in_flight, breaker: target.breaker.state(now) };
+        let each = |target: &Target| TargetSummary {
+            url: target.url.clone(),
+            in_flight: target.in_flight,
+            draining: target.drained,
+            breaker: target.breaker.state(now),
+            latency: target.latencies.summary(now),
+        };
         self.all.iter().map(each).collect()
     }
 
-    fn assign(&mut self, request: RequestId, target: TargetIndex) {
+    fn assign(&mut self, request: RequestId, target: TargetIndex, key: Option<Box<str>>) {
         self.end(request);
         let chosen = &mut self.all[target];
         chosen.in_flight += 1;
         let role = chosen.breaker.begin();
-        self.pending.insert(request, Pending { target, role, is_recorded: false });
+        self.pending.insert(request, Pending { target, key, role, is_recorded: false });
     }
 
-    /// The target of the first try.
-    fn first(&self, choice: Choice<'_>, now: Tick) -> Option<TargetIndex> {
-        let Choice::OfKey(key) = choice else { return self.choose(&Tried::new(), now) };
-        let able = (0..self.all.len()).filter(|&at| self.all[at].breaker.admits(now));
-        able.max_by_key(|&at| rendezvous_score(&self.all[at].url, key))
-    }
-
-    /// The less busy of two random targets that admit requests. Targets in `tried` are used only if there is no other.
-    fn choose(&self, tried: &Tried, now: Tick) -> Option<TargetIndex> {
-        let mut able: SmallVec<[TargetIndex; 16]> = (0..self.all.len()).filter(|&at| self.all[at].breaker.admits(now)).collect();
+    /// Of the targets that admit requests: the one that all nodes choose for the key, or without a key the less busy of two random ones. Targets in
+    /// `tried` are used only if there is no other.
+    fn choose(&self, key: Option<&str>, tried: &Tried, now: Tick) -> Option<TargetIndex> {
+        let mut able: SmallVec<[TargetIndex; 16]> = (0..self.all.len()).filter(|&at| self.all[at].admits(now)).collect();
         if able.iter().any(|at| !tried.contains(at)) {
             able.retain(|at| !tried.contains(at));
+        }
+        if let Some(key) = key {
+            return able.into_iter().max_by_key(|&at| rendezvous_score(&self.all[at].name, key));
         }
         if able.is_empty() {
             return None;
@@ -178,8 +227,8 @@ impl Targets {
         Some(if load(other) < load(one) { other } else { one })
     }
 
-    fn unavailable(&self) -> Refusal {
-        let detail = format!("Every target of {} failed too often recently. Try again shortly.", self.service);
-        Refusal::new(ErrorCode::ServiceUnavailable, detail)
+    fn unavailable(&self, now: Tick) -> Refusal {
+        let detail = format!("Every target of {} is draining, or failed too often recently.", self.service);
+        breaker::unavailable(detail, self.all.iter().filter(|target| !target.drained).map(|target| &target.breaker), now)
     }
 }

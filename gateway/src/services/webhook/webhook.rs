@@ -21,22 +21,25 @@ use tokio::{
     runtime::Handle,
     sync::oneshot,
     task::AbortHandle,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often a request that was surely not taken is tried again.
 const RETRIES: usize = 2;
 
+/// Pause before a call with a key is sent again, if the busy target asked for none.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
+
 /// Pause before a target is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The end of the node, as far as it concerns events on their way.
+/// The end of the node, as far as it concerns events on their way and calls that go on without their callers.
 #[derive(Clone)]
 pub(crate) struct NodeEnd {
     /// Cancelled when the node stops.
     pub(crate) closing: CancellationToken,
-    /// Time that events have then.
+    /// Time that they have then.
     pub(crate) close_timeout: Duration,
     /// The node waits for these tasks.
     pub(crate) tasks: TaskTracker,
@@ -49,7 +52,7 @@ pub(crate) struct Webhook {
     targets: Mutex<Targets>,
     client: HttpClient,
     pub(in crate::services) counters: Arc<Counters>,
-    node_end: NodeEnd,
+    pub(in crate::services) node_end: NodeEnd,
     runtime: Handle,
     start: Instant,
 }
@@ -58,6 +61,28 @@ pub(crate) struct Webhook {
 pub(crate) struct CallInFlight {
     request: RequestId,
     task: AbortHandle,
+    sent: Instant,
+}
+
+/// The place of a request among those in flight. However its task ends, also by a panic, the place becomes free.
+struct Place {
+    webhook: Arc<Webhook>,
+    request: RequestId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Does nothing if the request has ended.
+        self.webhook.targets().abandon(self.request, AbandonReason::Cancelled, self.webhook.now());
+    }
+}
+
+impl NodeEnd {
+    /// Waits until the node stops, and then as long as tasks may take.
+    pub(crate) async fn over(&self) {
+        self.closing.cancelled().await;
+        sleep(self.close_timeout).await;
+    }
 }
 
 impl Webhook {
@@ -77,31 +102,34 @@ impl Webhook {
         answer: oneshot::Sender<CallResult>,
     ) -> Result<CallInFlight, Refusal> {
         let (request, target) = self.targets().begin(choice, self.now())?;
-        let (webhook, deadline, outbound) = (Arc::clone(self), call.deadline, Outbound::call(call));
+        let (place, deadline, outbound) = (Place { webhook: Arc::clone(self), request }, call.deadline, Outbound::call(call));
         let task = self.runtime.spawn(async move {
-            let _ = answer.send(webhook.deliver(request, target, &outbound, deadline).await.result);
+            let _ = answer.send(place.webhook.deliver(request, target, &outbound, deadline).await.result);
         });
-        Ok(CallInFlight { request, task: task.abort_handle() })
+        Ok(CallInFlight { request, task: task.abort_handle(), sent: Instant::now() })
     }
 
     /// Ends a call for whose answer nobody waits any more, and its connection.
     pub(crate) fn abandon(&self, call: &CallInFlight, why: AbandonReason) {
-        self.targets().abandon(call.request, why, self.now());
+        self.give_up(call.request, why, call.sent);
         call.task.abort();
     }
 
     /// Sends an event.
     pub(crate) fn send(self: &Arc<Self>, event: EventMessage<'_>) -> Result<(), Refusal> {
         let (request, target) = self.targets().begin(Choice::LessBusy, self.now())?;
-        let (webhook, deadline, outbound) = (Arc::clone(self), Instant::now() + self.config.call_timeout, Outbound::event(event));
+        let place = Place { webhook: Arc::clone(self), request };
+        let (sent, outbound) = (Instant::now(), Outbound::event(event));
+        let deadline = sent + self.config.call_timeout;
         let work = async move {
+            let webhook = &place.webhook;
             let ended = tokio::select! {
                 biased;
                 ended = timeout_at(deadline, webhook.deliver(request, target, &outbound, deadline)) => ended.map_err(|_| AbandonReason::Deadline),
-                () = webhook.node_stopped() => Err(AbandonReason::Cancelled),
+                () = webhook.node_end.over() => Err(AbandonReason::Cancelled),
             };
             if let Err(why) = ended {
-                webhook.targets().abandon(request, why, webhook.now());
+                webhook.give_up(request, why, sent);
             }
             if !matches!(ended, Ok(Verdict { result: Ok(_), .. })) {
                 webhook.counters.add(Count::EventLost);
@@ -121,7 +149,12 @@ impl Webhook {
         self.targets().summary(self.now())
     }
 
-    /// Sends the request to one target after the other, until one of them may have taken it.
+    /// Drains a target, or ends that. Returns false if there is no such target.
+    pub(crate) fn set_drained(&self, target: TargetIndex, drained: bool) -> bool {
+        self.targets().set_drained(target, drained)
+    }
+
+    /// Sends the request to one target after the other, until one of them may have taken it; with a key, until one of them is not busy.
     pub(in crate::services) async fn deliver(
         &self,
         request: RequestId,
@@ -131,6 +164,7 @@ impl Webhook {
     ) -> Verdict {
         let mut tried = Tried::new();
         loop {
+            let begun = Instant::now();
             let verdict = match self.attempt(target, outbound, deadline).await {
                 Ok(verdict) => verdict,
                 Err(refusal) => {
@@ -138,16 +172,18 @@ impl Webhook {
                     return Verdict::not_made(refusal);
                 }
             };
-            self.record(request, target, &verdict);
+            self.record(request, target, &verdict, begun.elapsed());
             tried.push(target);
-            if verdict.health == Health::Unreached
-                && let Some(next) = self.next_target(request, &tried).await
-            {
-                target = next;
-                continue;
-            }
-            self.targets().end(request);
-            return verdict;
+            let next = match verdict.health {
+                Health::Unreached => self.next_target(request, &tried).await,
+                Health::Busy if outbound.has_key => self.target_after_pause(request, &tried, verdict.pause(), deadline).await,
+                Health::Busy | Health::Answers | Health::Fails => None,
+            };
+            let Some(next) = next else {
+                self.targets().end(request);
+                return verdict;
+            };
+            target = next;
         }
     }
 
@@ -171,6 +207,22 @@ impl Webhook {
         })
     }
 
+    /// The target of the next try of a call with a key, after the pause that the last target asked for. None if that is past the deadline.
+    async fn target_after_pause(
+        &self,
+        request: RequestId,
+        tried: &Tried,
+        pause: Option<Duration>,
+        deadline: Instant,
+    ) -> Option<TargetIndex> {
+        let next = Instant::now() + pause.unwrap_or(BUSY_PAUSE);
+        if tried.len() > RETRIES || next >= deadline {
+            return None;
+        }
+        sleep_until(next).await;
+        self.targets().again(request, tried, self.now())
+    }
+
     /// The target of the next try, another one if possible.
     async fn next_target(&self, request: RequestId, tried: &Tried) -> Option<TargetIndex> {
         if tried.len() > RETRIES {
@@ -182,20 +234,26 @@ impl Webhook {
         self.targets().again(request, tried, self.now())
     }
 
-    fn record(&self, request: RequestId, target: TargetIndex, verdict: &Verdict) {
+    /// Ends a request that was sent at `sent`, because of its deadline or its caller.
+    fn give_up(&self, request: RequestId, why: AbandonReason, sent: Instant) {
         let mut targets = self.targets();
+        if why == AbandonReason::Deadline {
+            targets.record(request, sent.elapsed(), self.now());
+        }
+        targets.abandon(request, why, self.now());
+    }
+
+    fn record(&self, request: RequestId, target: TargetIndex, verdict: &Verdict, took: Duration) {
+        let mut targets = self.targets();
+        if verdict.health != Health::Unreached {
+            targets.record(request, took, self.now());
+        }
         targets.tried(request, verdict.health, self.now());
         if let Some(remark) = &verdict.remark
             && targets.is_news(target, remark, self.now())
         {
             tracing::warn!(service = %self.service, target = targets.url(target), "webhook target: {remark}");
         }
-    }
-
-    /// Waits until the node stops, and then as long as events may take.
-    pub(in crate::services) async fn node_stopped(&self) {
-        self.node_stops().await;
-        sleep(self.node_end.close_timeout).await;
     }
 
     /// Waits until the node stops.

@@ -65,6 +65,22 @@ choice! {
         Replay = "replay",
     } "\"live\" or \"replay\"";
 
+    /// What happens to a command if its guard is away.
+    WhenAway {
+        /// It is refused with a temporary error.
+        Refuse = "refuse",
+        /// It is carried out.
+        Allow = "allow",
+    } "\"refuse\" or \"allow\"";
+
+    /// Who checks the token of a connect command, if a service decides about connections.
+    TokenCheck {
+        /// The gateway, before it asks the service.
+        First = "first",
+        /// Only the service.
+        Never = "never",
+    } "\"first\" or \"never\"";
+
     /// How the gateway reaches a service.
     Reach {
         /// Over the WebSockets that its instances keep open to the gateway.

@@ -1,9 +1,12 @@
 //! The types of settings, and how each is read and shown.
 
 use config::{Value, ValueKind};
-use gateway_core::model::JsonPointer;
+use gateway_core::model::{JsonPointer, ServiceName};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
+
+/// The origin of a value from a variable, as the crate `config` names it.
+const OF_VARIABLES: &str = "the environment";
 
 /// A type of setting.
 pub(in crate::settings) trait Setting: Clone {
@@ -175,6 +178,25 @@ impl Setting for String {
     }
 }
 
+/// The name of a service; none: no service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceRef(pub Option<ServiceName>);
+
+impl Setting for ServiceRef {
+    const EXPECTED: &'static str = "the name of a service, or \"\"";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        match String::read(kind)?.as_str() {
+            "" => Some(Self(None)),
+            name => name.parse().ok().map(|name| Self(Some(name))),
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0.as_deref().unwrap_or_default())
+    }
+}
+
 impl Setting for SecretString {
     const EXPECTED: &'static str = "a string";
     const SECRET: bool = true;
@@ -244,7 +266,7 @@ impl fmt::Debug for UrlList {
 #[derive(Clone, Debug, Default)]
 pub struct SecretList(pub Vec<SecretString>);
 
-/// Secrets by name, in the order of their names.
+/// Secrets by name, in the order of their names. In the name of a variable, `_` stands for a dash.
 #[derive(Clone, Debug, Default)]
 pub struct SecretMap(pub Vec<(String, SecretString)>);
 
@@ -268,10 +290,16 @@ impl Setting for SecretMap {
 
     fn read(kind: &ValueKind) -> Option<Self> {
         let ValueKind::Table(table) = kind else { return None };
-        let each = table.iter().map(|(name, value)| Some((name.clone(), SecretString::read(&value.kind)?)));
-        let mut all = each.collect::<Option<Vec<_>>>()?;
-        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Some(Self(all))
+        let mut all = BTreeMap::new();
+        // The name of a variable cannot contain a dash.
+        let (of_variables, others): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.origin() == Some(OF_VARIABLES));
+        for (name, value) in others {
+            all.insert(name.clone(), SecretString::read(&value.kind)?);
+        }
+        for (name, value) in of_variables {
+            all.insert(name.replace('_', "-"), SecretString::read(&value.kind)?);
+        }
+        Some(Self(all.into_iter().collect()))
     }
 
     fn show(&self) -> String {

@@ -1,6 +1,7 @@
 //! The contract of a broker: one list of tests for every broker, see [`contract`].
 
 mod all_or_none;
+mod calls;
 mod concurrency;
 mod delivery;
 mod history;
@@ -11,6 +12,7 @@ mod state;
 use super::fixtures::{ALL, HOUR, Inbox, kept, offset, worker};
 use crate::broker::{Broker, ChannelSummary, Mailbox, NewPublication, Published};
 pub use all_or_none::*;
+pub use calls::*;
 pub use concurrency::*;
 pub use delivery::*;
 use gateway_core::model::{ChannelName, Page, PageLimit, ReadRange, Retention};
@@ -60,6 +62,11 @@ macro_rules! contract {
             publications_that_are_stored_together_have_consecutive_offsets
             publications_that_are_stored_together_have_one_identity
             publications_that_are_stored_together_may_fill_the_history
+            a_call_is_first_then_running_then_done
+            a_call_with_other_data_is_another_call
+            a_call_that_was_released_begins_again
+            a_call_begins_again_when_its_lease_has_ended
+            an_answer_is_forgotten_in_time
             subscribed_means_that_everything_from_now_on_arrives
             what_a_mailbox_left_out_can_be_read
             announcements_reach_subscribers_and_are_not_kept
@@ -76,6 +83,7 @@ macro_rules! contract {
             a_read_is_of_one_moment
             a_key_published_many_times_at_once_is_published_once
             a_number_published_many_times_at_once_is_published_once
+            a_call_begun_many_times_at_once_has_one_first_attempt
             nothing_comes_between_publications_that_are_stored_together
         }
     };

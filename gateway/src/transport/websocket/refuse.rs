@@ -19,6 +19,7 @@ pub(super) fn answer(denial: &Denial, out: &mut Vec<u8>) {
         retryable: row.retry == Retry::Safe,
         detail: denial.refusal.detail.clone(),
         expected: None,
+        retry_after_ms: denial.retry_after.map(|pause| pause.as_millis() as u64),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let retry = denial.retry_after.map(|pause| format!("Retry-After: {}\r\n", pause.as_secs() + u64::from(pause.subsec_nanos() > 0)));

@@ -65,7 +65,7 @@ pub(super) const DOCUMENTED: [&str; 10] =
 
 /// Gives the user the rights on all keys of the gateway except `without`.
 pub(super) async fn allow_keys(server: &Server, without: &str) {
-    let all = ["{*", "assignment", "canary:*", "names:*", "node:*", "probe:*", "revoked:*", "user:*", "writes:*"];
+    let all = ["{*", "assignment", "call:*", "canary:*", "names:*", "node:*", "probe:*", "revoked:*", "user:*", "writes:*"];
     let patterns: Vec<_> = all.into_iter().filter(|keys| *keys != without).map(|keys| format!("~test:{keys}")).collect();
     let command = ["ACL", "SETUSER", &login().user, "resetkeys"];
     server.command(&command.into_iter().chain(patterns.iter().map(AsRef::as_ref)).collect::<Vec<_>>()).await;

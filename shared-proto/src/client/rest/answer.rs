@@ -26,7 +26,8 @@ pub(super) async fn read<T: DeserializeOwned>(response: Response, read_only: boo
 
 /// A problem document and an error on a link say the same.
 fn link_error(problem: Problem) -> LinkError {
-    LinkError { code: problem.code, message: problem.detail, retryable: problem.retryable, expected: problem.expected }
+    let Problem { code, detail: message, retryable, expected, retry_after_ms, .. } = problem;
+    LinkError { code, message, retryable, expected, retry_after_ms }
 }
 
 async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {

@@ -150,6 +150,9 @@ fn write_connected(it: &mut impl Writer, connected: &Connected) {
     it.text(connect_result::VERSION, env!("CARGO_PKG_VERSION"));
     it.flag(connect_result::EXPIRES, connected.ttl.is_some());
     write_ttl(it, connect_result::TTL, connected.ttl);
+    if let Some(data) = &connected.data {
+        it.data(connect_result::DATA, data);
+    }
     if !connected.subs.is_empty() {
         let entries = connected.subs.iter().map(|(channel, subscribed)| (channel.as_str(), subscribed));
         it.message_map(connect_result::SUBS, entries, |subscribed, it| write_subscribed(it, subscribed));
@@ -172,6 +175,9 @@ fn write_subscribed(it: &mut impl Writer, subscribed: &Subscribed) {
     }
     if !subscribed.publications.is_empty() {
         write_missed(it, &subscribed.publications, subscribed.delta);
+    }
+    if let Some(data) = &subscribed.data {
+        it.data(subscribe_result::DATA, data);
     }
     it.flag(subscribe_result::RECOVERED, subscribed.recovery == Recovery::Recovered);
     it.flag(subscribe_result::WAS_RECOVERING, subscribed.recovery != Recovery::NotRequested);

@@ -55,13 +55,13 @@ messages! {
     message { DATA = 1 "data" }
     /// `ConnectResult`.
     connect_result {
-        CLIENT = 1 "client", VERSION = 2 "version", EXPIRES = 3 "expires", TTL = 4 "ttl", SUBS = 6 "subs", PING = 7 "ping", PONG = 8 "pong",
+        CLIENT = 1 "client", VERSION = 2 "version", EXPIRES = 3 "expires", TTL = 4 "ttl", DATA = 5 "data", SUBS = 6 "subs", PING = 7 "ping", PONG = 8 "pong",
         SESSION = 9 "session", NODE = 10 "node", TIME = 11 "time",
     }
     /// `SubscribeResult`.
     subscribe_result {
         EXPIRES = 1 "expires", TTL = 2 "ttl", RECOVERABLE = 3 "recoverable", EPOCH = 6 "epoch", PUBLICATIONS = 7 "publications",
-        RECOVERED = 8 "recovered", OFFSET = 9 "offset", POSITIONED = 10 "positioned", WAS_RECOVERING = 12 "was_recovering", DELTA = 13 "delta",
+        RECOVERED = 8 "recovered", OFFSET = 9 "offset", POSITIONED = 10 "positioned", DATA = 11 "data", WAS_RECOVERING = 12 "was_recovering", DELTA = 13 "delta",
         ID = 14 "id",
     }
     /// `PresenceResult`.

@@ -3,7 +3,7 @@
 use super::bad_frame::BadFrame;
 use crate::{
     channel::{FilterNode, InvalidFilter, TagsFilter},
-    model::{Content, ErrorCode, InvalidData, RecoverFrom, Refusal},
+    model::{Content, Data, ErrorCode, InvalidData, RecoverFrom, Refusal},
     protocol::{Command, Request, SubscribeRequest},
 };
 use std::sync::Arc;
@@ -46,6 +46,7 @@ pub(super) fn only_command(id: u32, has_reply: bool, requests: impl IntoIterator
 pub(super) struct SubscribeFields {
     pub(super) channel: String,
     pub(super) token: String,
+    pub(super) data: Option<Result<Data, DataError>>,
     pub(super) recover: Option<RecoverFrom>,
     pub(super) join_leave: bool,
     pub(super) flag: i64,
@@ -56,7 +57,7 @@ pub(super) struct SubscribeFields {
 
 impl SubscribeFields {
     pub(super) fn into_request(self) -> Request {
-        let Self { channel, token, recover, join_leave, flag, kind, delta, filter } = self;
+        let Self { channel, token, data, recover, join_leave, flag, kind, delta, filter } = self;
         if kind != 0 {
             return not_available("subscriptions other than those to streams are");
         }
@@ -66,7 +67,19 @@ impl SubscribeFields {
         };
         let all_or_nothing = flag & subscribe_flag::REJECT_UNRECOVERED != 0;
         let compact = flag & subscribe_flag::COMPACTION != 0;
-        Request::Subscribe(Box::new(SubscribeRequest { channel, token, recover, join_leave, all_or_nothing, compact, delta, tags_filter }))
+        with_data(data.transpose(), |data| {
+            Request::Subscribe(Box::new(SubscribeRequest {
+                channel,
+                token,
+                data,
+                recover,
+                join_leave,
+                all_or_nothing,
+                compact,
+                delta,
+                tags_filter,
+            }))
+        })
     }
 }
 

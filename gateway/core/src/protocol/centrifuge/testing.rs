@@ -264,6 +264,9 @@ message!(ConnectResult {
     expires: bool,
     #[prost(uint32, tag = "4")]
     ttl: u32,
+    #[prost(bytes = "vec", tag = "5")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "json")]
+    data: Vec<u8>,
     #[prost(btree_map = "string, message", tag = "6")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     subs: BTreeMap<String, SubscribeResult>,
@@ -303,6 +306,9 @@ message!(SubscribeResult {
     #[prost(bool, tag = "10")]
     #[serde(skip_serializing_if = "Not::not")]
     positioned: bool,
+    #[prost(bytes = "vec", tag = "11")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "json")]
+    data: Vec<u8>,
     #[prost(bool, tag = "12")]
     #[serde(skip_serializing_if = "Not::not")]
     was_recovering: bool,

@@ -259,7 +259,7 @@ mod encoding {
     #[test]
     fn connect() {
         let (client, time_ms) = (info().client, 1_700_000_000_000);
-        let bare = Connected { client, time_ms, node: "n\"1".into(), ping: Some(25), ttl: None, subs: Vec::new() };
+        let bare = Connected { client, time_ms, node: "n\"1".into(), ping: Some(25), ttl: None, data: None, subs: Vec::new() };
         assert_eq!(
             reply(&Reply::Connect(Box::new(bare))),
             format!(
@@ -279,11 +279,12 @@ mod encoding {
             node: "n".into(),
             ping: Some(25),
             ttl: Some(600),
+            data: Some(data("[1]")),
             subs: vec![(r#"#a"\"#.parse().expect("a good name"), sub), (channel(), Subscribed::default())],
         };
         let expected = format!(
             concat!(
-                r##"{{"id":7,"connect":{{"client":"{c}","version":"{v}","expires":true,"ttl":600,"subs":{{"##,
+                r##"{{"id":7,"connect":{{"client":"{c}","version":"{v}","expires":true,"ttl":600,"data":[1],"subs":{{"##,
                 r##""#a\"\\":{{"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":3,"publications":[{p}],"recovered":true,"was_recovering":true}},"##,
                 r##""chat:lobby":{{}}}},"ping":25,"pong":true,"session":"{c}","node":"n","time":1700000000000}}}}"##
             ),
@@ -292,7 +293,7 @@ mod encoding {
             p = published(4),
         );
         assert_eq!(reply(&Reply::Connect(Box::new(full))), expected);
-        let by_frames = Connected { client, time_ms, node: "n".into(), ping: None, ttl: None, subs: Vec::new() };
+        let by_frames = Connected { client, time_ms, node: "n".into(), ping: None, ttl: None, data: None, subs: Vec::new() };
         let line = reply(&Reply::Connect(Box::new(by_frames)));
         assert!(line.contains(r#""ping":0,"session""#), "no pong is expected: {line}");
     }
@@ -306,10 +307,16 @@ mod encoding {
     #[test]
     fn subscribe() {
         assert_eq!(reply(&Reply::Subscribe(Box::default())), r#"{"id":7,"subscribe":{}}"#);
-        let lost = Subscribed { position: Some(position(0)), recovery: Recovery::Lost, ttl: Some(60), ..Subscribed::default() };
+        let lost = Subscribed {
+            position: Some(position(0)),
+            recovery: Recovery::Lost,
+            ttl: Some(60),
+            data: Some(data("null")),
+            ..Subscribed::default()
+        };
         assert_eq!(
             reply(&Reply::Subscribe(Box::new(lost))),
-            r#"{"id":7,"subscribe":{"expires":true,"ttl":60,"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":0,"was_recovering":true}}"#
+            r#"{"id":7,"subscribe":{"expires":true,"ttl":60,"recoverable":true,"positioned":true,"epoch":"abcd1234","offset":0,"data":null,"was_recovering":true}}"#
         );
     }
 
@@ -461,7 +468,7 @@ mod encoding {
             let publication = Arc::new(Publication {
                 position: Some(position(number)), content: body.clone().into(), tags, info: None, time_ms: number, traceparent: None,
             });
-            let connected = Connected { client: info().client, time_ms: number, node: node.into(), ping: Some(1), ttl: None, subs: Vec::new() };
+            let connected = Connected { client: info().client, time_ms: number, node: node.into(), ping: Some(1), ttl: None, data: None, subs: Vec::new() };
             let lines = [
                 reply(&Reply::Error(Refusal::new(ErrorCode::Internal, message.clone()))),
                 reply(&Reply::CallFailed { code: number as u32, message, temporary: true }),

@@ -3,8 +3,8 @@
 use crate::{
     channel::TagsFilter,
     model::{
-        ChannelName, ClientInfo, Content, Data, ErrorCode, Position, PresenceStats, Publication, RecoverFrom, Recovery, Refusal,
-        SubscriptionSide, UserId,
+        ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
+        Refusal, SubscriptionSide, UserId,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -16,11 +16,10 @@ pub struct OpId(pub u32);
 /// Something that a session cannot do without I/O.
 #[derive(Debug)]
 pub enum Op {
-    /// Check a connection token.
-    Authenticate {
-        /// The token; empty for an anonymous connection.
-        token: String,
-    },
+    /// Find out who the connection is: check the token, or ask the service that decides about connections.
+    Authenticate(ConnectQuestion),
+    /// Ask the service that let the connection in whether it may stay.
+    AskConnect(ConnectQuestion),
     // NL-5.8, NL-7.9
     /// Read the channels to which services subscribed a user, and whether the token is revoked.
     ///
@@ -44,9 +43,18 @@ pub enum Op {
         /// The token.
         token: String,
     },
+    /// Ask the guard of a channel whether the connection may subscribe.
+    AskSubscribe {
+        /// The channel.
+        channel: ChannelName,
+        /// What the application says about the subscription.
+        data: Option<Data>,
+        /// Longest time for the answer.
+        within: Duration,
+    },
     /// Add the connection to a channel, and read what it missed. New publications are buffered until [`Action::GoLive`](super::Action::GoLive).
     Attach(Attach),
-    /// Publish into a channel.
+    /// Publish into a channel. If the channel has a guard, it is asked first.
     Publish {
         /// The channel.
         channel: ChannelName,
@@ -111,6 +119,8 @@ pub struct Attach {
     pub tags_filter: Option<Arc<TagsFilter>>,
     /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
     pub page_shares: usize,
+    /// Longest time for it.
+    pub within: Duration,
 }
 
 /// How an operation ended.
@@ -120,7 +130,14 @@ pub enum Outcome {
     Failed(Refusal),
     /// The token is not valid. For a connection token the connection is closed with 3500.
     InvalidToken(Refusal),
-    /// [`Op::Authenticate`]: the token is valid.
+    /// A service that was asked wants the connection closed.
+    Disconnect {
+        /// Close code.
+        code: u16,
+        /// Close reason, at most 123 bytes.
+        reason: Box<str>,
+    },
+    /// [`Op::Authenticate`], [`Op::AskConnect`]: who the connection is.
     Authenticated(Box<Identity>),
     /// [`Op::Subscriptions`]: the channels to which services subscribed the user.
     Subscriptions(Vec<ServerSubscription>),
@@ -140,6 +157,8 @@ pub enum Outcome {
         /// How long it is valid; none: it does not expire.
         expires_in: Option<Duration>,
     },
+    /// [`Op::AskSubscribe`]: the guard allows the subscription.
+    Allowed(Box<SubscribePermit>),
     /// [`Op::Attach`]: the connection is in the channel.
     Attached(Attached),
     /// [`Op::Publish`]: the publication is stored, or announced if the channel has no history.
@@ -156,8 +175,13 @@ pub enum Outcome {
         publications: Vec<Arc<Publication>>,
     },
     /// [`Op::Call`]: the reply of the service.
-    Called(Data),
-    /// [`Op::Call`]: an error that the service defines.
+    Called {
+        /// The reply.
+        data: Data,
+        /// What the service keeps with the connection from now on.
+        meta: MetaChange,
+    },
+    /// An error that the service defines: of a call, or the refusal of a service that was asked.
     CallFailed {
         /// The service's error code.
         code: u32,
@@ -188,19 +212,65 @@ impl Outcome {
     }
 }
 
+/// What the service that decides about connections is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectQuestion {
+    /// The connection token; empty if the client has none.
+    pub token: String,
+    /// What the application says about itself.
+    pub data: Option<Data>,
+}
+
 /// The result of [`Op::Authenticate`].
 #[derive(Debug)]
 pub struct Identity {
     /// The user; empty for anonymous.
     pub user: UserId,
-    /// When the token was issued, in seconds since 1970; none: the token does not say.
+    /// When the token was issued, in seconds since 1970; none: the token does not say. If a service named the user, when it was asked.
     pub issued: Option<u64>,
     /// How long the token is valid; none: it does not expire.
     pub expires_in: Option<Duration>,
     /// Data that other connections see.
     pub info: Option<Data>,
-    /// The channels that the token names. The session adds the personal channel.
+    /// The channels that the token and the service name. The session adds the personal channel.
     pub channels: Vec<ChannelName>,
+    /// What the service that decides about connections says; none: no service was asked.
+    pub permit: Option<ConnectPermit>,
+}
+
+/// Who named the user of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The token.
+    Token,
+    /// The service that decides about connections.
+    Service,
+}
+
+/// What the service that decides about connections says, besides the user.
+#[derive(Debug)]
+pub struct ConnectPermit {
+    /// Who named the user.
+    pub named_by: NamedBy,
+    /// What the service keeps with the connection.
+    pub meta: Option<Meta>,
+    /// What the reply says to the application.
+    pub data: Option<Data>,
+    /// How long the answer is valid, and what to ask before it ends; none: it does not expire.
+    pub renewal: Option<(Duration, ConnectQuestion)>,
+}
+
+/// What the guard of a channel says about a subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscribePermit {
+    /// Data that other subscribers of the channel see.
+    pub info: Option<Data>,
+    /// What the reply says to the application.
+    pub data: Option<Data>,
+    /// How long the answer is valid; none: it does not expire.
+    pub expires_in: Option<Duration>,
+    /// Whether the subscriber gets joins and leaves; none: as it asked.
+    pub join_leave: Option<bool>,
 }
 
 /// A subscription that a service made for a user.

@@ -2,6 +2,7 @@
 
 mod open_session;
 mod refresh;
+mod renew;
 mod request;
 mod server_commands;
 mod subscribe;

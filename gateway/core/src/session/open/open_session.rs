@@ -1,16 +1,17 @@
 //! A connected session: which command runs when, and which code gets the outcome of an operation.
 
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, Recovery, Tick, Unsubscribe},
+    model::{ChannelName, ClientInfo, Disconnect, ErrorCode, MetaChange, Recovery, Tick, Unsubscribe},
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
     session::{
-        Action, Attached, Input, Op, OpId, Outcome, PingForm, SessionConfig,
+        Action, Attached, ConnectQuestion, Input, Op, OpId, Outcome, PingForm, SessionConfig,
         close_reason::{CloseReason, check_revocation},
         connect::{ConnectResult, InitialSubscription},
         context::Context,
         state::{
             command_queue::{CommandQueue, PendingOp, Purpose},
             pings::PingTimer,
+            renewal::Renewal,
             subscriptions::{Subscription, SubscriptionEvent, Subscriptions},
         },
     },
@@ -27,6 +28,8 @@ pub(crate) struct OpenSession {
     pub(super) expires_at: Option<Tick>,
     /// When the current token was issued.
     pub(super) issued: Option<u64>,
+    /// What the service that let the connection in answered, if that is valid for a limited time. Boxed, because most connections have none.
+    pub(super) renewal: Option<Box<Renewal<ConnectQuestion>>>,
     pub(crate) subscriptions: Subscriptions,
     pings: PingTimer,
     /// None while it would be empty, as in most sessions: idle connections have to be small.
@@ -43,6 +46,8 @@ impl OpenSession {
             resolves_numbers,
             issued,
             expiry,
+            data,
+            renewal,
             subscriptions,
             queued_commands,
             queued_server_commands,
@@ -52,6 +57,7 @@ impl OpenSession {
             resolves_numbers,
             expires_at: expiry.map(|it| it.expires_at),
             issued,
+            renewal,
             subscriptions: Subscriptions::default(),
             pings: PingTimer::start(cx.now, cx.config, start),
             queue: None,
@@ -63,6 +69,7 @@ impl OpenSession {
             node: cx.config.node.clone(),
             ping: (start.ping_form == PingForm::Message).then_some(cx.config.ping_interval.as_secs() as u32),
             ttl: expiry.map(|it| it.ttl),
+            data,
             subs,
         };
         cx.reply(command, Reply::Connect(Box::new(connected)));
@@ -98,8 +105,8 @@ impl OpenSession {
     }
 
     pub(crate) fn deadline(&self) -> Tick {
-        let expiries = self.expires_at.into_iter().chain(self.subscriptions.next_expiry());
-        expiries.fold(self.pings.deadline(), Tick::min)
+        let expiries = [self.expires_at, self.renewal.as_ref().map(|renewal| renewal.deadline()), self.subscriptions.next_deadline()];
+        expiries.into_iter().flatten().fold(self.pings.deadline(), Tick::min)
     }
 
     pub(crate) fn wants_input(&self, config: &SessionConfig) -> bool {
@@ -175,7 +182,8 @@ impl OpenSession {
                 Ok(())
             }
             Request::Refresh { token } => {
-                self.start(cx, id, None, Purpose::Refresh, Op::Refresh { token });
+                let kept = self.renewal.is_some().then(|| token.clone());
+                self.start(cx, id, None, Purpose::Refresh(kept), Op::Refresh { token });
                 Ok(())
             }
             Request::SubRefresh { channel, token } => self.sub_refresh(cx, id, &channel, token),
@@ -194,22 +202,29 @@ impl OpenSession {
     fn done(&mut self, cx: &mut Context<'_>, op: OpId, outcome: Outcome) -> Result<(), CloseReason> {
         let Some(ended) = self.queue.as_mut().and_then(|queue| queue.op_ended(op)) else { return Ok(()) };
         let PendingOp { command, channel, purpose, .. } = ended;
+        if let Outcome::Disconnect { code, reason } = outcome {
+            return Err(CloseReason::new(code, &reason));
+        }
         match (purpose, channel) {
             (Purpose::Answer, _) => answer(cx, command, outcome),
-            (Purpose::Refresh, _) => self.refreshed(cx, command, outcome)?,
-            (Purpose::Authorize(request), Some(channel)) => self.authorized(cx, command, channel, *request, outcome),
+            (Purpose::Refresh(token), _) => self.refreshed(cx, command, token, outcome)?,
+            (Purpose::RenewConnection, _) => self.connection_renewed(cx, op, outcome)?,
+            (Purpose::RenewSubscription(channel), _) => self.subscription_renewed(cx, op, channel, outcome),
+            (Purpose::Authorize { request, deadline }, Some(channel)) => {
+                self.authorized(cx, command, channel, (*request, deadline), outcome);
+            }
             (Purpose::Attach { source, .. }, Some(channel)) if !source.is_frontend() => self.server_attached(cx, &channel, outcome)?,
-            (Purpose::Attach { ttl, all_or_nothing, .. }, Some(channel)) => {
-                self.attached(cx, command, &channel, ttl, all_or_nothing, outcome);
+            (Purpose::Attach { ttl, all_or_nothing, data, .. }, Some(channel)) => {
+                self.attached(cx, command, &channel, (ttl, data), all_or_nothing, outcome);
             }
             (Purpose::SubRefresh, Some(channel)) => self.sub_refreshed(cx, command, &channel, outcome),
-            (Purpose::Authorize(_) | Purpose::Attach { .. } | Purpose::SubRefresh, None) => {}
+            (Purpose::Authorize { .. } | Purpose::Attach { .. } | Purpose::SubRefresh, None) => {}
         }
         Ok(())
     }
 
     fn timer(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
-        if self.expires_at.is_some_and(|at| at <= cx.now) {
+        if self.is_over(cx.now) {
             return Err(Disconnect::Expired.into());
         }
         let ping = self.pings.check(cx.now, cx.config, self.wants_input(cx.config))?;
@@ -217,15 +232,17 @@ impl OpenSession {
             cx.emit(Action::Detach(expired.clone(), Some(Unsubscribe::Expired)));
             cx.emit(Action::Push(Push::Unsubscribe(expired, Unsubscribe::Expired)));
         }
+        self.renew(cx);
         if let Some(ping) = ping {
             cx.emit(ping);
         }
         Ok(())
     }
 
-    pub(super) fn start(&mut self, cx: &mut Context<'_>, command: u32, channel: Option<ChannelName>, purpose: Purpose, op: Op) {
+    pub(super) fn start(&mut self, cx: &mut Context<'_>, command: u32, channel: Option<ChannelName>, purpose: Purpose, op: Op) -> OpId {
         let op = cx.start(op);
         self.queue.get_or_insert_default().op_started(PendingOp { op, command, channel, purpose });
+        op
     }
 
     pub(super) fn queue(&mut self) -> Option<&mut CommandQueue> {
@@ -247,12 +264,15 @@ fn answer(cx: &mut Context<'_>, command: u32, outcome: Outcome) {
     if command == 0 {
         return;
     }
+    if let Outcome::Called { meta: MetaChange::Set(meta), .. } = &outcome {
+        cx.emit(Action::SetMeta(meta.clone()));
+    }
     let reply = match outcome {
         Outcome::Published => Reply::Publish,
         Outcome::Presence(clients) => Reply::Presence(clients),
         Outcome::PresenceStats(stats) => Reply::PresenceStats(stats),
         Outcome::History { position, publications } => Reply::History { position, publications },
-        Outcome::Called(data) => Reply::Rpc(data),
+        Outcome::Called { data, .. } => Reply::Rpc(data),
         Outcome::CallFailed { code, message, temporary } => Reply::CallFailed { code, message, temporary },
         other => Reply::Error(other.into_refusal()),
     };

@@ -20,12 +20,21 @@ impl OpenSession {
     /// The new token of the connection was checked.
     ///
     /// An expired token closes the connection with 3005. Then the SDK connects again with another token. After error 109 it would give up.
-    pub(super) fn refreshed(&mut self, cx: &mut Context<'_>, command: u32, outcome: Outcome) -> Result<(), CloseReason> {
+    pub(super) fn refreshed(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: u32,
+        token: Option<String>,
+        outcome: Outcome,
+    ) -> Result<(), CloseReason> {
         match outcome {
             Outcome::Refreshed { user, issued, expires_in } if user == self.info.user => {
                 let expiry = Expiry::begin(cx, expires_in).map_err(|_| CloseReason::from(Disconnect::Expired))?;
                 self.expires_at = expiry.map(|it| it.expires_at);
                 self.issued = issued;
+                if let (Some(renewal), Some(token)) = (&mut self.renewal, token) {
+                    renewal.question.token = token;
+                }
                 cx.reply(command, Reply::Refresh { ttl: expiry.map(|it| it.ttl), client: cx.connection });
                 Ok(())
             }

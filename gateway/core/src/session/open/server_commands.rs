@@ -65,8 +65,9 @@ impl OpenSession {
             delta: false,
             tags_filter: None,
             page_shares: 1,
+            within: cx.config.attach_timeout,
         };
-        let purpose = Purpose::Attach { source, ttl: None, all_or_nothing: false };
+        let purpose = Purpose::Attach { source, ttl: None, all_or_nothing: false, data: None };
         self.start(cx, 0, Some(channel), purpose, Op::Attach(attach));
         Ok(())
     }
@@ -120,7 +121,7 @@ impl OpenSession {
     }
 
     /// Ends a live subscription. It is gone before the client gets the push, because the client may subscribe again at once.
-    fn end_live(&mut self, cx: &mut Context<'_>, channel: ChannelName, event: SubscriptionEvent, code: Unsubscribe) {
+    pub(super) fn end_live(&mut self, cx: &mut Context<'_>, channel: ChannelName, event: SubscriptionEvent, code: Unsubscribe) {
         self.subscriptions.end(&channel, event);
         cx.emit(Action::Detach(channel.clone(), Some(code)));
         cx.emit(Action::Push(Push::Unsubscribe(channel, code)));

@@ -3,14 +3,15 @@
 use super::open_session::OpenSession;
 use crate::{
     channel::{ChannelOptions, DeltaOption, SubscribeAccess, subscribe_access},
-    model::{ChannelName, ClientInfo, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide},
+    model::{ChannelName, ClientInfo, Data, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide, Tick},
     protocol::{Reply, SubscribeRequest, Subscribed},
     session::{
-        Action, Attach, Attached, Op, Outcome,
+        Action, Attach, Attached, Op, Outcome, SubscribePermit,
         context::Context,
         state::{
             command_queue::{PendingOp, Purpose},
             expiry::Expiry,
+            renewal::Renewal,
             subscriptions::{Source, Subscription, SubscriptionEvent},
         },
     },
@@ -20,6 +21,26 @@ use std::sync::Arc;
 /// Checks a channel name of a command.
 pub(super) fn parse_channel(channel: &str) -> Result<ChannelName, Refusal> {
     channel.parse().map_err(|why: InvalidName| Refusal::new(ErrorCode::BadRequest, format!("the channel's name {why}")))
+}
+
+/// What a subscribe is made with: nothing, or what its token or the guard of its channel adds.
+struct Terms {
+    /// What other subscribers see of the connection.
+    info: Option<Data>,
+    /// When the token expires.
+    expiry: Option<Expiry>,
+    /// What the guard says to the application.
+    data: Option<Data>,
+    /// Whether the guard wants joins and leaves for the subscriber; none: as it asked.
+    join_leave: Option<bool>,
+    /// When the attach has to end.
+    deadline: Tick,
+}
+
+impl Terms {
+    fn until(deadline: Tick) -> Self {
+        Self { info: None, expiry: None, data: None, join_leave: None, deadline }
+    }
 }
 
 impl OpenSession {
@@ -43,58 +64,65 @@ impl OpenSession {
             let detail = format!("a connection may have {} subscriptions", cx.config.max_subscriptions);
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
-        if access == SubscribeAccess::WithToken {
-            self.subscriptions.insert(Subscription::begin(channel.clone(), Source::Token, None, SubscriptionEvent::SubscribeWithToken));
+        let (within, deadline) = (cx.config.attach_timeout, cx.now.after(cx.config.attach_timeout));
+        let (source, event, op) = if access == SubscribeAccess::WithToken {
             let op = Op::Authorize { channel: channel.clone(), token: request.token.clone() };
-            self.start(cx, command, Some(channel), Purpose::Authorize(request), op);
+            (Source::Token, SubscriptionEvent::SubscribeWithToken, Some(op))
+        } else if options.subscribe_via.is_some() {
+            let op = Op::AskSubscribe { channel: channel.clone(), data: request.data.clone(), within };
+            (Source::Frontend, SubscriptionEvent::SubscribeWithGuard, Some(op))
         } else {
-            self.subscriptions.insert(Subscription::begin(channel.clone(), Source::Frontend, None, SubscriptionEvent::Subscribe));
-            let info = self.info.clone();
-            self.attach(cx, command, channel, *request, info, None);
+            (Source::Frontend, SubscriptionEvent::Subscribe, None)
+        };
+        self.subscriptions.insert(Subscription::begin(channel.clone(), source, None, event));
+        match op {
+            Some(op) => drop(self.start(cx, command, Some(channel), Purpose::Authorize { request, deadline }, op)),
+            None => self.attach(cx, command, channel, *request, Terms::until(deadline)),
         }
         Ok(())
     }
 
-    /// The token of a subscribe was checked.
+    /// The token of a subscribe was checked, or the guard of its channel was asked.
     pub(super) fn authorized(
         &mut self,
         cx: &mut Context<'_>,
         command: u32,
         channel: ChannelName,
-        request: SubscribeRequest,
+        (request, deadline): (SubscribeRequest, Tick),
         outcome: Outcome,
     ) {
-        let (info, expires_in) = match outcome {
-            Outcome::Authorized { info, expires_in } => (info, expires_in),
+        let Some(subscription) = self.subscriptions.get_mut(&channel) else { return };
+        let terms = match outcome {
+            Outcome::Authorized { info, expires_in } => match Expiry::begin(cx, expires_in) {
+                Ok(expiry) => Terms { info, expiry, ..Terms::until(deadline) },
+                Err(_) => return self.refuse_subscribe(cx, command, &channel, ErrorCode::TokenExpired),
+            },
+            Outcome::Allowed(permit) => {
+                let SubscribePermit { info, data, expires_in, join_leave } = *permit;
+                subscription.renewal = expires_in.map(|valid| Box::new(Renewal::begin(cx, request.data.clone(), valid)));
+                Terms { info, data, join_leave, ..Terms::until(deadline) }
+            }
+            Outcome::CallFailed { code, message, temporary } => {
+                return self.refuse_subscribe(cx, command, &channel, Reply::CallFailed { code, message, temporary });
+            }
             other => return self.refuse_subscribe(cx, command, &channel, other.into_subscription_refusal()),
         };
-        let Ok(expiry) = Expiry::begin(cx, expires_in) else {
-            return self.refuse_subscribe(cx, command, &channel, ErrorCode::TokenExpired.into());
-        };
+        subscription.apply(SubscriptionEvent::Authorized);
+        self.attach(cx, command, channel, request, terms);
+    }
+
+    fn attach(&mut self, cx: &mut Context<'_>, command: u32, channel: ChannelName, request: SubscribeRequest, terms: Terms) {
+        let Some(subscription) = self.subscriptions.get_mut(&channel) else { return };
+        let Terms { info, expiry, data, join_leave, deadline } = terms;
+        subscription.expires_at = expiry.map(|it| it.expires_at);
         let info = match info {
             Some(info) => Arc::new(ClientInfo { chan_info: Some(info), ..(*self.info).clone() }),
             None => self.info.clone(),
         };
-        if let Some(subscription) = self.subscriptions.get_mut(&channel) {
-            subscription.apply(SubscriptionEvent::Authorized);
-        }
-        self.attach(cx, command, channel, request, info, expiry);
-    }
-
-    fn attach(
-        &mut self,
-        cx: &mut Context<'_>,
-        command: u32,
-        channel: ChannelName,
-        request: SubscribeRequest,
-        info: Arc<ClientInfo>,
-        expiry: Option<Expiry>,
-    ) {
-        let Some(subscription) = self.subscriptions.get_mut(&channel) else { return };
-        subscription.expires_at = expiry.map(|it| it.expires_at);
-        let purpose = Purpose::Attach { source: subscription.source, ttl: expiry.map(|it| it.ttl), all_or_nothing: request.all_or_nothing };
+        let (source, all_or_nothing) = (subscription.source, request.all_or_nothing);
+        let purpose = Purpose::Attach { source, ttl: expiry.map(|it| it.ttl), all_or_nothing, data };
         let options = cx.config.options(&channel);
-        let join_leave = request.join_leave && options.as_ref().is_ok_and(|options| options.join_leave);
+        let join_leave = join_leave.unwrap_or(request.join_leave) && options.as_ref().is_ok_and(|options| options.join_leave);
         let delta = request.delta == "fossil" && options.is_ok_and(|options| options.delta == DeltaOption::Fossil);
         let attach = Attach {
             channel: channel.clone(),
@@ -106,6 +134,7 @@ impl OpenSession {
             delta,
             tags_filter: request.tags_filter,
             page_shares: 1,
+            within: deadline.since(cx.now),
         };
         self.start(cx, command, Some(channel), purpose, Op::Attach(attach));
     }
@@ -116,14 +145,14 @@ impl OpenSession {
         cx: &mut Context<'_>,
         command: u32,
         channel: &ChannelName,
-        ttl: Option<u32>,
+        (ttl, data): (Option<u32>, Option<Data>),
         all_or_nothing: bool,
         outcome: Outcome,
     ) {
         let attached = match outcome {
             Outcome::Attached(attached) if all_or_nothing && attached.recovery == Recovery::Lost => {
                 cx.emit(Action::Detach(channel.clone(), None));
-                return self.refuse_subscribe(cx, command, channel, ErrorCode::UnrecoverablePosition.into());
+                return self.refuse_subscribe(cx, command, channel, ErrorCode::UnrecoverablePosition);
             }
             Outcome::Attached(attached) => attached,
             other => {
@@ -135,14 +164,14 @@ impl OpenSession {
             subscription.apply(SubscriptionEvent::Attached);
         }
         let Attached { position, recovery, publications, number, delta } = attached;
-        let subscribed = Subscribed { position, recovery, publications, ttl, number, delta };
+        let subscribed = Subscribed { position, recovery, publications, ttl, number, delta, data };
         cx.reply(command, Reply::Subscribe(Box::new(subscribed)));
         cx.emit(Action::GoLive(channel.clone()));
     }
 
-    fn refuse_subscribe(&mut self, cx: &mut Context<'_>, command: u32, channel: &ChannelName, refusal: Refusal) {
+    fn refuse_subscribe(&mut self, cx: &mut Context<'_>, command: u32, channel: &ChannelName, error: impl Into<Reply>) {
         self.subscriptions.end(channel, SubscriptionEvent::Failed);
-        cx.refuse(command, refusal);
+        cx.refuse(command, error);
     }
 
     /// Always succeeds: upon an error the SDK would close the whole connection.

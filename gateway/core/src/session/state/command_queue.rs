@@ -2,7 +2,7 @@
 
 use super::subscriptions::Source;
 use crate::{
-    model::ChannelName,
+    model::{ChannelName, Data, Tick},
     protocol::{Command, Request, SubscribeRequest},
     session::OpId,
 };
@@ -24,8 +24,8 @@ pub(crate) struct PendingOp {
 pub(crate) enum Purpose {
     /// Answer the command with it.
     Answer,
-    /// Check whether the frontend may subscribe, then attach.
-    Authorize(Box<SubscribeRequest>),
+    /// Check whether the frontend may subscribe, then attach until the deadline.
+    Authorize { request: Box<SubscribeRequest>, deadline: Tick },
     /// Answer the subscribe, or tell the client that the server has subscribed it.
     Attach {
         source: Source,
@@ -33,20 +33,26 @@ pub(crate) enum Purpose {
         ttl: Option<u32>,
         /// The client wants an error in place of a subscription whose recovery failed.
         all_or_nothing: bool,
+        /// What the guard says to the application.
+        data: Option<Data>,
     },
-    /// Extend the connection.
-    Refresh,
+    /// Extend the connection. The token is kept if it has to be shown to a service later.
+    Refresh(Option<String>),
     /// Extend the subscription.
     SubRefresh,
+    /// Extend what the service that let the connection in allowed.
+    RenewConnection,
+    /// Extend what the guard of this channel allowed.
+    RenewSubscription(ChannelName),
 }
 
 impl Purpose {
     /// Whether it serves a subscribe command of the frontend.
     fn is_subscribe(&self) -> bool {
         match self {
-            Self::Authorize(_) => true,
+            Self::Authorize { .. } => true,
             Self::Attach { source, .. } => source.is_frontend(),
-            Self::Answer | Self::Refresh | Self::SubRefresh => false,
+            Self::Answer | Self::Refresh(_) | Self::SubRefresh | Self::RenewConnection | Self::RenewSubscription(_) => false,
         }
     }
 

@@ -1,6 +1,7 @@
-//! The state that a session keeps: subscriptions, operations and commands, pings, expiries. Nothing here emits actions.
+//! The state that a session keeps: subscriptions, operations and commands, pings, expiries, renewals. Nothing here emits actions.
 
 pub(super) mod command_queue;
 pub(super) mod expiry;
 pub(super) mod pings;
+pub(super) mod renewal;
 pub(super) mod subscriptions;

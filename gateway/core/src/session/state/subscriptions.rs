@@ -1,14 +1,15 @@
 //! The subscriptions of a connection and their states. Most connections are idle and have few subscriptions, so the table is kept small.
 
+use super::renewal::Renewal;
 use crate::{
     channel::SubscriptionStatus,
-    model::{ChannelName, Tick, Transition, Transitions},
+    model::{ChannelName, Data, Tick, Transition, Transitions},
 };
 
 /// Who made a subscription, and on what grounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The frontend, without a token.
+    /// The frontend, without a token. The guard of the channel, if there is one, has allowed it.
     Frontend,
     /// The frontend, with a subscription token.
     Token,
@@ -30,7 +31,7 @@ impl Source {
 pub(crate) enum SubscriptionState {
     /// There is no subscription.
     Absent,
-    /// The subscription token is being checked.
+    /// The subscription token is being checked, or the guard of the channel is being asked.
     Authorizing,
     /// The connection is being added to the channel.
     Attaching,
@@ -43,23 +44,25 @@ pub(crate) enum SubscriptionState {
 pub(crate) enum SubscriptionEvent {
     /// The frontend subscribes with a token.
     SubscribeWithToken,
+    /// The frontend subscribes without a token to a channel that has a guard.
+    SubscribeWithGuard,
     /// The frontend subscribes without a token.
     Subscribe,
     /// A service subscribes the connection.
     ServerSubscribe,
     /// The connect command has attached the channel.
     Connect,
-    /// The token is valid.
+    /// The token is valid, or the guard allows it.
     Authorized,
     /// The connection is in the channel.
     Attached,
-    /// The token is not valid, or the attach failed.
+    /// The token is not valid, the guard refuses, or the attach failed.
     Failed,
     /// A newer command of the frontend, or a service, ends a subscribe that is under way.
     Aborted,
     /// The frontend or a service ends the subscription.
     Unsubscribe,
-    /// The token has expired, or the time that the service set is over.
+    /// The token has expired, or the time that the service set is over, or the guard no longer allows it.
     Expired,
     /// Publications were lost and can no longer be read.
     PublicationsLost,
@@ -70,6 +73,7 @@ pub(crate) const SUBSCRIPTION: Transitions<SubscriptionState, SubscriptionEvent>
     use SubscriptionState::{Absent, Attaching, Authorizing, Live};
     Transitions(&[
         Transition { event: Event::SubscribeWithToken, from: &[Absent], to: Authorizing },
+        Transition { event: Event::SubscribeWithGuard, from: &[Absent], to: Authorizing },
         Transition { event: Event::Subscribe, from: &[Absent], to: Attaching },
         Transition { event: Event::ServerSubscribe, from: &[Absent], to: Attaching },
         Transition { event: Event::Connect, from: &[Absent], to: Live },
@@ -90,13 +94,15 @@ pub(crate) struct Subscription {
     pub(crate) source: Source,
     /// When it ends by itself.
     pub(crate) expires_at: Option<Tick>,
+    /// The answer of the channel's guard, if it is valid for a limited time. Boxed, because most subscriptions have none.
+    pub(crate) renewal: Option<Box<Renewal<Option<Data>>>>,
     state: SubscriptionState,
 }
 
 impl Subscription {
     /// A subscription that begins with `event`.
     pub(crate) fn begin(channel: ChannelName, source: Source, expires_at: Option<Tick>, event: SubscriptionEvent) -> Self {
-        let mut subscription = Self { channel, source, expires_at, state: SubscriptionState::Absent };
+        let mut subscription = Self { channel, source, expires_at, renewal: None, state: SubscriptionState::Absent };
         subscription.apply(event);
         subscription
     }
@@ -108,6 +114,10 @@ impl Subscription {
 
     pub(crate) fn is_live(&self) -> bool {
         self.state == SubscriptionState::Live
+    }
+
+    fn is_over(&self, now: Tick) -> bool {
+        self.expires_at.is_some_and(|at| at <= now) || self.renewal.as_ref().is_some_and(|renewal| renewal.is_over(now))
     }
 
     fn status(&self) -> SubscriptionStatus {
@@ -175,14 +185,20 @@ impl Subscriptions {
 
     /// Ends a live subscription that has expired, if there is one.
     pub(crate) fn end_expired(&mut self, now: Tick) -> Option<ChannelName> {
-        let expired = self.0.iter().find(|it| it.is_live() && it.expires_at.is_some_and(|at| at <= now))?;
+        let expired = self.0.iter().find(|it| it.is_live() && it.is_over(now))?;
         let channel = expired.channel.clone();
         self.end(&channel, SubscriptionEvent::Expired)
     }
 
-    /// When the next live subscription expires.
-    pub(crate) fn next_expiry(&self) -> Option<Tick> {
-        self.0.iter().filter(|it| it.is_live()).filter_map(|it| it.expires_at).min()
+    /// A live subscription about which the guard has to be asked again.
+    pub(crate) fn due_for_renewal(&mut self, now: Tick) -> Option<&mut Subscription> {
+        self.0.iter_mut().find(|it| it.is_live() && it.renewal.as_ref().is_some_and(|renewal| renewal.is_due(now)))
+    }
+
+    /// When the next live subscription expires, or its guard has to be asked again.
+    pub(crate) fn next_deadline(&self) -> Option<Tick> {
+        let live = self.0.iter().filter(|it| it.is_live());
+        live.flat_map(|it| [it.expires_at, it.renewal.as_ref().map(|renewal| renewal.deadline())]).flatten().min()
     }
 
     fn find(&self, channel: &str) -> Result<usize, usize> {

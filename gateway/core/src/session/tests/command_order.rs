@@ -44,7 +44,7 @@ fn the_connection_is_not_read_while_too_many_operations_are_in_flight() {
     }
     assert_eq!(it.send(&call(8)), [error(8, ErrorCode::TooManyRequests)]);
     assert_eq!(
-        it.complete(3, Outcome::Called(data("0"))),
+        it.complete(3, called("0")),
         [r#"{"id":2,"rpc":{"data":0}}"#, "start 5: call m null"],
         "the oldest waiting command runs first"
     );
@@ -74,7 +74,7 @@ fn a_waiting_subscribe_is_superseded_by_a_later_one() {
     it.send(r#"{"id":4,"rpc":{"method":"m"}}"#);
     let subscribe = |id: u32| format!(r#"{{"id":{id},"subscribe":{{"channel":"open:a"}}}}"#);
     assert_eq!(it.send(&[subscribe(5), subscribe(6)].join("\n")), Vec::<String>::new());
-    let lines = it.complete(2, Outcome::Called(data("0")));
+    let lines = it.complete(2, called("0"));
     assert_eq!(errors(&lines), [(5, 107)]);
     assert_eq!(lines[2..], ["start 3: attach open:a"]);
 }

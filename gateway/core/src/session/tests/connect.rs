@@ -24,6 +24,7 @@ fn alice(seconds: Option<u64>, channels: &[&str]) -> Outcome {
         expires_in: seconds.map(Duration::from_secs),
         info: None,
         channels,
+        permit: None,
     }))
 }
 
@@ -92,7 +93,8 @@ fn a_failed_attach_refuses_the_connect_and_detaches_every_channel() {
 fn a_revoked_token_counts_as_expired() {
     let mut it = TestSession::new();
     it.send(r#"{"id":1,"connect":{"token":"t"}}"#);
-    let issued = Identity { user: user("alice"), issued: Some(1_700_000_000), expires_in: None, info: None, channels: Vec::new() };
+    let issued =
+        Identity { user: user("alice"), issued: Some(1_700_000_000), expires_in: None, info: None, channels: Vec::new(), permit: None };
     let asked = it.complete(1, Outcome::Authenticated(Box::new(issued)));
     assert_eq!(asked, [r#"register "alice""#, r#"start 2: read subscriptions of "alice" since 1700000000"#]);
     assert_eq!(it.complete(2, failed(ErrorCode::TokenExpired)), [error(1, ErrorCode::TokenExpired)]);

@@ -55,7 +55,7 @@ fn a_pong_is_not_missing_while_the_connection_is_not_read() {
     assert!(!it.session.wants_input());
     assert_eq!(it.advance(8), Vec::<String>::new());
     assert_eq!(it.advance(7), Vec::<String>::new());
-    it.complete(2, Outcome::Called(data("0")));
+    it.complete(2, called("0"));
     assert_eq!(it.advance(7), Vec::<String>::new(), "the time for the pong restarts when the connection is read again");
     assert_eq!(it.advance(1), ["close 3012 no pong"]);
 }
@@ -63,8 +63,14 @@ fn a_pong_is_not_missing_while_the_connection_is_not_read() {
 fn expiring(seconds: u64) -> TestSession {
     let mut it = TestSession::with(|config| config.ping_interval = Duration::from_secs(1000));
     it.send(r#"{"id":1,"connect":{"token":"t"}}"#);
-    let identity =
-        Identity { user: user(""), issued: None, expires_in: Some(Duration::from_secs(seconds)), info: None, channels: Vec::new() };
+    let identity = Identity {
+        user: user(""),
+        issued: None,
+        expires_in: Some(Duration::from_secs(seconds)),
+        info: None,
+        channels: Vec::new(),
+        permit: None,
+    };
     it.complete(1, Outcome::Authenticated(Box::new(identity)));
     it
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod command_order;
 mod connect;
+mod guards;
 mod lifetime;
 mod random;
 mod request;
@@ -12,10 +13,10 @@ mod subscribe;
 
 use super::*;
 use crate::{
-    channel::{ChannelOptions, Grant, Namespaces},
+    channel::{ChannelOptions, Grant, Guard, Namespaces, WhenAway},
     model::{
-        ChannelName, ConnectionId, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Retention, Revocation, ServerCommand,
-        Tick, UserId, WallClock,
+        ChannelName, ConnectionId, Data, Epoch, ErrorCode, Meta, MetaChange, Position, Publication, Recovery, Refusal, Retention,
+        Revocation, ServerCommand, Tick, UserId, WallClock,
     },
     protocol::{
         Command, Reply,
@@ -47,8 +48,10 @@ fn config() -> SessionConfig {
         see_presence: Grant::Subscriber,
         ..open.clone()
     };
+    let guard = |name: &str| Some(Guard { service: name.parse().expect("valid"), when_away: WhenAway::Refuse });
+    let guarded = ChannelOptions { subscribe_via: guard("door"), publish_via: guard("censor"), ..chat.clone() };
     let vip = ChannelOptions { subscribe: Grant::Token, publish: Grant::Token, ..chat.clone() };
-    let named = [("chat", chat), ("open", open), ("vip", vip), ("closed", ChannelOptions::default())];
+    let named = [("chat", chat), ("open", open), ("vip", vip), ("guarded", guarded), ("closed", ChannelOptions::default())];
     SessionConfig {
         namespaces: Namespaces {
             defaults: Arc::default(),
@@ -178,16 +181,24 @@ fn line(action: &Action) -> String {
         Action::Cancel(id) => return format!("cancel {}", id.0),
         Action::GoLive(channel) => return format!("go live {channel}"),
         Action::Detach(channel, _) => return format!("detach {channel}"),
+        Action::SetMeta(meta) => return format!("meta {}", meta.as_ref().map_or("none", |meta| meta.raw().get())),
         Action::Register(info) => return format!("register {:?}", info.user),
         Action::Close(code, reason) => return format!("close {code} {reason}"),
     }
     String::from_utf8(out).expect("UTF-8")
 }
 
+/// Formats a token or channel, and the data of the application.
+fn asked(what: &str, data: Option<&Data>) -> String {
+    data.map_or_else(|| format!("{what:?}"), |data| format!("{what:?} with {}", data.get()))
+}
+
 /// Formats an operation as text.
 fn describe(op: &Op) -> String {
     match op {
-        Op::Authenticate { token } => format!("authenticate {token:?}"),
+        Op::Authenticate(question) => format!("authenticate {}", asked(&question.token, question.data.as_ref())),
+        Op::AskConnect(question) => format!("ask again {}", asked(&question.token, question.data.as_ref())),
+        Op::AskSubscribe { channel, data, within } => format!("ask about {} within {within:?}", asked(channel, data.as_ref())),
         Op::Subscriptions { user, issued: None } => format!("read subscriptions of {user:?}"),
         Op::Subscriptions { user, issued: Some(at) } => format!("read subscriptions of {user:?} since {at}"),
         Op::Refresh { token } => format!("refresh {token:?}"),
@@ -235,7 +246,32 @@ fn user(name: &str) -> UserId {
 }
 
 fn identity(name: &str) -> Outcome {
-    Outcome::Authenticated(Box::new(Identity { user: user(name), issued: None, expires_in: None, info: None, channels: Vec::new() }))
+    Outcome::Authenticated(Box::new(Identity {
+        user: user(name),
+        issued: None,
+        expires_in: None,
+        info: None,
+        channels: Vec::new(),
+        permit: None,
+    }))
+}
+
+/// An identity that a service named. Its answer is valid for `seconds`.
+fn named_by_service(name: &str, seconds: Option<u64>) -> Outcome {
+    let question = ConnectQuestion { token: "t".into(), data: None };
+    let permit = ConnectPermit {
+        named_by: NamedBy::Service,
+        meta: None,
+        data: None,
+        renewal: seconds.map(|seconds| (Duration::from_secs(seconds), question)),
+    };
+    let (user, issued) = (user(name), Some(1_700_000_000));
+    Outcome::Authenticated(Box::new(Identity { user, issued, expires_in: None, info: None, channels: Vec::new(), permit: Some(permit) }))
+}
+
+/// A guard allows a subscription for `seconds`.
+fn allowed(seconds: Option<u64>) -> Outcome {
+    Outcome::Allowed(Box::new(SubscribePermit { expires_in: seconds.map(Duration::from_secs), ..SubscribePermit::default() }))
 }
 
 /// The outcome of [`Op::Subscriptions`]: channels, and the seconds until they expire.
@@ -270,6 +306,10 @@ fn publication(offset: u64) -> Arc<Publication> {
 
 fn authorized(seconds: Option<u64>) -> Outcome {
     Outcome::Authorized { info: None, expires_in: seconds.map(Duration::from_secs) }
+}
+
+fn called(reply: &str) -> Outcome {
+    Outcome::Called { data: data(reply), meta: MetaChange::Keep }
 }
 
 fn failed(code: ErrorCode) -> Outcome {

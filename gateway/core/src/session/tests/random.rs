@@ -5,7 +5,7 @@ use crate::model::Unsubscribe;
 use proptest::prelude::*;
 use std::collections::HashSet;
 
-const CHANNELS: [&str; 6] = ["open:a", "chat:a", "vip:a", "#alice", "closed:a", "bad name"];
+const CHANNELS: [&str; 7] = ["open:a", "chat:a", "vip:a", "guarded:a", "#alice", "closed:a", "bad name"];
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -87,7 +87,7 @@ impl Run {
                 assert!((3000..5000).contains(code) && reason.len() <= 123);
                 self.closed = true;
             }
-            Action::Push(_) | Action::ControlPing | Action::GoLive(_) | Action::Detach(..) | Action::Register(_) => {}
+            Action::Push(_) | Action::ControlPing | Action::GoLive(_) | Action::Detach(..) | Action::SetMeta(_) | Action::Register(_) => {}
         }
     }
 
@@ -122,7 +122,13 @@ impl Run {
         let outcome = match (outcome, what) {
             (0, _) => failed(ErrorCode::ServiceUnavailable),
             (1, _) => Outcome::Sent,
-            (_, "authenticate") => identity("alice"),
+            (2, "authenticate" | "subscribe question" | "connect question") => Outcome::Disconnect { code: 4000, reason: "no".into() },
+            (3, "authenticate" | "subscribe question" | "connect question") => {
+                Outcome::CallFailed { code: 400, message: "no".into(), temporary: which.is_multiple_of(2) }
+            }
+            (4, "authenticate") => identity("alice"),
+            (_, "authenticate" | "connect question") => named_by_service("alice", Some(9)),
+            (_, "subscribe question") => allowed(Some(9)),
             (_, "subscriptions") => stored(&[("chat:a", None), ("closed:a", Some(9))]),
             (_, "refresh") => Outcome::Refreshed { user: user("alice"), issued: None, expires_in: Some(Duration::from_secs(9)) },
             (_, "authorize") => authorized(Some(9)),
@@ -136,7 +142,9 @@ impl Run {
 
 fn kind_of(op: &Op) -> &'static str {
     match op {
-        Op::Authenticate { .. } => "authenticate",
+        Op::Authenticate(_) => "authenticate",
+        Op::AskConnect(_) => "connect question",
+        Op::AskSubscribe { .. } => "subscribe question",
         Op::Subscriptions { .. } => "subscriptions",
         Op::Refresh { .. } => "refresh",
         Op::Authorize { .. } => "authorize",

@@ -62,7 +62,7 @@ fn a_call_is_answered_with_the_reply_or_error_of_the_service() {
     let mut it = TestSession::anonymous();
     let calls = it.send("{\"id\":5,\"rpc\":{\"method\":\"bot.say\",\"data\":[1]}}\n{\"id\":6,\"rpc\":{\"method\":\"bot:x\"}}");
     assert_eq!(calls, ["start 2: call bot.say [1]", "start 3: call bot:x null"]);
-    assert_eq!(it.complete(3, Outcome::Called(data("{}"))), [r#"{"id":6,"rpc":{"data":{}}}"#], "replies may be out of order");
+    assert_eq!(it.complete(3, called("{}")), [r#"{"id":6,"rpc":{"data":{}}}"#], "replies may be out of order");
     let own = Outcome::CallFailed { code: 404, message: "no room".into(), temporary: true };
     assert_eq!(it.complete(2, own), [r#"{"id":5,"error":{"code":404,"message":"no room","temporary":true}}"#]);
     assert_eq!(it.complete(2, Outcome::Sent), Vec::<String>::new(), "the call already has a reply");

@@ -35,7 +35,14 @@ fn revoked(it: &mut TestSession, until: u64) -> Vec<String> {
 }
 
 fn issued(at: Option<u64>) -> Outcome {
-    Outcome::Authenticated(Box::new(Identity { user: user("alice"), issued: at, expires_in: None, info: None, channels: Vec::new() }))
+    Outcome::Authenticated(Box::new(Identity {
+        user: user("alice"),
+        issued: at,
+        expires_in: None,
+        info: None,
+        channels: Vec::new(),
+        permit: None,
+    }))
 }
 
 // NL-7.9

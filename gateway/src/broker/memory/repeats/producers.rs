@@ -4,7 +4,10 @@ use gateway_core::{
     channel::{Judgement, Producers},
     model::{ChannelName, ProducerNumber, Span, Tick},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// The producers of all channels. Limited in number: those of the channel that was unused longest are forgotten first.
 #[derive(Debug)]
@@ -14,6 +17,9 @@ pub(super) struct ProducersByChannel {
     channels: BTreeMap<ChannelName, Entry>,
     /// The names of `channels`, least recently used first.
     order: BTreeMap<u64, ChannelName>,
+    /// When the producers of each channel expire, and the channel's place in `order`. It differs from the order of use, because histories
+    /// differ in their lifetime.
+    ends: BTreeSet<(Tick, u64)>,
     next_place: u64,
     len: usize,
     evicted: u64,
@@ -29,7 +35,7 @@ struct Entry {
 impl ProducersByChannel {
     /// Remembers at most `bound` producers, each for the time `ttl` or for the `ttl` of the channel's history, whichever is longer.
     pub(super) fn new(ttl: Duration, bound: usize) -> Self {
-        Self { ttl, bound, channels: BTreeMap::new(), order: BTreeMap::new(), next_place: 0, len: 0, evicted: 0 }
+        Self { ttl, bound, channels: BTreeMap::new(), order: BTreeMap::new(), ends: BTreeSet::new(), next_place: 0, len: 0, evicted: 0 }
     }
 
     /// Judges a number. `top` is the offset of the channel's newest publication.
@@ -47,6 +53,7 @@ impl ProducersByChannel {
         self.next_place += 1;
         self.len += entry.producers.len();
         self.order.insert(entry.place, channel.clone());
+        self.ends.insert((entry.until, entry.place));
         self.channels.insert(channel.clone(), entry);
         while self.len > self.bound && self.channels.len() > 1 {
             self.evicted += self.remove_oldest() as u64;
@@ -55,8 +62,10 @@ impl ProducersByChannel {
 
     /// Removes expired producers.
     pub(super) fn sweep(&mut self, now: Tick) {
-        while self.oldest().is_some_and(|entry| entry.until <= now) {
-            self.remove_oldest();
+        while let Some(&(until, place)) = self.ends.first()
+            && until <= now
+        {
+            self.remove_at(place);
         }
     }
 
@@ -65,19 +74,21 @@ impl ProducersByChannel {
         (self.len, self.evicted)
     }
 
-    fn oldest(&self) -> Option<&Entry> {
-        self.order.first_key_value().and_then(|(_, name)| self.channels.get(name))
-    }
-
     /// Returns the number of removed producers.
     fn remove_oldest(&mut self) -> usize {
-        let oldest = self.order.first_key_value().map(|(_, name)| name.clone());
-        oldest.and_then(|name| self.remove(&name)).map_or(0, |entry| entry.producers.len())
+        self.order.first_key_value().map(|(place, _)| *place).map_or(0, |place| self.remove_at(place))
+    }
+
+    /// Removes the channel at this place in the order of use. Returns the number of removed producers.
+    fn remove_at(&mut self, place: u64) -> usize {
+        let name = self.order.get(&place).cloned();
+        name.and_then(|name| self.remove(&name)).map_or(0, |entry| entry.producers.len())
     }
 
     fn remove(&mut self, channel: &ChannelName) -> Option<Entry> {
         let entry = self.channels.remove(channel)?;
         self.order.remove(&entry.place);
+        self.ends.remove(&(entry.until, entry.place));
         self.len -= entry.producers.len();
         Some(entry)
     }

@@ -12,7 +12,7 @@ use crate::broker::{
             answers::{text, unexpected_answer},
             codec,
             counters::Counters,
-            keys::Keys,
+            keys::{Keys, hex},
             pubsub::PubSub,
             scripts::{SCRIPTS, call},
         },
@@ -227,12 +227,6 @@ fn page(value: Value, limit: PageLimit) -> Option<Page> {
         publications.push(Arc::new(publication));
     }
     Some(Page { epoch, top, forks, publications })
-}
-
-/// Two lower-case hex digits for each byte.
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// Milliseconds since 1970.

@@ -18,6 +18,7 @@
 //! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for each name: a list or the sweep finds the channel inactive |
 //! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one is deleted or has expired |
 //! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason | `tokens.revocation_ttl` after the revocation |
+//! | `P:call:{H}` | hash | a call with a key, by the digest `H` of caller, service, method and key: digest of its data, its attempt, and its answer when it is done | `idempotency.ttl` after the answer; without one, when the lease of the attempt ends |
 //! | `P:assignment` | string | the role of this server among several servers | `cluster.lease` after a node last renewed it |
 //! | `P:{nodes}` | hash | the record of each node, by name and generation | the node leaves, or the cleanup after its death has ended |
 //! | `P:{nodes}:lease:N G` | string | exists while generation `G` of node `N` is alive | `cluster.lease` after its last renewal |
@@ -35,7 +36,7 @@
 //! With several servers, a sweep also deletes keys at a server to which they do not belong.
 //!
 //! A Redis Cluster uses sharded pub/sub, so that the keys and the pub/sub channel of a channel are in one slot. All keys with `{nodes}` are
-//! in one slot. The data of a user and the keys `P:node:…` of a node have slots of their own. No command uses keys of two slots.
+//! in one slot. The data of a user, a call and the keys `P:node:…` of a node have slots of their own. No command uses keys of two slots.
 
 use super::{
     escape::{escape, unescape},
@@ -151,7 +152,7 @@ impl Keys {
     /// Whether a key belongs to one of several servers, which its slot determines. All other keys of a gateway may exist at every server.
     pub(crate) fn has_place(&self, key: &str) -> bool {
         let name = key.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(':')).unwrap_or_default();
-        ["{", "names:{", "user:{", "revoked:{", "node:"].iter().any(|kind| name.starts_with(kind))
+        ["{", "names:{", "user:{", "revoked:{", "call:{", "node:"].iter().any(|kind| name.starts_with(kind))
     }
 
     /// The key of a set of the channel index.
@@ -165,6 +166,11 @@ impl Keys {
 
     pub(crate) fn revoked(&self, user: &UserId) -> String {
         format!("{}:revoked:{{{}}}", self.prefix, escape(user))
+    }
+
+    /// The key of a call that may be repeated. `name`: the digest that identifies it.
+    pub(crate) fn call(&self, name: &[u8]) -> String {
+        format!("{}:call:{{{}}}", self.prefix, hex(name))
     }
 
     pub(crate) fn nodes(&self) -> String {
@@ -251,6 +257,12 @@ pub(crate) fn slot(channel: &str) -> Slot {
     Slot::of(escape(channel).as_bytes())
 }
 
+/// Two lower-case hex digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
 /// A pattern that matches only this text.
 fn literal(text: &str) -> String {
     text.chars().flat_map(|c| ['\\', c].into_iter().skip(usize::from(!"*?[]^\\".contains(c)))).collect()
@@ -330,6 +342,7 @@ mod tests {
                     prop_assert!(seen.insert(key));
                 }
                 let (stored, revoked) = (keys.user(&user), keys.revoked(&user));
+                prop_assert!([&stored, &revoked, &keys.call(name.as_bytes())].into_iter().all(|key| keys.has_place(key)));
                 prop_assert_eq!(Slot::of(stored.as_bytes()), Slot::of(revoked.as_bytes()));
                 prop_assert!(seen.insert(stored) && seen.insert(revoked));
                 let pubsub_channel = keys.pubsub_channel(&channel);

@@ -34,6 +34,7 @@ fn call() -> Call {
         data: RawValue::NULL.to_owned(),
         user: String::new(),
         connection: String::new(),
+        meta: None,
         deadline_ms: 1,
         traceparent: None,
         order_key: None,
@@ -51,6 +52,7 @@ fn event() -> Event {
         data: RawValue::NULL.to_owned(),
         user: String::new(),
         connection: String::new(),
+        meta: None,
         traceparent: None,
         request: None,
     }
@@ -87,7 +89,7 @@ fn calls_in_flight_are_limited_over_all_instances() {
     let _links = [join(&mut pool, "i1", 10), join(&mut pool, "i2", 10)];
     let calls = [start(&mut pool).expect("room"), start(&mut pool).expect("room")];
     assert_eq!(start(&mut pool).expect_err("full").code, ErrorCode::Overloaded);
-    assert!(pool.answer(calls[0].0, Ok(gateway_core::model::Data::null())));
+    assert!(pool.answer(calls[0].0, Ok(gateway_core::model::Data::null().into())));
     start(&mut pool).expect("room again");
 }
 
@@ -167,12 +169,48 @@ fn answers_that_nobody_waits_for_do_not_close_a_breaker() {
     let (late, ..) = start(&mut pool).expect("credit");
     pool.abandon(late, AbandonReason::Deadline, Tick(0));
     for id in [late.id, late.id + 1] {
-        assert!(!pool.answer(CallId { link, id }, Ok(gateway_core::model::Data::null())));
+        assert!(!pool.answer(CallId { link, id }, Ok(gateway_core::model::Data::null().into())));
         assert_eq!(pool.summary(Tick(0))[0].breaker, BreakerState::Open);
     }
     pool.start(Choice::LessBusy, call(), oneshot::channel().0, Tick(5000)).expect("a probe");
-    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null())), "the caller no longer waits");
+    assert!(!pool.answer(CallId { link, id: 2 }, Ok(gateway_core::model::Data::null().into())), "the caller no longer waits");
     assert_eq!(pool.summary(Tick(5000))[0].breaker, BreakerState::Closed);
+}
+
+#[test]
+fn an_instance_that_an_operator_drains_gets_no_calls_and_stays_drained_when_it_opens_another_link() {
+    let mut pool = pool(2);
+    let interests = Interests::only(LifecycleKind::Connected);
+    let _queues = (join_with(&mut pool, "i1", 10, interests).expect("room"), join(&mut pool, "i2", 10));
+    assert!(!pool.set_drained("i3", true), "it has no link");
+    assert!(pool.set_drained("i1", true) && pool.set_drained("i1", true));
+    let state = |pool: &Pool| pool.summary(Tick(0)).iter().map(|i| (i.draining, i.in_flight)).collect::<Vec<_>>();
+    let _calls: Vec<_> = (0..5).map(|_| start(&mut pool).expect("credit")).collect();
+    assert_eq!(state(&pool), [(true, 0), (false, 5)]);
+    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
+    let event = Lifecycle::new(Change::Connected(origin));
+    assert_eq!(pool.offer(&event, CreditUse::All), Offered::NoInstance);
+    let again = join(&mut pool, "i1", 10);
+    assert_eq!(state(&pool)[0], (true, 0));
+    pool.set_drained("i2", true);
+    let refusal = start(&mut pool).expect_err("both are drained");
+    assert_eq!((refusal.code, refusal.retry_after), (ErrorCode::ServiceUnavailable, None));
+    assert!(pool.set_drained("i1", false));
+    start(&mut pool).expect("it is used again");
+    pool.drain(again.0);
+    pool.set_drained("i1", false);
+    assert_eq!(state(&pool)[0], (true, 1), "it will leave, whatever an operator says");
+}
+
+#[test]
+fn names_of_drained_instances_are_bounded() {
+    let mut pool = pool(2);
+    for n in 0..20 {
+        let (link, _queue, _) = join(&mut pool, &format!("i{n}"), 1);
+        assert!(pool.set_drained(&format!("i{n}"), true));
+        assert!(pool.drained.len() <= 2);
+        pool.leave(link, &HashSet::new(), Tick(0));
+    }
 }
 
 #[test]
@@ -181,7 +219,7 @@ fn lifecycle_events_of_one_subject_go_to_one_interested_instance() {
     let interests = Interests::only(LifecycleKind::Connected);
     let mut interested: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, interests).expect("room")).collect();
     let mut uninterested = join(&mut pool, "i4", 100);
-    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
+    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
     let connected = Lifecycle::new(Change::Connected(origin.clone()));
     for _ in 0..10 {
         assert_eq!(pool.offer(&connected, CreditUse::All), Offered::Sent);

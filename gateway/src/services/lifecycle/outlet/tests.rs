@@ -30,7 +30,7 @@ fn join(services: &Services, credit: u32) -> (LinkId, mpsc::Receiver<Outgoing>) 
 }
 
 fn event(number: u64) -> Lifecycle {
-    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid") };
+    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
     let change = if number.is_multiple_of(2) { Change::Connected(origin) } else { Change::Disconnected(origin, End::broken()) };
     Lifecycle { time_ms: number, ..Lifecycle::new(change) }
 }

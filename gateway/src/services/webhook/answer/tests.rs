@@ -1,5 +1,6 @@
 use super::*;
 use gateway_core::model::ErrorCode::{BadReply, Overloaded, ServiceUnavailable, Timeout};
+use gateway_core::model::{Meta, MetaChange};
 use proptest::prelude::*;
 
 const JSON: &str = "application/json";
@@ -30,8 +31,25 @@ fn a_success_is_the_reply() {
         (200, "text/plain", "", "null"),
     ] {
         let verdict = with_type(status, media_type, body);
-        assert_eq!(verdict.result.as_ref().map(Data::get), Ok(reply), "{status} {media_type} {body}");
+        assert_eq!(verdict.result.as_ref().map(|reply| reply.data.get()), Ok(reply), "{status} {media_type} {body}");
         assert_eq!((verdict.health, verdict.remark), (Health::Answers, None), "{status} {media_type} {body}");
+    }
+}
+
+#[test]
+fn a_header_replaces_what_is_kept_with_the_connection() {
+    let with = |meta| verdict(200, &[("content-type", JSON), (META_HEADER, meta)], "1").result;
+    let kept = |meta| with(meta).expect("a reply").meta;
+    let Ok(Some(expected)) = Meta::check(Data::parse(&serde_json::value::to_raw_value(&["pro"]).expect("JSON")).expect("flat")) else {
+        panic!()
+    };
+    assert_eq!(kept("[\"pro\"]"), MetaChange::Set(Some(expected)));
+    assert_eq!(kept("null"), MetaChange::Set(None));
+    assert_eq!(verdict(204, &[(META_HEADER, "null")], "").result.expect("a reply").meta, MetaChange::Set(None));
+    let long = format!("\"{}\"", "x".repeat(1023)).leak();
+    for (meta, expected) in [("", "not JSON"), ("pro", "not JSON"), ("1 2", "not JSON"), (&*long, "a meta that has 1025 bytes")] {
+        let Err(CallError::Refused(Refusal { code: BadReply, detail, .. })) = with(meta) else { panic!("{meta} is accepted") };
+        assert!(detail.contains(expected), "{detail}");
     }
 }
 
@@ -60,10 +78,10 @@ fn a_problem_document_is_the_services_own_error() {
 #[test]
 fn every_other_answer_has_an_error_with_service_cause_and_cure() {
     for (status, headers, body, code, health, detail) in [
-        (429, vec![], "", Overloaded, Health::Answers, "shop is busy (status 429). Try again with a growing pause."),
-        (503, vec![("retry-after", "7")], "", Overloaded, Health::Answers, "Try again in 7 s."),
-        (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Overloaded, Health::Answers, "with a growing pause."),
-        (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Overloaded, Health::Answers, "busy (status 503)"),
+        (429, vec![], "", Overloaded, Health::Busy, "shop is busy (status 429). Try again with a growing pause."),
+        (503, vec![("retry-after", "7")], "", Overloaded, Health::Busy, "Try again in 7 s."),
+        (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Overloaded, Health::Busy, "with a growing pause."),
+        (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Overloaded, Health::Busy, "busy (status 503)"),
         (503, vec![], "upstream connect error", Timeout, Health::Fails, "503. It may have carried the call out."),
         (502, vec![], "", Timeout, Health::Fails, "shop answered with the status 502. It may have carried the call out."),
         (504, vec![("content-type", PROBLEM)], "{}", Timeout, Health::Fails, "504. It may have carried the call out."),

@@ -91,3 +91,45 @@ fn the_same_remark_is_logged_once_in_ten_minutes() {
     let logged = (0..100).filter(|number| targets.is_news(1, &number.to_string(), Tick(2))).count();
     assert_eq!(logged, REMARKS - 1, "the number of different remarks is bounded");
 }
+
+#[test]
+fn a_target_that_an_operator_drains_gets_no_requests() {
+    let mut targets = targets(2);
+    let (before, at) = targets.begin(Choice::LessBusy, Tick(0)).expect("room");
+    assert!(targets.set_drained(at, true) && !targets.set_drained(2, true));
+    for _ in 0..10 {
+        assert_ne!(targets.begin(Choice::LessBusy, Tick(0)).expect("the other one").1, at);
+    }
+    assert!(targets.summary(Tick(0))[at].draining && targets.summary(Tick(0))[at].in_flight == 1, "what is in flight goes on");
+    targets.set_drained(1 - at, true);
+    assert_eq!(targets.begin(Choice::LessBusy, Tick(0)).expect_err("none").code, ErrorCode::ServiceUnavailable);
+    targets.set_drained(at, false);
+    assert_eq!(targets.begin(Choice::LessBusy, Tick(0)).expect("it is used again").1, at);
+    targets.end(before);
+}
+
+fn choose(targets: &mut Targets, key: &str, now: Tick) -> (RequestId, TargetIndex) {
+    targets.begin(Choice::OfKey(key), now).expect("room")
+}
+
+// NL-8.1
+#[test]
+fn all_nodes_send_a_key_to_the_same_target_and_then_to_the_same_other_one() {
+    let urls = ["http://a/?x", "http://a/?y", "http://b/"].map(|url| Box::from(url.split('?').next().unwrap_or_default()));
+    let limits = BreakerLimits { failures: 1, open_for: Duration::from_secs(5) };
+    let mut nodes = [(); 2].map(|()| Targets::new("shop".into(), urls.clone(), 1000, limits));
+    let keys: Vec<_> = (0..60).map(|key| key.to_string()).collect();
+    let mut used = std::collections::HashSet::new();
+    for key in &keys {
+        let next = nodes.each_mut().map(|node| {
+            let (request, first) = choose(node, key, Tick(0));
+            let second = node.again(request, &[first].into_iter().collect(), Tick(0)).expect("another one");
+            node.end(request);
+            (first, second)
+        });
+        assert_eq!(next[0], next[1], "{key}");
+        assert_ne!(next[0].0, next[0].1);
+        used.insert(next[0].0);
+    }
+    assert_eq!(used.len(), 3, "targets that differ in their queries only are used, too");
+}

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::{
+    broker::{Broker, MemoryBroker, MemoryLimits},
     services::{Caller, LinkLimits, Reach, Reached, Route, ServiceConfig, Services, call_types::CallError},
     settings::{OrderedBy, Settings},
 };
@@ -34,10 +35,12 @@ fn shop_with(toml: &str, change: impl Fn(ServiceConfig) -> ServiceConfig) -> Arc
     let webhook = WebhookConfig::new("shop", &settings, service).expect(toml);
     let config = ServiceConfig {
         reach: Reach::Webhook(Arc::new(webhook)),
-        route: Route { call_timeout: service.route.call_timeout, ..Route::default() },
+        route: Route { call_timeout: service.route.call_timeout, idempotency: service.route.idempotency.0.clone(), ..Route::default() },
         ..ServiceConfig::default()
     };
-    Arc::new(Services::new([("shop".parse().expect("valid"), change(config))], LinkLimits::default()))
+    let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));
+    let services = Services::new([("shop".parse().expect("valid"), change(config))], LinkLimits::default());
+    Arc::new(services.with_answers(broker, 1024))
 }
 
 fn urls(urls: &[&str]) -> String {
@@ -78,8 +81,12 @@ async fn nobody() -> String {
 }
 
 fn in_flight(services: &Services) -> usize {
-    match &services.summary()[0].reached {
-        Reached::ByWebhook(targets) => targets.iter().map(|target| target.in_flight).sum(),
+    targets(services).iter().map(|target| target.in_flight).sum()
+}
+
+fn targets(services: &Services) -> Vec<TargetSummary> {
+    match services.summary().swap_remove(0).reached {
+        Reached::ByWebhook(targets) => targets,
         other @ Reached::ByLinks(_) => panic!("{other:?}"),
     }
 }
@@ -110,12 +117,14 @@ async fn a_call_is_one_signed_request_and_the_connection_is_used_again() {
     let body = json!({ "id": id, "method": "a/b", "data": { "n": 1 }, "user": "alice", "connection": connection, "order_key": connection });
     assert_eq!(request.json(), json!({ "call": body }));
     peer.reply("{\"ok\": true}").await;
-    assert_eq!(answer(first).await, Ok(data("{\"ok\":true}")));
+    assert_eq!(answer(first).await, Ok(data("{\"ok\":true}").into()));
     let second = call(&services);
     assert_ne!(peer.request().await.headers["webhook-id"], id, "another call on the same connection");
     peer.send("HTTP/1.1 204 No Content\r\n\r\n").await;
-    assert_eq!(answer(second).await, Ok(Data::null()));
+    assert_eq!(answer(second).await, Ok(Data::null().into()));
     assert_eq!((services.counters().get(Count::CallAnswered), in_flight(&services)), (2, 0));
+    let latency = targets(&services)[0].latency.expect("requests");
+    assert!(latency.calls == 2 && latency.p99 < Duration::from_secs(20), "{latency:?}");
 }
 
 #[tokio::test]
@@ -225,7 +234,7 @@ async fn an_idle_connection_that_was_closed_costs_no_call() {
     let mut peer = target.accept().await;
     peer.request().await;
     peer.reply("2").await;
-    assert_eq!(answer(second).await, Ok(data("2")));
+    assert_eq!(answer(second).await, Ok(data("2").into()));
 }
 
 #[tokio::test]
@@ -239,7 +248,7 @@ async fn a_target_that_refuses_connections_is_replaced_by_another_one() {
         peer.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n1").await;
     }
     for call in calls {
-        assert_eq!(answer(call).await, Ok(data("1")));
+        assert_eq!(answer(call).await, Ok(data("1").into()));
     }
     assert!(target.is_untouched().await, "each call was carried out once");
 }
@@ -250,8 +259,47 @@ async fn without_any_target_a_call_is_unavailable_after_three_tries_and_the_brea
     let (code, detail) = refusal(call(&services)).await;
     assert_eq!((code, &*detail), (ErrorCode::ServiceUnavailable, "No target of shop could be reached. Try again shortly."));
     let (code, detail) = refusal(call(&services)).await;
-    assert_eq!((code, &*detail), (ErrorCode::ServiceUnavailable, "Every target of shop failed too often recently. Try again shortly."));
+    assert_eq!(code, ErrorCode::ServiceUnavailable);
+    assert!(detail.starts_with("Every target of shop is draining, or failed too often recently. Try again in "), "{detail}");
     assert_eq!(in_flight(&services), 0);
+}
+
+#[tokio::test]
+async fn a_call_with_a_key_is_sent_again_to_a_busy_target_twice_and_only_within_its_time() {
+    let target = Target::new().await;
+    let toml = format!("{}idempotency = \"/n\"\ncall_timeout = \"9s\"\n", urls(&[&format!("http://{}/", target.address())]));
+    let busy = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\nretry-after: 0\r\n\r\n";
+    let first = shop(&toml);
+    let patient = call(&first);
+    let mut peer = target.accept().await;
+    let request = peer.request().await;
+    peer.send(busy).await;
+    let again = peer.request().await;
+    assert_eq!((&again.headers["webhook-id"], &again.body), (&request.headers["webhook-id"], &request.body));
+    let asked = Instant::now();
+    peer.answer("503 Service Unavailable", "application/problem+json", "{}").await;
+    peer.request().await;
+    assert!(asked.elapsed() >= BUSY_PAUSE, "it asked for no pause: {:?}", asked.elapsed());
+    peer.reply("1").await;
+    assert_eq!(answer(patient).await, Ok(data("1").into()));
+
+    let second = shop(&toml);
+    let unlucky = call(&second);
+    let mut peer = target.accept().await;
+    for _ in 0..3 {
+        peer.request().await;
+        peer.send(busy).await;
+    }
+    assert_eq!(refusal(unlucky).await.0, ErrorCode::Overloaded, "three tries");
+
+    let late = call(&second);
+    peer.request().await;
+    peer.send(busy.replace("retry-after: 0", "retry-after: 10")).await;
+    let started = Instant::now();
+    let (code, detail) = refusal(late).await;
+    assert!(code == ErrorCode::Overloaded && detail.ends_with("Try again in 10 s."), "{detail}");
+    assert!(started.elapsed() < Duration::from_secs(9), "a pause that is longer than its time is no pause");
+    assert_eq!((in_flight(&first), in_flight(&second)), (0, 0));
 }
 
 #[tokio::test]
@@ -306,11 +354,11 @@ async fn calls_of_one_connection_are_sent_one_after_the_other_and_others_side_by
     assert_eq!(side.request().await.json()["call"]["method"], "other");
     assert!(target.is_untouched().await, "the second call waits");
     peer.reply("1").await;
-    assert_eq!(answer(first).await, Ok(data("1")));
+    assert_eq!(answer(first).await, Ok(data("1").into()));
     assert_eq!(peer.request().await.json()["call"]["method"], "two");
     side.reply("3").await;
     peer.reply("2").await;
-    assert_eq!((answer(second).await, answer(other).await), (Ok(data("2")), Ok(data("3"))));
+    assert_eq!((answer(second).await, answer(other).await), (Ok(data("2").into()), Ok(data("3").into())));
 }
 
 #[tokio::test]
@@ -342,7 +390,7 @@ async fn a_denied_address_gets_no_connection_whatever_its_name_is() {
     let mut peer = target.accept().await;
     peer.request().await;
     peer.reply("1").await;
-    assert_eq!(answer(allowed).await, Ok(data("1")));
+    assert_eq!(answer(allowed).await, Ok(data("1").into()));
 }
 
 #[tokio::test]
@@ -409,6 +457,24 @@ async fn a_node_that_stops_waits_briefly_for_events() {
 }
 
 #[tokio::test]
+async fn a_task_that_panics_leaves_no_request_in_flight() {
+    let settings =
+        Settings::from_toml(&format!("[services.shop]\nreach = \"webhook\"\n{}", urls(&["http://127.0.0.1:1/"]))).expect("valid");
+    let config = WebhookConfig::new("shop", &settings, &settings.services["shop"]).expect("valid");
+    let node_end = NodeEnd { closing: CancellationToken::new(), close_timeout: Duration::ZERO, tasks: TaskTracker::new() };
+    let webhook = Webhook::new("shop".parse().expect("valid"), Arc::new(config), Arc::default(), node_end);
+    let (request, _) = webhook.targets().begin(Choice::LessBusy, webhook.now()).expect("room");
+    let place = Place { webhook: Arc::clone(&webhook), request };
+    assert_eq!(webhook.summary()[0].in_flight, 1);
+    let task = tokio::spawn(async move {
+        let _place = place;
+        panic!("as a defect would");
+    });
+    assert!(task.await.is_err_and(|error| error.is_panic()));
+    assert_eq!(webhook.summary()[0].in_flight, 0);
+}
+
+#[tokio::test]
 async fn tls_trusts_the_authority_of_the_settings_and_shows_the_gateways_certificate() {
     let (ours, others) = (Authority::new(), Authority::new());
     let (server, client) = (ours.sign(&["127.0.0.1"]), ours.sign(&["gateway"]));
@@ -435,7 +501,7 @@ async fn tls_trusts_the_authority_of_the_settings_and_shows_the_gateways_certifi
     let mut peer = target.accept().await;
     peer.request().await;
     peer.reply("1").await;
-    assert_eq!(answer(trusted).await, Ok(data("1")));
+    assert_eq!(answer(trusted).await, Ok(data("1").into()));
     let untrusting = Target::new().await;
     let services = shop(&format!("{}ca_file = {:?}\n", urls(&[&format!("https://{}/", untrusting.address())]), others.file()));
     let plain = call(&services);

@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Frame<'a> {
     id: Option<u32>,
-    connect: Option<Object<Connect>>,
+    #[serde(borrow)]
+    connect: Option<Object<Connect<'a>>>,
     #[serde(borrow)]
     subscribe: Option<Object<Subscribe<'a>>>,
     unsubscribe: Option<Object<Channel>>,
@@ -42,8 +43,10 @@ pub(super) struct Frame<'a> {
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Debug))]
-struct Connect {
+struct Connect<'a> {
     token: Option<String>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
     subs: Option<BTreeMap<String, Option<Object<RememberedPosition>>>>,
     /// A value that is no string counts as absent.
     headers: Option<BTreeMap<String, serde_json::Value>>,
@@ -62,6 +65,8 @@ struct RememberedPosition {
 struct Subscribe<'a> {
     channel: Option<String>,
     token: Option<String>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
     recover: Option<bool>,
     epoch: Option<String>,
     offset: Option<u64>,
@@ -170,7 +175,7 @@ impl Frame<'_> {
     }
 }
 
-impl Connect {
+impl Connect<'_> {
     fn into_request(self) -> Request {
         let position = |sub: Option<Object<RememberedPosition>>| sub.and_then(|Object(sub)| sub.into_position());
         let subs = self.subs.into_iter().flatten().map(|(channel, sub)| (channel, position(sub)));
@@ -178,12 +183,16 @@ impl Connect {
             serde_json::Value::String(value) => Some((name, value)),
             _ => None,
         };
-        Request::Connect(Box::new(ConnectRequest {
-            token: self.token.unwrap_or_default(),
-            subs: subs.collect(),
-            resolves_numbers: true,
-            headers: self.headers.into_iter().flatten().filter_map(header).collect(),
-        }))
+        let headers = self.headers.into_iter().flatten().filter_map(header).collect();
+        with_data(optional_data(self.data), |data| {
+            Request::Connect(Box::new(ConnectRequest {
+                token: self.token.unwrap_or_default(),
+                data,
+                subs: subs.collect(),
+                resolves_numbers: true,
+                headers,
+            }))
+        })
     }
 }
 
@@ -205,6 +214,7 @@ impl Subscribe<'_> {
         let fields = SubscribeFields {
             channel: self.channel.unwrap_or_default(),
             token: self.token.unwrap_or_default(),
+            data: optional_data(self.data).transpose(),
             recover: recover.into_position(),
             join_leave: self.join_leave.unwrap_or_default(),
             flag: self.flag.unwrap_or_default(),
@@ -281,6 +291,11 @@ fn required_data<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'
     Deserialize::deserialize(deserializer).map(Some)
 }
 
+/// Reads data that may be missing. `null` counts as missing.
+fn optional_data(raw: Option<&RawValue>) -> Result<Option<Data>, DataError> {
+    Ok(raw.map(Data::parse).transpose()?)
+}
+
 /// Reads missing data as `null`.
 fn data_or_null(raw: Option<&RawValue>) -> Result<Data, DataError> {
     Ok(raw.map_or_else(|| Ok(Data::null()), Data::parse)?)
@@ -293,10 +308,10 @@ mod tests {
 
     #[test]
     fn every_frame_follows_the_rule_for_optional_members() {
-        check_members::<Connect>(r#"{"token":"t","subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &[]);
+        check_members::<Connect<'_>>(r#"{"token":"t","data":{},"subs":{"a":{"recover":true}},"headers":{"traceparent":"t"}}"#, &["data"]);
         check_members::<RememberedPosition>(r#"{"recover":true,"epoch":"e","offset":1}"#, &[]);
-        let subscribe = r#"{"channel":"a","token":"t","recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1,"delta":"fossil","tf":{}}"#;
-        check_members::<Subscribe<'_>>(subscribe, &["tf"]);
+        let subscribe = r#"{"channel":"a","token":"t","data":{},"recover":true,"epoch":"e","offset":1,"join_leave":true,"flag":2,"type":1,"delta":"fossil","tf":{}}"#;
+        check_members::<Subscribe<'_>>(subscribe, &["tf", "data"]);
         check_members::<Filter>(r#"{"op":"a","key":"a","cmp":"a","val":"a","vals":["a"],"nodes":[{}]}"#, &[]);
         check_members::<Channel>(r#"{"channel":"a"}"#, &[]);
         check_members::<Publish<'_>>(r#"{"channel":"a","data":{},"type":1}"#, &["data"]);

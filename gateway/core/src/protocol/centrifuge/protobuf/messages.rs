@@ -56,6 +56,8 @@ struct Empty {}
 struct Connect {
     #[prost(string, tag = "1")]
     token: String,
+    #[prost(bytes = "vec", tag = "2")]
+    data: Vec<u8>,
     #[prost(btree_map = "string, message", tag = "3")]
     subs: BTreeMap<String, Subscribe>,
     #[prost(string, tag = "4")]
@@ -77,6 +79,8 @@ struct Subscribe {
     epoch: String,
     #[prost(uint64, tag = "7")]
     offset: u64,
+    #[prost(bytes = "vec", tag = "8")]
+    data: Vec<u8>,
     #[prost(bool, tag = "11")]
     join_leave: bool,
     #[prost(string, tag = "12")]
@@ -197,12 +201,15 @@ impl Frame {
 impl Connect {
     fn into_request(self) -> Request {
         let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.position())).collect();
-        Request::Connect(Box::new(ConnectRequest {
-            token: self.token,
-            subs,
-            resolves_numbers: RESOLVE_NUMBERS.contains(&&*self.name),
-            headers: self.headers,
-        }))
+        with_data(optional_data(&self.data), |data| {
+            Request::Connect(Box::new(ConnectRequest {
+                token: self.token,
+                data,
+                subs,
+                resolves_numbers: RESOLVE_NUMBERS.contains(&&*self.name),
+                headers: self.headers,
+            }))
+        })
     }
 }
 
@@ -215,7 +222,8 @@ impl Subscribe {
         let [channel, token, delta] = [&mut self.channel, &mut self.token, &mut self.delta].map(std::mem::take);
         let (join_leave, flag, kind) = (self.join_leave, self.flag, self.kind);
         let filter = self.tf.take().map(|bytes| filter(&bytes));
-        SubscribeFields { channel, token, recover: self.position(), join_leave, flag, kind, delta, filter }.into_request()
+        let data = optional_data(&self.data).transpose();
+        SubscribeFields { channel, token, data, recover: self.position(), join_leave, flag, kind, delta, filter }.into_request()
     }
 }
 
@@ -245,6 +253,11 @@ fn filter(bytes: &[u8]) -> Result<FilterNode, InvalidFilter> {
         return Err(InvalidFilter::TooLong);
     }
     Filter::decode(bytes).map(Filter::into_node).map_err(|_| InvalidFilter::Malformed)
+}
+
+/// Reads data that may be missing.
+fn optional_data(bytes: &[u8]) -> Result<Option<Data>, DataError> {
+    (!bytes.is_empty()).then(|| json(bytes)).transpose()
 }
 
 /// Reads missing data as `null`.

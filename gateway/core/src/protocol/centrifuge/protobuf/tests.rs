@@ -68,6 +68,7 @@ fn every_command() -> Vec<Bytes> {
     let position = empty().number(3, 1).bytes(6, "e").number(7, 42);
     let connect = empty()
         .bytes(1, "t")
+        .bytes(2, "[1]")
         .message(3, &empty().bytes(1, "news").message(2, &position))
         .message(3, &empty().bytes(1, "b").message(2, &empty()));
     let connect = connect.bytes(4, "go").bytes(5, "5.8.0").message(6, &empty().bytes(1, "traceparent").bytes(2, "00-a-b-01")).number(7, 1);
@@ -77,6 +78,7 @@ fn every_command() -> Vec<Bytes> {
         .number(3, 1)
         .bytes(6, "e")
         .number(7, 5)
+        .bytes(8, "{ }")
         .number(9, 1)
         .number(10, 1)
         .number(11, 1)
@@ -114,8 +116,8 @@ fn a_frame_holds_several_commands_and_an_empty_one_is_a_pong() {
 fn each_command_has_its_fields() {
     let all: Vec<_> = every_command().iter().map(request).collect();
     let expected = [
-        r#"Connect(ConnectRequest { token: "t", subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, headers: {"traceparent": "00-a-b-01"} })"#,
-        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))) })"#,
+        r#"Connect(ConnectRequest { token: "t", data: Some([1]), subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, headers: {"traceparent": "00-a-b-01"} })"#,
+        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", data: Some({}), recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))) })"#,
         r#"Unsubscribe { channel: "c" }"#,
         r#"Publish { channel: "c", content: Json({"a":1}) }"#,
         r#"Presence { channel: "c" }"#,
@@ -260,6 +262,8 @@ fn data_that_is_not_json_or_is_missing_refuses_the_command_only() {
         (command(1, 5, &empty().bytes(1, "c").bytes(13, "")), "tf has the unknown operator"),
         (command(1, 5, &empty().bytes(1, "c").bytes(13, [b'x'; 2049])), "tf is longer than 2048 bytes"),
         (command(1, 5, &empty().bytes(1, "c").message(13, &nested_filter(200))), "tf is not a filter"),
+        (command(1, 5, &empty().bytes(1, "c").bytes(8, "text")), "data is not valid JSON"),
+        (command(1, 4, &empty().bytes(2, "text")), "data is not valid JSON"),
         (command(1, 5, &empty().bytes(1, "c").message(13, &nested_filter(9))), "tf is nested deeper than 8 levels"),
     ] {
         let Request::Refused(refusal) = request(&message) else { panic!("{reason}: not refused") };

@@ -24,6 +24,8 @@ pub(crate) struct Scripts {
     pub(crate) renew: Script,
     pub(crate) assign: Script,
     pub(crate) revoke: Script,
+    pub(crate) call_begin: Script,
+    pub(crate) call_end: Script,
     pub(crate) write_probe: Script,
     load: Pipeline,
 }
@@ -56,6 +58,8 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         renew: script(include_str!("renew.lua")),
         assign: script(include_str!("assign.lua")),
         revoke: script(include_str!("revoke.lua")),
+        call_begin: script(include_str!("call_begin.lua")),
+        call_end: script(include_str!("call_end.lua")),
         write_probe: script(include_str!("write_probe.lua")),
         load,
     }

@@ -82,9 +82,13 @@ impl Probe {
         presence_add.arg("probe").arg("probe").arg("probe").arg("");
         let mut presence_remove = call(&SCRIPTS.presence_remove, &presence);
         presence_remove.arg("probe").arg("probe");
+        let mut call_begin = call(&SCRIPTS.call_begin, &[key("call")]);
+        call_begin.arg("probe").arg("probe").arg(LIFETIME_MS);
+        let mut call_end = call(&SCRIPTS.call_end, &[key("call")]);
+        call_end.arg("probe").arg("probe").arg(LIFETIME_MS).arg("probe");
         // The scripts publish only if the keys of an earlier check do not exist.
         let mut delete = cmd("DEL");
-        delete.arg(["meta", "stream", "producers", "idempotency", "ephemeral"].map(key).as_slice());
+        delete.arg(["meta", "stream", "producers", "idempotency", "ephemeral", "call"].map(key).as_slice());
         let mut unlink = cmd("UNLINK");
         unlink.arg(key("ephemeral"));
         let mut inspect = cmd("XINFO");
@@ -115,6 +119,8 @@ impl Probe {
             ("PEXPIRE", expire("users")),
             ("PEXPIRE", expire("nodes")),
             ("the script presence_remove", presence_remove),
+            ("the script call_begin", call_begin),
+            ("the script call_end", call_end),
         ]
     }
 

@@ -25,7 +25,7 @@ fn connected(connection: ConnectionId) -> Lifecycle {
 }
 
 fn origin(connection: ConnectionId) -> Origin {
-    Origin { holder: "n1/5fb3.1".into(), connection, user: "alice".parse().expect("valid") }
+    Origin { holder: "n1/5fb3.1".into(), connection, user: "alice".parse().expect("valid"), meta: None }
 }
 
 fn url(target: &Target) -> String {

@@ -95,7 +95,7 @@ impl<S: Service> Calls<S> {
         match (ended, call) {
             (Ok((_, Outcome::Answered(answer))), Some(id)) => {
                 increment(&counts.answered);
-                Some(answer.map_or_else(|failure| error_frame(id, failure), |data| ToGateway::Reply(Reply { id, data })))
+                Some(answer.map_or_else(|failure| error_frame(id, failure), |data| ToGateway::Reply(Reply { id, data, meta: None })))
             }
             (Err(error), Some(id)) => {
                 tracing::error!(%error, call = id, "the handler of a call panicked");

@@ -194,6 +194,7 @@ impl<'a, S: Service> Session<'a, S> {
                     message: format!("the gateway accepts frames of at most {} bytes; publish less data", self.message_size),
                     retryable: false,
                     expected: None,
+                    retry_after_ms: None,
                 };
                 self.notify_router(LinkUpdate::Nack(self.link, Nack { id: publish.id, error })).await
             }

@@ -1,6 +1,6 @@
 //! Attaches a connection to a channel: subscribes, reads missed publications, and catches up until delivery is live.
 
-use super::worker_context::WorkerContext;
+use super::super::worker_context::WorkerContext;
 use crate::{
     broker::BrokerError,
     hub::{CatchUpStep, ConnKey, LiveStatus, NewSubscription, Outbox},
@@ -37,7 +37,7 @@ pub(super) async fn attach(worker: Rc<WorkerContext>, key: ConnKey, attach: Atta
     let Some(number) = worker.hub.join(key, &attach.channel, subscription) else {
         return Outcome::Failed(ErrorCode::Internal.into());
     };
-    match tokio::time::timeout(worker.limits.attach_timeout, establish(&worker, key, &attach, &options, presence_info)).await {
+    match tokio::time::timeout(attach.within, establish(&worker, key, &attach, &options, presence_info)).await {
         Ok(Ok(attached)) => Outcome::Attached(Attached { number: attach.compact.then_some(number), delta: attach.delta, ..attached }),
         Ok(Err(error)) => Outcome::Failed(error.try_again()),
         // The official SDKs retry after this error.

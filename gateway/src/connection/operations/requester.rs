@@ -1,22 +1,20 @@
-//! Asynchronous operations for a session. Each is a future with an outcome; dropping the future cancels the operation.
+//! What each operation does. `guarded` has those about which services decide.
 
-use super::{attach, worker_context::WorkerContext};
+use super::super::worker_context::WorkerContext;
 use crate::{
     auth::{ConnectionClaims, TokenError, VerifiedToken},
     broker::UserSubscription,
-    hub::{CatchUpStep, ConnKey, Outbox},
-    publish::Draft,
-    services::{CallError, Caller, KeptRequest},
-    telemetry::OpenTask,
+    hub::ConnKey,
+    services::{CallError, Caller, KeptRequest, Reply, TokenCheck},
 };
 use gateway_core::{
     channel::recovery::is_known,
-    model::{ChannelName, ClientInfo, Content, Data, ErrorCode, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, Tags, UserId},
-    session::{Identity, Op, OpId, Outcome, ServerSubscription},
+    model::{
+        ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Meta, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, UserId,
+    },
+    session::{Identity, Outcome, ServerSubscription},
 };
 use std::{
-    future::Future,
-    pin::Pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -31,74 +29,20 @@ const NO_TIMEOUT: Duration = Duration::from_hours(24);
 /// does not work.
 const REVOCATION_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// An operation in flight.
-pub(super) struct RunningTask {
-    pub(super) task: TaskId,
-    _open: OpenTask,
-    pub(super) future: Pin<Box<dyn Future<Output = TaskResult>>>,
-}
-
-/// Identifies a running operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TaskId {
-    /// An operation that the session started.
-    Operation(OpId),
-    /// The catch-up on this channel.
-    CatchUp(ChannelName),
-}
-
-/// The result of a running operation.
-pub(super) enum TaskResult {
-    Operation(Outcome),
-    CatchUp(CatchUpStep),
-}
-
 /// The connection that requests an operation.
-pub(super) struct Requester {
-    pub(super) worker: Rc<WorkerContext>,
-    pub(super) key: ConnKey,
-    pub(super) info: Option<Arc<ClientInfo>>,
-    pub(super) traceparent: Option<Box<str>>,
-    pub(super) request: KeptRequest,
-}
-
-impl RunningTask {
-    pub(super) fn operation(id: OpId, op: Op, requester: Requester) -> Self {
-        let open = OpenTask::new(requester.worker.hub.metrics());
-        Self { task: TaskId::Operation(id), _open: open, future: Box::pin(async move { TaskResult::Operation(run(op, requester).await) }) }
-    }
-
-    pub(super) fn catch_up(worker: Rc<WorkerContext>, key: ConnKey, outbox: Rc<Outbox>, channel: ChannelName, after: u64) -> Self {
-        let (task, open) = (TaskId::CatchUp(channel.clone()), OpenTask::new(worker.hub.metrics()));
-        Self {
-            task,
-            _open: open,
-            future: Box::pin(async move { TaskResult::CatchUp(attach::catch_up(worker, key, outbox, channel, after).await) }),
-        }
-    }
-}
-
-async fn run(op: Op, requester: Requester) -> Outcome {
-    let result = match op {
-        Op::Attach(attach) => return attach::attach(requester.worker, requester.key, attach).await,
-        Op::Authenticate { token } => return requester.authenticate(&token),
-        Op::Subscriptions { user, issued } => return requester.subscriptions(&user, issued).await,
-        Op::Refresh { token } => return requester.refresh(&token).await,
-        Op::Authorize { channel, token } => return requester.authorize(&channel, &token).await,
-        Op::Call { method, data } => return requester.call(&method, data).await,
-        Op::Event { service, data } => requester.event(&service, data),
-        Op::Publish { channel, content } => requester.publish(channel, content).await,
-        Op::Presence { channel } => requester.presence(&channel).await,
-        Op::PresenceStats { channel } => {
-            requester.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
-        }
-        Op::History { channel, since, limit, reverse } => requester.history(&channel, since, limit, reverse).await,
-    };
-    result.unwrap_or_else(Outcome::Failed)
+pub(in super::super) struct Requester {
+    pub(in super::super) worker: Rc<WorkerContext>,
+    pub(in super::super) key: ConnKey,
+    pub(in super::super) connection: ConnectionId,
+    pub(in super::super) info: Option<Arc<ClientInfo>>,
+    pub(in super::super) traceparent: Option<Box<str>>,
+    pub(in super::super) request: KeptRequest,
+    pub(in super::super) meta: Option<Meta>,
 }
 
 impl Requester {
-    fn authenticate(&self, token: &str) -> Outcome {
+    /// Checks a connection token.
+    pub(super) fn authenticate_by_token(&self, token: &str) -> Outcome {
         let node = &self.worker.node;
         let VerifiedToken { claims, expires_in } = match node.tokens.verify_connection(token, unix_time()) {
             Ok(accepted) => accepted,
@@ -108,15 +52,20 @@ impl Requester {
             Err(error) => return token_refused(&error),
         };
         let ConnectionClaims { user, issued, info, channels, .. } = claims;
-        Outcome::Authenticated(Box::new(Identity { user, issued, expires_in, info, channels }))
+        Outcome::Authenticated(Box::new(Identity { user, issued, expires_in, info, channels, permit: None }))
     }
 
-    async fn subscriptions(&self, user: &UserId, issued: Option<u64>) -> Outcome {
+    pub(super) async fn subscriptions(&self, user: &UserId, issued: Option<u64>) -> Outcome {
         let broker = &self.worker.node.broker;
         let (stored, revoked) = futures_util::future::join(broker.user_subscriptions(user), broker.revoked(user)).await;
         match revoked.and_then(|revoked| Ok((stored?, revoked))) {
-            Ok((_, Some(revoked))) if revoked.applies_to(issued) => Outcome::Failed(revoked_refusal()),
-            Ok((stored, _)) => {
+            Ok((stored, revoked)) => {
+                if let Some(revoked) = revoked {
+                    self.worker.node.services.forget_answers(user, revoked.until);
+                    if revoked.applies_to(issued) {
+                        return Outcome::Failed(revoked_refusal());
+                    }
+                }
                 let now = unix_time();
                 let subscription = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
                 Outcome::Subscriptions(stored.into_iter().map(subscription).collect())
@@ -125,7 +74,11 @@ impl Requester {
         }
     }
 
-    async fn refresh(&self, token: &str) -> Outcome {
+    pub(super) async fn refresh(&self, token: &str) -> Outcome {
+        if self.worker.node.services.connect_guard().is_some_and(|guard| guard.tokens == TokenCheck::Never) {
+            let detail = "the gateway does not check tokens here; the service that let the connection in is asked by itself";
+            return Outcome::Failed(Refusal::new(ErrorCode::NotAvailable, detail));
+        }
         match self.worker.node.tokens.verify_connection(token, unix_time()) {
             Ok(VerifiedToken { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_refusal()),
             Ok(VerifiedToken { claims, expires_in }) => Outcome::Refreshed { issued: claims.issued, expires_in, user: claims.user },
@@ -150,7 +103,7 @@ impl Requester {
         false
     }
 
-    async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
+    pub(super) async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
         let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
         match self.worker.node.tokens.verify_subscription(token, unix_time()) {
             Ok(VerifiedToken { claims, .. }) if claims.channel != *channel || claims.user != user => {
@@ -164,15 +117,8 @@ impl Requester {
         }
     }
 
-    async fn publish(&self, channel: ChannelName, content: Content) -> Result<Outcome, Refusal> {
-        let info = self.info.as_deref().cloned().map(Box::new);
-        let traceparent = self.traceparent.clone();
-        let draft = Draft { channel, content, tags: Tags::new(), ephemeral: false, info, traceparent, identity: None };
-        self.worker.node.publisher.publish(draft).await.map(|_| Outcome::Published)
-    }
-
     /// Returns all present connections, or an error. The protocol cannot mark a list as incomplete.
-    async fn presence(&self, channel: &ChannelName) -> Result<Outcome, Refusal> {
+    pub(super) async fn presence(&self, channel: &ChannelName) -> Result<Outcome, Refusal> {
         let (broker, limit) = (&self.worker.node.broker, self.worker.node.presence_limit);
         let present = broker.presence(channel, limit.saturating_add(1)).await?;
         let bytes = present.iter().map(|info| info.size()).sum::<usize>();
@@ -184,7 +130,13 @@ impl Requester {
     }
 
     /// Returns up to `limit` publications, as far as they fit into one reply.
-    async fn history(&self, channel: &ChannelName, since: Option<RecoverFrom>, limit: usize, reverse: bool) -> Result<Outcome, Refusal> {
+    pub(super) async fn history(
+        &self,
+        channel: &ChannelName,
+        since: Option<RecoverFrom>,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Outcome, Refusal> {
         let node = &self.worker.node;
         let retention =
             node.session_config.namespaces.options(channel).and_then(|options| options.retention).ok_or(ErrorCode::NotAvailable)?;
@@ -204,30 +156,30 @@ impl Requester {
 
     /// The caller that a service sees. An error if the connection has no user yet; the session starts calls and events only after it is
     /// open.
-    fn caller(&self) -> Result<Caller, Refusal> {
+    pub(super) fn caller(&self) -> Result<Caller, Refusal> {
         let info = self.info.as_ref().ok_or(ErrorCode::Internal)?;
         let (traceparent, request) = (self.traceparent.clone(), self.request.clone());
-        Ok(Caller { user: info.user.clone(), connection: info.client, traceparent, request })
+        Ok(Caller { user: info.user.clone(), connection: info.client, traceparent, request, meta: self.meta.clone() })
     }
 
-    async fn call(&self, method: &str, data: Data) -> Outcome {
+    pub(super) async fn call(&self, method: &str, data: Data) -> Outcome {
         let caller = match self.caller() {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
         match self.worker.node.services.call(method, data, &caller, NO_TIMEOUT).await {
-            Ok(reply) => Outcome::Called(reply),
+            Ok(Reply { data, meta }) => Outcome::Called { data, meta },
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
         }
     }
 
-    fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
+    pub(super) fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
         self.worker.node.services.event(service, data, &self.caller()?).map(|()| Outcome::Sent)
     }
 }
 
-fn token_refused(error: &TokenError) -> Outcome {
+pub(super) fn token_refused(error: &TokenError) -> Outcome {
     match error {
         TokenError::Expired => Outcome::Failed(ErrorCode::TokenExpired.into()),
         invalid @ TokenError::Invalid(_) => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
@@ -239,6 +191,6 @@ fn revoked_refusal() -> Refusal {
     Refusal::new(ErrorCode::TokenExpired, detail)
 }
 
-fn unix_time() -> Duration {
+pub(super) fn unix_time() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

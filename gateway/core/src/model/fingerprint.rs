@@ -1,27 +1,29 @@
 //! Digests that distinguish a repeated request from another one with the same key.
 
-use gateway_core::model::Tags;
+use super::Tags;
 use sha2::{Digest as _, Sha256};
 
 /// The digest of a sequence of parts.
 #[derive(Default)]
-pub(super) struct Fingerprint(Sha256);
+pub struct Fingerprint(Sha256);
 
 impl Fingerprint {
     /// Adds a part with its length, so that parts cannot run into each other.
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub fn add(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);
     }
 
-    pub(super) fn add_tags(&mut self, tags: &Tags) {
+    /// Adds the name and the value of each tag.
+    pub fn add_tags(&mut self, tags: &Tags) {
         for (name, value) in tags {
             self.add(name.as_bytes());
             self.add(value.as_bytes());
         }
     }
 
-    pub(super) fn finish(self) -> [u8; 32] {
+    /// The digest.
+    pub fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
 }

@@ -1,0 +1,165 @@
+//! Operations about which services decide: who connects, who subscribes, who publishes.
+
+use super::requester::{Requester, token_refused, unix_time};
+use crate::{
+    auth::{ConnectionClaims, VerifiedToken, token_digest},
+    publish::Draft,
+    services::{Caller, ConnectFacts, ConnectGuard, ConnectTerms, Decision, TokenCheck},
+};
+use gateway_core::{
+    model::{ChannelName, Content, Data, ErrorCode, Refusal, Tags, UserId},
+    session::{ConnectPermit, ConnectQuestion, Identity, NamedBy, Outcome},
+};
+use std::time::Duration;
+
+impl Requester {
+    /// Finds out who the connection is.
+    pub(super) async fn authenticate(&self, question: ConnectQuestion) -> Outcome {
+        let node = &self.worker.node;
+        let Some(guard) = node.services.connect_guard() else { return self.authenticate_by_token(&question.token) };
+        let verified = match guard.tokens {
+            TokenCheck::First if !question.token.is_empty() => match node.tokens.verify_connection(&question.token, unix_time()) {
+                Ok(verified) => Some(verified),
+                Err(error) => return token_refused(&error),
+            },
+            TokenCheck::First | TokenCheck::Never => None,
+        };
+        let facts = ConnectFacts {
+            digest: (!question.token.is_empty()).then(|| token_digest(&question.token)),
+            claims: verified.as_ref().and_then(|_| node.tokens.claims_json(&question.token)),
+            token: question.token.clone(),
+            data: question.data.clone(),
+        };
+        self.ask_who(guard, facts, verified, question).await
+    }
+
+    /// Asks the service that let the connection in whether it may stay.
+    pub(super) async fn ask_connect(&self, question: ConnectQuestion) -> Outcome {
+        let node = &self.worker.node;
+        let (Some(guard), Some(info)) = (node.services.connect_guard(), &self.info) else {
+            return Outcome::Failed(ErrorCode::Internal.into());
+        };
+        let by_token = guard.tokens == TokenCheck::First && !question.token.is_empty();
+        // The token may have expired meanwhile. Its expiry ends the connection by itself.
+        let is_valid = by_token && node.tokens.verify_connection(&question.token, unix_time()).is_ok();
+        let verified = by_token.then(|| VerifiedToken { claims: ConnectionClaims::of(info.user.clone()), expires_in: None });
+        let facts = ConnectFacts {
+            digest: None,
+            claims: if is_valid { node.tokens.claims_json(&question.token) } else { None },
+            token: question.token.clone(),
+            data: question.data.clone(),
+        };
+        self.ask_who(guard, facts, verified, question).await
+    }
+
+    async fn ask_who(
+        &self,
+        guard: &ConnectGuard,
+        facts: ConnectFacts,
+        verified: Option<VerifiedToken<ConnectionClaims>>,
+        question: ConnectQuestion,
+    ) -> Outcome {
+        let node = &self.worker.node;
+        let user = match (&self.info, &verified) {
+            (Some(info), _) => info.user.clone(),
+            (None, Some(verified)) => verified.claims.user.clone(),
+            (None, None) => UserId::anonymous(),
+        };
+        let caller = Caller {
+            user,
+            connection: self.connection,
+            traceparent: self.traceparent.clone(),
+            request: self.request.clone(),
+            meta: self.meta.clone(),
+        };
+        let (decision, asked) = match node.services.ask_connect(guard, facts, &caller).await {
+            Ok(answer) => answer,
+            Err(refusal) => return Outcome::Failed(refusal),
+        };
+        outcome_of(decision, |terms| match identity(verified, terms, asked, question) {
+            Ok(identity) if identity.user.is_anonymous() && !node.tokens.accepts_anonymous() => {
+                let detail = "the service named no user, and anonymous connections are not allowed";
+                Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, detail))
+            }
+            Ok(identity) => Outcome::Authenticated(Box::new(identity)),
+            Err(why) => {
+                tracing::warn!(service = %guard.service, "the answer about a connection is not valid: {why}");
+                Outcome::Failed(Refusal::new(ErrorCode::Internal, "The service that decides about connections sent an invalid answer."))
+            }
+        })
+    }
+
+    /// Asks the guard of a channel whether the connection may subscribe.
+    pub(super) async fn ask_subscribe(&self, channel: &ChannelName, data: Option<Data>, within: Duration) -> Outcome {
+        let node = &self.worker.node;
+        let options = node.session_config.namespaces.options(channel);
+        let Some(guard) = options.and_then(|options| options.subscribe_via.as_ref()) else { return Outcome::Allowed(Box::default()) };
+        let caller = match self.caller() {
+            Ok(caller) => caller,
+            Err(refusal) => return Outcome::Failed(refusal),
+        };
+        match node.services.ask_subscribe(guard, channel, data, &caller, within).await {
+            Ok(decision) => outcome_of(decision, |permit| Outcome::Allowed(Box::new(permit))),
+            Err(refusal) => Outcome::Failed(refusal),
+        }
+    }
+
+    /// Publishes, if the guard of the channel allows it.
+    pub(super) async fn publish(&self, channel: ChannelName, content: Content) -> Outcome {
+        let content = match self.ask_publish(&channel, content).await {
+            Ok(Decision::Allowed(content)) => content,
+            Ok(other) => return outcome_of(other, |_| Outcome::Published),
+            Err(refusal) => return Outcome::Failed(refusal),
+        };
+        let info = self.info.as_deref().cloned().map(Box::new);
+        let traceparent = self.traceparent.clone();
+        let draft = Draft { channel, content, tags: Tags::new(), ephemeral: false, info, traceparent, identity: None };
+        self.worker.node.publisher.publish(draft).await.map_or_else(Outcome::Failed, |_| Outcome::Published)
+    }
+
+    /// What to publish, as the guard of the channel decides. It is not asked about content that would be refused anyway.
+    async fn ask_publish(&self, channel: &ChannelName, content: Content) -> Result<Decision<Content>, Refusal> {
+        let node = &self.worker.node;
+        let Some(guard) = &node.publisher.options(channel)?.publish_via else { return Ok(Decision::Allowed(content)) };
+        node.publisher.check_content(channel, &content)?;
+        Ok(match node.services.ask_publish(guard, channel, &content, &self.caller()?).await? {
+            Decision::Allowed(replaced) => Decision::Allowed(replaced.unwrap_or(content)),
+            Decision::Refused { code, message, temporary } => Decision::Refused { code, message, temporary },
+            Decision::Disconnect { code, reason } => Decision::Disconnect { code, reason },
+        })
+    }
+}
+
+fn outcome_of<T>(decision: Decision<T>, allowed: impl FnOnce(T) -> Outcome) -> Outcome {
+    match decision {
+        Decision::Allowed(terms) => allowed(terms),
+        Decision::Refused { code, message, temporary } => Outcome::CallFailed { code, message, temporary },
+        Decision::Disconnect { code, reason } => Outcome::Disconnect { code, reason },
+    }
+}
+
+/// Who a connection is, by its token, if the gateway verified one, and the terms of the service. The error says what is wrong with the terms.
+fn identity(
+    verified: Option<VerifiedToken<ConnectionClaims>>,
+    terms: ConnectTerms,
+    asked: u64,
+    question: ConnectQuestion,
+) -> Result<Identity, String> {
+    let ConnectTerms { user: named, info, meta, data, channels, expires_in: valid } = terms;
+    let VerifiedToken { claims, expires_in } =
+        verified.unwrap_or_else(|| VerifiedToken { claims: ConnectionClaims::of(UserId::anonymous()), expires_in: None });
+    let named = named.filter(|user| !user.is_anonymous());
+    let (user, issued, named_by) = if claims.user.is_anonymous() {
+        (named.unwrap_or_else(UserId::anonymous), Some(asked), NamedBy::Service)
+    } else if named.is_none_or(|named| named == claims.user) {
+        (claims.user, claims.issued, NamedBy::Token)
+    } else {
+        return Err(format!("user: the token names {:?}", claims.user));
+    };
+    if let Some(other) = channels.iter().find(|channel| !channel.is_of(&user)) {
+        return Err(format!("channels: {other} is the personal channel of another user"));
+    }
+    let permit = ConnectPermit { named_by, meta, data, renewal: valid.map(|valid| (valid, question)) };
+    let channels = claims.channels.into_iter().chain(channels).collect();
+    Ok(Identity { user, issued, expires_in, info: info.or(claims.info), channels, permit: Some(permit) })
+}

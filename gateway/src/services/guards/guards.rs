@@ -1,0 +1,81 @@
+//! What all questions of a node share.
+
+use super::{
+    answer::ConnectTerms,
+    config::{ConnectGuard, GuardConfig},
+    counters::{GuardCounters, QuestionKind},
+    memory::Memory,
+};
+use crate::telemetry::FailureLog;
+use gateway_core::{
+    model::{ChannelName, ServiceName, UserId, lock},
+    session::SubscribePermit,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::sync::{Notify, Semaphore};
+
+/// Answers about subscriptions, by user and channel.
+pub(super) type Subscribes = Memory<(UserId, ChannelName), SubscribePermit>;
+/// Answers about connections, by the digest of the token.
+pub(super) type Connects = Memory<[u8; 32], ConnectTerms>;
+
+/// The questions to one service that wait or are in flight.
+pub(super) struct QuestionQueue {
+    /// Places for further questions.
+    pub(super) places: Semaphore,
+    /// Wakes a question that waits when another one ends.
+    pub(super) ended: Notify,
+}
+
+impl QuestionQueue {
+    fn new(limit: usize) -> Self {
+        Self { places: Semaphore::new(limit), ended: Notify::new() }
+    }
+}
+
+/// What all questions of a node share: limits, answers that are remembered, counters.
+pub(in super::super) struct Guards {
+    pub(super) timeout: Duration,
+    pub(super) connect: Option<ConnectGuard>,
+    pub(super) queues: BTreeMap<ServiceName, QuestionQueue>,
+    subscribes: Mutex<Subscribes>,
+    connects: Mutex<Connects>,
+    failures: [Mutex<FailureLog>; QuestionKind::ALL.len()],
+    pub(super) counters: GuardCounters,
+}
+
+impl Guards {
+    /// Guards that may ask these services.
+    pub(in super::super) fn new<'a>(config: GuardConfig, services: impl Iterator<Item = &'a ServiceName>) -> Self {
+        Self {
+            timeout: config.timeout,
+            connect: config.connect,
+            queues: services.map(|name| (name.clone(), QuestionQueue::new(config.max_in_flight))).collect(),
+            subscribes: Mutex::new(Memory::new(config.cache_entries)),
+            connects: Mutex::new(Memory::new(config.cache_entries)),
+            failures: Default::default(),
+            counters: GuardCounters::default(),
+        }
+    }
+
+    pub(super) fn subscribes(&self) -> MutexGuard<'_, Subscribes> {
+        lock(&self.subscribes)
+    }
+
+    pub(super) fn connects(&self) -> MutexGuard<'_, Connects> {
+        lock(&self.connects)
+    }
+
+    /// The last questions of a kind, for the log.
+    pub(super) fn failures(&self, kind: QuestionKind) -> MutexGuard<'_, FailureLog> {
+        lock(&self.failures[kind as usize])
+    }
+
+    pub(in super::super) fn evicted(&self) -> u64 {
+        self.subscribes().evicted() + self.connects().evicted()
+    }
+}

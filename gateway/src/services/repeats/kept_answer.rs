@@ -1,0 +1,140 @@
+//! The answer to a call, as the broker keeps it.
+
+use crate::services::call_types::{CallError, CallResult, Reply};
+use bytes::Bytes;
+use gateway_core::model::{Data, ErrorCode, Meta, MetaChange, Refusal, Retry};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use shared_proto::json::present;
+
+/// What an answer means for a repeat of its call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The call was carried out. A repeat gets this answer.
+    Done(Bytes),
+    /// The call was carried out, but its answer is too large to be kept.
+    DoneTooLarge(Bytes),
+    /// The call was not carried out, or its answer is worth nothing. A repeat is a first call again.
+    Ended,
+    /// The call may still run.
+    MayRun,
+}
+
+/// JSON, like frames of a link.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kept {
+    Reply {
+        data: Box<RawValue>,
+        /// Absent: the reply changes nothing. `null`: it removes what was there.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        meta: Option<Box<RawValue>>,
+    },
+    Error {
+        code: u32,
+        message: String,
+    },
+    TooLarge,
+}
+
+impl Outcome {
+    /// `size`: the largest answer that is kept, in bytes.
+    pub(super) fn of(answer: &CallResult, size: usize) -> Self {
+        let kept = match answer {
+            Ok(reply) => Kept::Reply { data: reply.data.raw().to_owned(), meta: raw_meta(&reply.meta) },
+            Err(CallError::Service { code, message, temporary: false }) => Kept::Error { code: *code, message: message.clone() },
+            Err(CallError::Refused(refusal)) if refusal.code.row().retry == Retry::SameKeyOnly => return Self::MayRun,
+            Err(CallError::Service { temporary: true, .. } | CallError::Refused(_)) => return Self::Ended,
+        };
+        match encode(&kept) {
+            bytes if bytes.len() <= size => Self::Done(bytes),
+            _ => Self::DoneTooLarge(encode(&Kept::TooLarge)),
+        }
+    }
+}
+
+/// The answer to a repeat.
+pub(super) fn read(kept: &[u8]) -> CallResult {
+    let Ok(kept) = serde_json::from_slice(kept) else {
+        return Err(
+            Refusal::new(ErrorCode::Internal, "The kept answer to this call has the form of another version of the gateway.").into()
+        );
+    };
+    match kept {
+        Kept::Reply { data, meta } => {
+            let bad = |error: String| CallError::bad_reply(format!("The kept reply {error}."));
+            let data = Data::parse(&data).map_err(|error| bad(error.to_string()))?;
+            Ok(Reply { data, meta: meta_change(meta.as_deref()).map_err(bad)? })
+        }
+        Kept::Error { code, message } => Err(CallError::Service { code, message, temporary: false }),
+        Kept::TooLarge => Err(Refusal::from(ErrorCode::AnswerTooLarge).into()),
+    }
+}
+
+fn raw_meta(meta: &MetaChange) -> Option<Box<RawValue>> {
+    match meta {
+        MetaChange::Keep => None,
+        MetaChange::Set(None) => Some(RawValue::NULL.to_owned()),
+        MetaChange::Set(Some(meta)) => Some(meta.raw().to_owned()),
+    }
+}
+
+fn meta_change(raw: Option<&RawValue>) -> Result<MetaChange, String> {
+    let Some(raw) = raw else { return Ok(MetaChange::Keep) };
+    let data = Data::parse(raw).map_err(|error| error.to_string())?;
+    Meta::check(data).map(MetaChange::Set).map_err(|error| error.to_string())
+}
+
+fn encode(kept: &Kept) -> Bytes {
+    // Strings, numbers and valid JSON: serialising cannot fail.
+    serde_json::to_vec(kept).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service_error(message: &str, temporary: bool) -> CallResult {
+        Err(CallError::Service { code: 601, message: message.into(), temporary })
+    }
+
+    #[test]
+    fn what_a_service_answered_is_kept_and_read_back() {
+        let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
+        let deep = Data::parse(serde_json::from_str::<&RawValue>(&deep).expect("JSON")).expect("the deepest allowed");
+        let meta = |meta| Ok(Reply { data: Data::null(), meta: MetaChange::Set(meta) });
+        let some = Meta::check(Data::parse(serde_json::from_str::<&RawValue>("[1]").expect("JSON")).expect("flat")).expect("short");
+        for answer in [Ok(Data::null().into()), Ok(deep.into()), meta(None), meta(some), service_error("sold \"out\"\n", false)] {
+            let Outcome::Done(kept) = Outcome::of(&answer, 1024) else { panic!("{answer:?}") };
+            assert_eq!(read(&kept), answer);
+        }
+        assert!(matches!(read(b"{\"later\":1}"), Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::Internal));
+    }
+
+    #[test]
+    fn an_answer_above_the_limit_leaves_a_mark() {
+        let text = |length: usize| format!("\"{}\"", "x".repeat(length));
+        let reply = |length| Ok(Data::parse(serde_json::from_str::<&RawValue>(&text(length)).expect("JSON")).expect("shallow").into());
+        let fits = 1024 - "{\"reply\":{\"data\":\"\"}}".len();
+        assert!(matches!(Outcome::of(&reply(fits), 1024), Outcome::Done(kept) if kept.len() == 1024));
+        let Outcome::DoneTooLarge(kept) = Outcome::of(&reply(fits + 1), 1024) else { panic!("it is too large") };
+        assert!(matches!(read(&kept), Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::AnswerTooLarge));
+        assert!(matches!(Outcome::of(&service_error(&"x".repeat(1024), false), 1024), Outcome::DoneTooLarge(_)));
+    }
+
+    #[test]
+    fn only_what_may_have_been_carried_out_stays_open() {
+        use ErrorCode::{BadReply, Internal, Overloaded, ServiceUnavailable, Timeout, TooManyRequests};
+        for (code, outcome) in [
+            (Timeout, Outcome::MayRun),
+            (ServiceUnavailable, Outcome::Ended),
+            (Overloaded, Outcome::Ended),
+            (TooManyRequests, Outcome::Ended),
+            (BadReply, Outcome::Ended),
+            (Internal, Outcome::Ended),
+        ] {
+            assert_eq!(Outcome::of(&Err(Refusal::from(code).into()), 1024), outcome, "{code}");
+        }
+        assert_eq!(Outcome::of(&service_error("busy", true), 1024), Outcome::Ended);
+    }
+}
