@@ -244,6 +244,7 @@ fn of_webhooks(service: &Service) -> impl Iterator<Item = &'static str> {
         ("ca_file", !service.ca_file.is_empty()),
         ("cert_file", !service.cert_file.is_empty()),
         ("key_file", !service.key_file.is_empty()),
+        ("lifecycle_events", !service.lifecycle_events.is_empty()),
     ];
     set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
 }

@@ -156,6 +156,7 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[services.bot]\nca_file = \"a\"", "services.bot.ca_file", "only a service with reach"),
     ("[services.bot]\ncert_file = \"a\"", "services.bot.cert_file", "only a service with reach"),
     ("[services.bot]\nkey_file = \"a\"", "services.bot.key_file", "only a service with reach"),
+    ("[services.bot]\nlifecycle_events = [\"connected\"]", "services.bot.lifecycle_events", "only a service with reach"),
     ("[services.bot]\nurls = 7", "services.bot.urls", "a list of URLs"),
     ("[services.bot]\norder = \"room\"", "services.bot.order", "\"connection\", \"none\" or a JSON Pointer such as \"/room\""),
     ("[services.bot]\nidempotency = \"/~2\"", "services.bot.idempotency", "a JSON Pointer such as \"/id\""),

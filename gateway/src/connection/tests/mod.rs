@@ -8,6 +8,7 @@ mod close;
 mod commands;
 mod dead_node;
 mod guards;
+mod lifecycle;
 mod revocations;
 mod socket;
 mod tokens;
@@ -27,7 +28,8 @@ use crate::{
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Guard, Namespaces, WhenAway},
     model::{
-        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId,
+        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, Unsubscribe, UserId,
+        WorkerId,
     },
     protocol::{
         centrifuge::Codec,
@@ -92,7 +94,8 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let guard = |when_away| Some(Guard { service: "bot".parse().expect("valid"), when_away });
     let via = |when_away| ChannelOptions { subscribe_via: guard(when_away), publish_via: guard(when_away), ..kept.clone() };
     let (guarded, lenient) = (via(WhenAway::Refuse), via(WhenAway::Allow));
-    let named = [("open", open), ("kept", kept), ("guarded", guarded), ("lenient", lenient)];
+    let watched = ChannelOptions { lifecycle: true, ..open.clone() };
+    let named = [("watched", watched), ("open", open), ("kept", kept), ("guarded", guarded), ("lenient", lenient)];
     let named = named.into_iter().map(|(name, options)| (name.into(), Arc::new(options))).collect();
     let namespaces = Namespaces { named, ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
@@ -128,6 +131,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             reads: Reads::new(node.broker.clone(), 2),
             gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
+            holds: node.cluster.holds().clone(),
             namespaces: Arc::new(node.session_config.namespaces.clone()),
             limits: HubLimits {
                 outbox_bytes: bounds.outbox,
