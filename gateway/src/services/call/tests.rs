@@ -5,7 +5,7 @@ use crate::services::{
         instance::{CallId, LinkId, NewLink, Outgoing},
         pool::{Pool, PoolLimits},
     },
-    lifecycle::Interests,
+    lifecycle::kinds::Interests,
 };
 use crate::settings::{Callers, OrderedBy, Settings};
 use serde_json::{json, value::to_raw_value};
