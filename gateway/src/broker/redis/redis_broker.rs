@@ -168,7 +168,7 @@ impl RedisBroker {
 
     /// See [`crate::broker::Broker::longest_command`].
     pub fn longest_command(&self) -> Duration {
-        self.call_store.lane.deadline()
+        self.call_store.longest_command()
     }
 
     /// The nodes of the cluster.

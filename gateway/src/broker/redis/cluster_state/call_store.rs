@@ -46,6 +46,10 @@ impl CallStore {
         }
     }
 
+    pub(crate) fn longest_command(&self) -> Duration {
+        self.lane.deadline()
+    }
+
     /// It does no harm to run any of these commands twice: the scripts recognise the attempt.
     async fn run(&self, cmd: Cmd) -> Result<Value, BrokerError> {
         self.lane.run(Command { cmd, to: Target::Key, order: None, resend: Resend::Safe }).await
