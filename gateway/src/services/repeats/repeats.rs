@@ -82,7 +82,7 @@ impl Repeats {
             }
             if timeout_at(deadline, sleep(pause)).await.is_err() {
                 self.counters.add(Count::RepeatInProgress);
-                let detail = "The first call with this key still runs. Call again with the same key.";
+                let detail = "The first call with this key may still run. Call again with the same key.";
                 return Err(Refusal::new(ErrorCode::IdempotencyInProgress, detail).into());
             }
             pause = (2 * pause).min(PAUSES.1);
