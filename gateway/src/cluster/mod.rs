@@ -20,4 +20,6 @@ mod shared_cluster;
 mod types;
 
 pub use cluster::Cluster;
-pub use types::{ClusterTimings, DeadNodeConnections, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder};
+pub use types::{
+    ClusterTimings, DeadNodeConnections, DrainAction, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder,
+};
