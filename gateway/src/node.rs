@@ -2,7 +2,7 @@
 
 use crate::{
     auth::{ApiKeys, Tokens},
-    broker::{Broker, Readiness},
+    broker::{Broker, Nodes, Readiness},
     cluster::Cluster,
     publish::Publisher,
     services::Services,
@@ -166,7 +166,13 @@ impl NodeReadiness {
 impl Node {
     /// A node for tests, alone in its cluster and without services.
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, session_config: SessionConfig) -> Self {
-        use crate::{cluster::NodeDescription, publish::PublishLimits, services::LinkLimits, settings::Settings, telemetry::Telemetry};
+        use crate::{
+            cluster::{Holds, NodeDescription},
+            publish::PublishLimits,
+            services::LinkLimits,
+            settings::Settings,
+            telemetry::Telemetry,
+        };
         static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
             let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
             let metrics = Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone();
@@ -179,9 +185,9 @@ impl Node {
             name: session_config.node.clone(),
             publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
             session_config: Arc::new(session_config),
-            broker,
             services: Arc::new(Services::new([], LinkLimits::default())),
-            cluster: Cluster::single(about, mailboxes),
+            cluster: Cluster::single(about, mailboxes, Holds::new(broker.clone(), std::time::Duration::from_secs(2))),
+            broker,
             tokens: Tokens::from(&settings.tokens),
             api_keys: ApiKeys::from(&*settings.api_keys),
             presence_limit: 100,
@@ -197,8 +203,8 @@ impl Node {
 impl Node {
     /// The node and its generation, as one word.
     pub fn holder(&self) -> Box<str> {
-        // With the memory broker, connections end with the process, and their ids are unique.
-        self.broker.nodes().map_or_else(|| Box::from(&*self.name), |nodes| nodes.holder().into())
+        // With the memory broker, a process has one generation: connections end with it, and their ids are unique.
+        self.broker.nodes().map_or_else(|| format!("{}/1", self.name), Nodes::holder).into()
     }
 
     /// Which channels the node can serve now.

@@ -136,16 +136,23 @@ pub struct Call {
 /// See [`ToService::Event`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
-    /// The id of a `connected` or `disconnected` event. The gateway may send such an event twice, with the same id.
+    /// The id of a lifecycle event. The gateway may send such an event twice, with the same id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// `message` for a message of a frontend, or the name of a lifecycle event.
     pub kind: String,
+    /// With a lifecycle event: the generation of the connection's node or, with `occupied` and `vacated`, of the channel's occupation, a
+    /// whole number that grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+    /// With a lifecycle event: when the gateway noticed the change, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
     /// Any JSON. The gateway does not interpret it.
     pub data: Box<RawValue>,
-    /// The authenticated user, empty for anonymous.
+    /// The authenticated user, empty for anonymous and for an event about a channel.
     pub user: String,
-    /// Id of the frontend's connection.
+    /// Id of the frontend's connection, empty for an event about a channel.
     pub connection: String,
     /// What a service keeps with the connection; absent if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

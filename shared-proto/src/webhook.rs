@@ -1,6 +1,6 @@
 //! Bodies of the requests to a service that is reached by HTTP. `docs/webhooks.md` describes headers and answers.
 //!
-//! A body is an object with one member, whose name is the kind of the message: `{"call":{…}}` or `{"event":{…}}`, like a frame of a link. `data`
+//! A body is an object with one member, whose name is the kind of the message: `{"call":{…}}`, `{"event":{…}}` or `{"events":[…]}`. `data`
 //! is a [`RawValue`]. That type fails at run time inside internally tagged, untagged and flattened types, so this module has no such types.
 
 use crate::{json::optional_object, link::FrontendRequest};
@@ -13,6 +13,9 @@ pub const META_HEADER: &str = "connection-meta";
 /// The `kind` of a message of a frontend.
 pub const MESSAGE: &str = "message";
 
+/// Stands for the method of lifecycle events.
+pub const LIFECYCLE: &str = "lifecycle";
+
 /// What the gateway sends to a service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ServiceMessage))]
@@ -22,6 +25,9 @@ pub enum Message {
     Call(Call),
     /// A message that gets no answer.
     Event(Event),
+    /// Lifecycle events, oldest first. Those of one connection and those of one channel are in order. An answer with a status from 200 to 299 takes
+    /// all of them; otherwise the gateway sends them again.
+    Events(Vec<Event>),
 }
 
 /// See [`Message::Call`].
@@ -58,16 +64,23 @@ pub struct Call {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ServiceEvent))]
 pub struct Event {
-    /// The same as the header `webhook-id`. It stays the same when the gateway sends the request again.
+    /// A message: the same as the header `webhook-id`. It stays the same when the gateway sends the event again.
     pub id: String,
-    /// `message` for a message of a frontend.
+    /// `message` for a message of a frontend, or the name of a lifecycle event.
     pub kind: String,
+    /// With a lifecycle event: the generation of the connection's node or, with `occupied` and `vacated`, of the channel's occupation, a
+    /// whole number that grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+    /// With a lifecycle event: when the gateway noticed the change, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
     /// Any JSON. The gateway does not interpret it.
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
-    /// The authenticated user, empty for anonymous.
+    /// The authenticated user, empty for anonymous and for an event about a channel.
     pub user: String,
-    /// Id of the frontend's connection.
+    /// Id of the frontend's connection, empty for an event about a channel.
     pub connection: String,
     /// What a service keeps with the connection; absent if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -69,7 +69,7 @@ impl Modify for Common {
 )]
 struct Requests;
 
-/// A call or an event for a service with `reach = "webhook"`, sent to one of its URLs.
+/// A call, an event, or a list of lifecycle events for a service with `reach = "webhook"`, sent to one of its URLs.
 ///
 /// `docs/webhooks.md` describes the headers and all answers. If the method is `guard.connect`, `guard.subscribe` or `guard.publish`, `data` is
 /// a `ConnectQuestion`, `SubscribeQuestion` or `PublishQuestion`, and the answer the `…Answer` of the same name; see `docs/guards.md`.
@@ -82,7 +82,7 @@ struct Requests;
         ("traceparent" = Option<String>, Header, description = "The trace of the call"),
     ),
     responses((status = 200, description = "The reply to a call", body = Value),
-        (status = 204, description = "The reply `null`, or an event was taken"),
+        (status = 204, description = "The reply `null`, or events were taken"),
         (status = "4XX", description = "An error of the service itself, which the frontend gets", body = Problem, content_type = "application/problem+json")))]
 #[expect(dead_code, reason = "only its description is used")]
 fn service_request() {}

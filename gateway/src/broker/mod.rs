@@ -29,13 +29,13 @@ pub use memory::{MemoryBroker, MemoryLimits};
 pub(crate) use name_hasher::NameHasher;
 pub use reads::Reads;
 pub use redis::{
-    Address as RedisAddress, Lease, NodeId, NodeRecord, Nodes, OrphanedPresence, PresenceStep, RedisBroker, RedisConfig, Sweep,
+    Address as RedisAddress, Lease, NodeId, NodeRecord, Nodes, OrphanedPresence, PresenceStep, RedisBroker, RedisConfig, Sweep, Swept,
 };
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
 pub use types::{
-    Announcement, BrokerError, ChannelSummary, IdempotencyKey, NewPublication, NewPublications, PublishIdentity, Published, Readiness,
-    UserSubscription,
+    Announcement, BrokerError, ChannelSummary, Hold, IdempotencyKey, NewPublication, NewPublications, NodeTask, PublishIdentity, Published,
+    Readiness, RegistryKey, Release, UserSubscription,
 };
 
 /// The broker that the settings choose. An enum, so that its methods need no boxed futures.
@@ -136,6 +136,21 @@ impl Broker {
     /// Counts the connections and the users that are present in a channel.
     pub async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
         each!(self, broker => broker.presence_stats(channel).await)
+    }
+
+    /// Records that this node has subscribers of a channel. Idempotent.
+    pub async fn hold(&self, channel: &ChannelName) -> Result<Hold, BrokerError> {
+        each!(self, broker => broker.hold(channel).await)
+    }
+
+    /// Records that this node has no subscribers of a channel. If no other node has, this node has [`NodeTask::Vacate`] to do.
+    pub async fn release(&self, channel: &ChannelName) -> Result<Release, BrokerError> {
+        each!(self, broker => broker.release(channel).await)
+    }
+
+    /// Ends an occupation of a channel, unless a node has subscribers. Returns whether it is over.
+    pub async fn vacate(&self, channel: &ChannelName, generation: u64) -> Result<bool, BrokerError> {
+        each!(self, broker => broker.vacate(channel, generation).await)
     }
 
     /// Lists at most `limit` active channels in byte order: those whose name matches `pattern` (`*` matches any number of characters, `?`

@@ -1,7 +1,7 @@
 //! Parameters and results of the broker.
 
 use super::cause;
-use gateway_core::model::{ChannelName, ClientInfo, Content, ErrorCode, Position, ProducerNumber, Refusal, Retention, Tags};
+use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Content, ErrorCode, Position, ProducerNumber, Refusal, Retention, Tags};
 use std::{sync::Arc, time::Duration};
 
 /// A publication that a caller hands to the broker.
@@ -158,6 +158,51 @@ pub enum Announcement {
     Join(Arc<ClientInfo>),
     /// A client left.
     Leave(Arc<ClientInfo>),
+}
+
+/// Names an entry of the registry: what has ended if its node dies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RegistryKey {
+    /// A connection.
+    Connection(ConnectionId),
+    /// A subscription of a connection.
+    Subscription {
+        /// The connection.
+        connection: ConnectionId,
+        /// Distinguishes the subscriptions of one connection.
+        number: u64,
+        /// The channel.
+        channel: ChannelName,
+    },
+}
+
+/// The hold of this node on a channel: it has subscribers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The generation of the channel's occupation. It grows with each occupation of the channel; at most 2^53.
+    pub generation: u64,
+    /// Whether the occupation began with this hold.
+    pub began: bool,
+}
+
+/// The state of a channel after a node ended its hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Other nodes have subscribers.
+    Occupied,
+    /// No node has subscribers of the occupation with this generation.
+    Vacant(u64),
+    /// The channel has no occupation: the store lost it.
+    Unoccupied,
+}
+
+/// What a node has to do for a channel, and another node has to do after its death.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeTask {
+    /// End the hold on the channel.
+    Release(ChannelName),
+    /// End the occupation with this generation, unless a node has subscribers by then, and announce the end.
+    Vacate(ChannelName, u64),
 }
 
 /// An active channel: it has subscribers on some node, or publications.

@@ -1,11 +1,12 @@
 //! The cluster, as the rest of the node uses it.
 
 use super::{
+    holds::holds::{Holds, OccupationEvent},
     local_workers::LocalWorkers,
     member::Member,
     message::{self, Request, Response},
     shared_cluster::SharedCluster,
-    types::{ClusterTimings, DeadNodeConnections, DrainOrder, NodeDescription, NodeSummary, ReceivedDrainOrder},
+    types::{ClusterTimings, DeadNodeEntries, DrainOrder, NodeDescription, NodeSummary, ReceivedDrainOrder},
 };
 use crate::broker::{Broker, Mailbox, mailbox::ConnectionSummary};
 use gateway_core::{
@@ -25,15 +26,15 @@ pub struct Cluster {
 }
 
 enum Kind {
-    Single(Member, LocalWorkers),
+    Single(Member, LocalWorkers, Arc<Holds>),
     Shared(Arc<SharedCluster>),
 }
 
 impl Cluster {
     /// A cluster of this node alone.
-    pub fn single(description: NodeDescription, workers: Vec<Arc<Mailbox>>) -> Self {
+    pub fn single(description: NodeDescription, workers: Vec<Arc<Mailbox>>, holds: Arc<Holds>) -> Self {
         let this_node = member(&description, workers.len());
-        Self { kind: Kind::Single(this_node, LocalWorkers::new(description.name, workers)) }
+        Self { kind: Kind::Single(this_node, LocalWorkers::new(description.name, workers), holds) }
     }
 
     /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that belongs to no worker, with its index.
@@ -52,7 +53,7 @@ impl Cluster {
 
     fn local(&self) -> &LocalWorkers {
         match &self.kind {
-            Kind::Single(_, local) => local,
+            Kind::Single(_, local, _) => local,
             Kind::Shared(shared) => &shared.local,
         }
     }
@@ -60,7 +61,7 @@ impl Cluster {
     /// The nodes that are registered and alive now, by name.
     pub async fn nodes(&self) -> Result<Vec<NodeSummary>, Refusal> {
         let members = match &self.kind {
-            Kind::Single(this_node, _) => vec![this_node.clone()],
+            Kind::Single(this_node, ..) => vec![this_node.clone()],
             Kind::Shared(shared) => shared.members().await?,
         };
         let summary = |node: &Member| NodeSummary {
@@ -75,7 +76,7 @@ impl Cluster {
     /// Addresses of the live nodes for services, as `ws://host:port`. The receiver sees every change.
     pub fn links(&self) -> watch::Receiver<Arc<[String]>> {
         match &self.kind {
-            Kind::Single(this_node, _) => watch::channel([this_node.link.to_string()].into()).1,
+            Kind::Single(this_node, ..) => watch::channel([this_node.link.to_string()].into()).1,
             Kind::Shared(shared) => shared.links(),
         }
     }
@@ -139,11 +140,37 @@ impl Cluster {
         }
     }
 
-    /// Connections of dead nodes, for disconnect events. None for a single node and for a second caller.
-    pub fn dead_node_connections(&self) -> Option<mpsc::Receiver<DeadNodeConnections>> {
+    /// From now on the workers also keep the subscriptions to channels with `lifecycle` in the registry.
+    pub fn register_subscriptions(&self) {
+        match &self.kind {
+            Kind::Single(..) => {}
+            Kind::Shared(shared) => shared.register_subscriptions.notify_one(),
+        }
+    }
+
+    /// From now on the node announces which channels become occupied and vacant, see [`Self::occupation_events`].
+    pub fn announce_occupations(&self) {
+        self.holds().activate();
+    }
+
+    /// Begins and ends of occupations. None for a second caller.
+    pub fn occupation_events(&self) -> Option<mpsc::Receiver<OccupationEvent>> {
+        self.holds().events()
+    }
+
+    /// The channels with subscribers on this node, as its workers count them.
+    pub fn holds(&self) -> &Arc<Holds> {
+        match &self.kind {
+            Kind::Single(_, _, holds) => holds,
+            Kind::Shared(shared) => &shared.holds,
+        }
+    }
+
+    /// What ended with dead nodes, for the events about it. None for a single node and for a second caller.
+    pub fn dead_node_entries(&self) -> Option<mpsc::Receiver<DeadNodeEntries>> {
         match &self.kind {
             Kind::Single(..) => None,
-            Kind::Shared(shared) => lock(&shared.dead_connections_receiver).take(),
+            Kind::Shared(shared) => lock(&shared.dead_entries_receiver).take(),
         }
     }
 
@@ -157,17 +184,21 @@ impl Cluster {
 
     /// Runs the background work until cancelled, then leaves the cluster.
     pub async fn run(&self, stop: CancellationToken) {
-        if let Kind::Shared(shared) = &self.kind {
-            let requests = tokio::spawn(shared.clone().serve_requests());
-            let work = futures_util::future::join4(
-                shared.keep_registered(),
-                shared.notify_workers(),
-                shared.clean_up_dead_nodes(),
-                shared.sweep_presence(),
-            );
-            let _ = stop.run_until_cancelled(work).await;
-            shared.leave().await;
-            requests.abort();
+        match &self.kind {
+            Kind::Single(_, _, holds) => drop(stop.run_until_cancelled(holds.run()).await),
+            Kind::Shared(shared) => {
+                let requests = tokio::spawn(shared.clone().serve_requests());
+                let work = futures_util::future::join5(
+                    shared.keep_registered(),
+                    shared.notify_workers(),
+                    shared.clean_up_dead_nodes(),
+                    shared.sweep_presence(),
+                    shared.holds.run(),
+                );
+                let _ = stop.run_until_cancelled(work).await;
+                shared.leave().await;
+                requests.abort();
+            }
         }
     }
 }

@@ -73,6 +73,7 @@ impl Inbox {
                     | MailboxEntry::RegisterAgain
                     | MailboxEntry::CheckRevocations
                     | MailboxEntry::RegisterConnections
+                    | MailboxEntry::RegisterSubscriptions
                     | MailboxEntry::Drain(_) => None,
                 };
                 if let Some(after) = gap {

@@ -107,6 +107,7 @@ impl SharedCluster {
                 nodes.register(&record, self.timings.lease).await?;
                 if lease.state == LeaseState::Expired {
                     self.registered_again.notify_one();
+                    self.holds.hold_again();
                 }
                 self.messages_missed.notify_one();
                 return Ok(LeaseEvent::Registered);
@@ -131,19 +132,19 @@ impl SharedCluster {
         Ok(LeaseEvent::Renewed)
     }
 
-    /// Deletes the connection registries of earlier generations of this node: their connections are alive, so no other node may report their ends. After
+    /// Deletes the registries of earlier generations of this node: their connections are alive, so no other node may report their ends. After
     /// an outage every node does this before any node judges another dead.
     async fn delete_past_registries(&self, nodes: &Nodes) {
         let past = lock(&self.past_generations).clone();
         for generation in &past {
-            match timeout(self.timings.lease / 3, nodes.delete_connections_of(generation)).await {
+            match timeout(self.timings.lease / 3, nodes.delete_registry_of(generation)).await {
                 Ok(Ok(())) => lock(&self.past_generations).retain(|it| it != generation),
                 Ok(Err(error)) => {
-                    return tracing::warn!(%error, "the connection registry of this node's last generation was not deleted; the next heartbeat tries again");
+                    return tracing::warn!(%error, "the registry of this node's last generation was not deleted; the next heartbeat tries again");
                 }
                 Err(_) => {
                     return tracing::warn!(
-                        "Redis did not delete the connection registry of this node's last generation in time; the next heartbeat tries again"
+                        "Redis did not delete the registry of this node's last generation in time; the next heartbeat tries again"
                     );
                 }
             }

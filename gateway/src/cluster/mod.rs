@@ -1,14 +1,16 @@
 //! The nodes of a cluster: which of them are alive, requests between them, and the clean-up after dead ones.
 //!
-//! The list of nodes and their leases in Redis belong to `broker`; the events about dead connections belong to `services`.
+//! The list of nodes and their leases in Redis belong to `broker`; the events about what has ended belong to `services`.
 //!
 //! - [`cluster`]: the interface for the rest of the node; [`types`]: its types
 //! - [`local_workers`]: requests to the workers of this node
 //! - [`shared_cluster`]: the state of a node among several; [`membership`]: heartbeats; [`dead_nodes`], [`presence_sweep`]: clean-up
+//! - [`holds`]: which channels have subscribers on this node
 //! - [`requests`]: requests to other nodes; [`message`]: their encoding; [`inbox`]: how they arrive; [`member`]: what a node publishes about itself
 
 mod cluster;
 mod dead_nodes;
+mod holds;
 mod inbox;
 mod local_workers;
 mod member;
@@ -20,6 +22,5 @@ mod shared_cluster;
 mod types;
 
 pub use cluster::Cluster;
-pub use types::{
-    ClusterTimings, DeadNodeConnections, DrainAction, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder,
-};
+pub use holds::holds::{Holds, OccupationEvent, VacatedReceipt};
+pub use types::{ClusterTimings, DeadNodeEntries, DrainAction, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder};

@@ -1,7 +1,7 @@
-//! Removes presence entries of nodes that no longer exist, which the clean-up after dead nodes missed.
+//! Removes presence entries of nodes that no longer exist, and ends occupations of channels, where the clean-up after dead nodes missed them.
 
 use super::shared_cluster::SharedCluster;
-use crate::broker::{BrokerError, Nodes, Sweep};
+use crate::broker::{BrokerError, Nodes, Sweep, Swept};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -11,13 +11,14 @@ const STEP_PAUSE: Duration = Duration::from_millis(100);
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 impl SharedCluster {
-    /// Sweeps all presence entries again and again. Of all nodes, one does each sweep. Never returns.
+    /// Sweeps all presence entries again and again. Of all nodes, one does each sweep. Each node also writes its own holds again. Never returns.
     pub(super) async fn sweep_presence(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
         let started = Instant::now();
         loop {
             // A random pause: nodes that start together do not try at the same time.
             sleep(self.timings.sweep.mul_f64(rand::random_range(0.1..0.2))).await;
+            self.holds.write_again();
             if !nodes.lock_sweep(self.timings.sweep).await.unwrap_or(false) {
                 continue;
             }
@@ -37,7 +38,11 @@ impl SharedCluster {
 
     /// Takes one step. Leaves that cannot be announced wait for the next sweep, so that they do not hold up the rest of this one.
     async fn sweep_step(&self, nodes: &Nodes, sweep: &mut Sweep) -> Result<(), BrokerError> {
-        let orphaned = nodes.sweep(sweep).await?;
+        let Swept { orphaned, vacant } = nodes.sweep(sweep).await?;
+        for (channel, generation) in vacant {
+            tracing::warn!(%channel, "ending an occupation of a channel that no node has to end");
+            self.holds.take_over(channel, generation);
+        }
         if orphaned.is_empty() {
             return Ok(());
         }

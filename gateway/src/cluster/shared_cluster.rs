@@ -1,10 +1,11 @@
 //! The state of a node in a cluster of several nodes.
 
 use super::{
+    holds::holds::Holds,
     local_workers::LocalWorkers,
     member::Member,
     message::Response,
-    types::{ClusterTimings, DeadNodeConnections, ReceivedDrainOrder},
+    types::{ClusterTimings, DeadNodeEntries, ReceivedDrainOrder},
 };
 use crate::broker::{Broker, Mailbox, MailboxEntry, NodeId};
 use gateway_core::{
@@ -37,18 +38,21 @@ pub(super) struct SharedCluster {
     pub(super) problem: Mutex<Option<Box<str>>>,
     /// This node registered again after its lease expired.
     pub(super) registered_again: Notify,
-    /// Earlier generations of this node whose connection registries may still have entries.
+    /// Earlier generations of this node whose registries may still have entries.
     pub(super) past_generations: Mutex<Vec<NodeId>>,
     /// Messages of other nodes to this one may have been lost.
     pub(super) messages_missed: Notify,
     /// A service wants disconnects, so every connection must be in the registry.
     pub(super) register_connections: Notify,
-    pub(super) dead_connections: mpsc::Sender<DeadNodeConnections>,
+    /// A service wants the ends of subscriptions, so those to channels with `lifecycle` must be in the registry.
+    pub(super) register_subscriptions: Notify,
+    pub(super) holds: Arc<Holds>,
+    pub(super) dead_entries: mpsc::Sender<DeadNodeEntries>,
+    /// The other end of `dead_entries`, until it is taken.
+    pub(super) dead_entries_receiver: Mutex<Option<mpsc::Receiver<DeadNodeEntries>>>,
     pub(super) drain_orders: mpsc::Sender<ReceivedDrainOrder>,
     /// The other end of `drain_orders`, until it is taken.
     pub(super) drain_orders_receiver: Mutex<Option<mpsc::Receiver<ReceivedDrainOrder>>>,
-    /// The other end of `dead_connections`, until it is taken.
-    pub(super) dead_connections_receiver: Mutex<Option<mpsc::Receiver<DeadNodeConnections>>>,
 }
 
 impl SharedCluster {
@@ -60,7 +64,8 @@ impl SharedCluster {
         this_node: Member,
         timings: ClusterTimings,
     ) -> Self {
-        let (dead_connections, receiver) = mpsc::channel(1);
+        let (dead_entries, receiver) = mpsc::channel(1);
+        let holds = Holds::new(broker.clone(), timings.linger);
         let (drain_orders, drain_orders_receiver) = mpsc::channel(1);
         Self {
             broker,
@@ -78,10 +83,12 @@ impl SharedCluster {
             past_generations: Mutex::default(),
             messages_missed: Notify::new(),
             register_connections: Notify::new(),
-            dead_connections,
+            register_subscriptions: Notify::new(),
+            holds,
+            dead_entries,
+            dead_entries_receiver: Mutex::new(Some(receiver)),
             drain_orders,
             drain_orders_receiver: Mutex::new(Some(drain_orders_receiver)),
-            dead_connections_receiver: Mutex::new(Some(receiver)),
         }
     }
 
@@ -100,6 +107,7 @@ impl SharedCluster {
         let registered_again = self.local.post_on_notify(&self.registered_again, || MailboxEntry::RegisterAgain);
         let messages_missed = self.local.post_on_notify(&self.messages_missed, || MailboxEntry::CheckRevocations);
         let register_connections = self.local.post_on_notify(&self.register_connections, || MailboxEntry::RegisterConnections);
-        futures_util::future::join3(registered_again, messages_missed, register_connections).await;
+        let register_subscriptions = self.local.post_on_notify(&self.register_subscriptions, || MailboxEntry::RegisterSubscriptions);
+        futures_util::future::join4(registered_again, messages_missed, register_connections, register_subscriptions).await;
     }
 }

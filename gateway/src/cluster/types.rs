@@ -1,9 +1,10 @@
 //! The types of the cluster's interface.
 
-use gateway_core::model::{ConnectionId, UserId};
+use crate::broker::RegistryKey;
+use gateway_core::model::UserId;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// One node, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct ClusterTimings {
     pub lease: Duration,
     /// Time between two sweeps of all presence entries; one node does each sweep.
     pub sweep: Duration,
+    /// How long a channel has to be vacant before its end is announced.
+    pub linger: Duration,
 }
 
 /// A part of a service that operators can drain.
@@ -77,15 +80,15 @@ pub struct DrainOrder {
 /// An order of another node, and where this node answers whether the order counts here.
 pub type ReceivedDrainOrder = (DrainOrder, oneshot::Sender<bool>);
 
-/// Connections that ended with their node and whose disconnects have not reached services yet.
+/// What ended with its node, and services do not know yet.
 #[derive(Debug)]
-pub struct DeadNodeConnections {
+pub struct DeadNodeEntries {
     /// The dead node and its generation, as one word.
     pub holder: String,
-    /// Each connection with its user.
-    pub connections: Vec<(ConnectionId, UserId)>,
+    /// Connections and subscriptions, each with its user.
+    pub entries: Vec<(RegistryKey, UserId)>,
     /// Time since the node was found dead.
     pub waited: Duration,
-    /// Receives the connections that need no further attempt. The others are offered again.
-    pub done: oneshot::Sender<Vec<ConnectionId>>,
+    /// Receives the entries that need no further attempt, and has room for all of them. The others are offered again once all senders are gone.
+    pub done: mpsc::Sender<RegistryKey>,
 }

@@ -7,9 +7,13 @@ use super::{
 };
 use crate::{
     hub::{Batch, LiveStatus, frame},
-    services::LifecycleKind,
+    services::End,
 };
-use gateway_core::{model::ChannelName, protocol::Reply, session::Action};
+use gateway_core::{
+    model::{ChannelName, Unsubscribe},
+    protocol::Reply,
+    session::Action,
+};
 use std::cell::RefCell;
 
 thread_local! {
@@ -57,13 +61,16 @@ impl Driver {
                 }
                 Action::GoLive(channel) => {
                     self.send(&mut payload);
-                    self.report(LifecycleKind::Subscribed, Some(&channel));
-                    if let LiveStatus::Behind(after) = self.worker.hub.go_live(self.registration.key(), &channel) {
-                        let (worker, key, outbox) = (self.worker.clone(), self.registration.key(), self.registration.outbox().clone());
-                        self.running.push(RunningTask::catch_up(worker, key, outbox, channel, after));
+                    match self.worker.hub.go_live(self.registration.key(), &channel) {
+                        LiveStatus::Live => self.on_live(channel),
+                        LiveStatus::Behind(after) => {
+                            let (worker, key, outbox) = (self.worker.clone(), self.registration.key(), self.registration.outbox().clone());
+                            self.running.push(RunningTask::catch_up(worker, key, outbox, channel, after));
+                        }
+                        LiveStatus::Detached => {}
                     }
                 }
-                Action::Detach(channel) => self.leave(channel),
+                Action::Detach(channel, code) => self.leave(channel, code),
                 Action::Close(code, reason) => {
                     self.send(&mut payload);
                     self.close(CloseCause::Session, code, &reason);
@@ -76,9 +83,9 @@ impl Driver {
         }
     }
 
-    fn leave(&mut self, channel: ChannelName) {
+    fn leave(&mut self, channel: ChannelName, code: Option<Unsubscribe>) {
         if self.worker.hub.leave(self.registration.key(), &channel) {
-            self.report(LifecycleKind::Unsubscribed, Some(&channel));
+            self.report_unsubscribed(&channel, || code.map_or_else(by_client, |code| End::new(code.code(), code.reason())));
         }
         let task = TaskId::CatchUp(channel);
         self.running.retain(|running| running.task != task);
@@ -91,4 +98,9 @@ impl Driver {
             payload.clear();
         }
     }
+}
+
+/// The client's own unsubscribe, with the code of the SDK.
+fn by_client() -> End {
+    End::new(0, "unsubscribe called")
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     hub::Overflow,
+    services::End,
     telemetry::{Closed, TransportEnd},
 };
 use gateway_core::{model::Tick, protocol::websocket::Violation};
@@ -26,6 +27,8 @@ pub(super) enum CloseCause {
 /// The state of a connection that has queued its close frame.
 #[derive(Debug)]
 pub(super) struct Closing {
+    /// Why, for services.
+    pub(super) end: End,
     /// When the connection is cut if the peer has not answered.
     pub(super) deadline: Tick,
     /// Whether the peer's close frame has arrived, so that the connection may end.

@@ -6,9 +6,13 @@ use super::{
 };
 use crate::{
     hub::Batch,
+    services::End,
     telemetry::{Closed, DropCause, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{model::Disconnect, protocol::websocket};
+
+/// Stands for the code of a close frame without one (RFC 6455, section 7.4.1).
+const NO_STATUS: u16 = 1005;
 
 impl Driver {
     /// Queues a close frame. Does nothing if the connection is already closing.
@@ -18,7 +22,7 @@ impl Driver {
         }
         let mut close = Vec::new();
         websocket::encode::close(Some(code), reason, &mut close);
-        self.begin_close(cause, code, close);
+        self.begin_close(cause, End::new(code, reason), close);
     }
 
     /// Answers the peer's close frame with one of the same code.
@@ -29,10 +33,10 @@ impl Driver {
         }
         let mut close = Vec::new();
         websocket::encode::close(code, "", &mut close);
-        self.begin_close(CloseCause::PeerClosed, code.unwrap_or(0), close);
+        self.begin_close(CloseCause::PeerClosed, End::new(code.unwrap_or(NO_STATUS), "closed by the client"), close);
     }
 
-    fn begin_close(&mut self, cause: CloseCause, code: u16, close: Vec<u8>) {
+    fn begin_close(&mut self, cause: CloseCause, end: End, close: Vec<u8>) {
         let (now, outbox, metrics) = (self.now(), self.registration.outbox(), self.worker.hub.metrics());
         let close = Batch::new(close, self.worker.hub.budget());
         match cause {
@@ -44,10 +48,10 @@ impl Driver {
         if matches!(cause, CloseCause::Slow(_)) {
             metrics.overflowed(OverflowPolicy::Disconnect);
         }
-        metrics.closed(cause.metric(code));
+        metrics.closed(cause.metric(end.code));
         self.running.clear();
         let (deadline, discards_input) = (now.after(self.worker.limits.close_timeout), matches!(cause, CloseCause::Violation(_)));
-        self.closing = Some(Box::new(Closing { deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
+        self.closing = Some(Box::new(Closing { end, deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
     }
 
     /// Counts the end of a connection that has sent no close frame.

@@ -7,8 +7,8 @@ use super::{
     worker_context::WorkerContext,
 };
 use crate::{
-    hub::{Batch, CatchUpStep, Drain, Notice, Registration},
-    services::{KeptRequest, LifecycleKind},
+    hub::{Batch, CatchUpStep, Drain, LiveStatus, Notice, Registration},
+    services::KeptRequest,
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
@@ -140,6 +140,7 @@ impl Driver {
                 Notice::Server(command) => self.input(Input::Server(command)),
                 Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
                 Notice::Registered => self.on_registered(),
+                Notice::SubscriptionRegistered(channel) => self.on_subscription_registered(channel),
                 Notice::ReportPending => self.report_pending(),
                 Notice::PublicationsLost(channel) => self.input(Input::PublicationsLost(channel)),
                 Notice::Tick => {}
@@ -213,6 +214,7 @@ impl Driver {
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),
+                (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Status(LiveStatus::Live))) => self.on_live(channel),
                 _ => {}
             }
             index = 0;
@@ -326,6 +328,6 @@ impl Drop for Driver {
         if std::thread::panicking() {
             self.count_end(TransportEnd::Panicked);
         }
-        self.report(LifecycleKind::Disconnected, None);
+        self.report_end();
     }
 }

@@ -10,9 +10,12 @@ use super::{
     driver::Driver,
     lifecycle_state::{LifecycleState, PendingReports},
 };
-use crate::services::{Lifecycle, LifecycleKind};
+use crate::{
+    broker::RegistryKey,
+    hub::RegisteredEnd,
+    services::{Change, End, Lifecycle, LifecycleKind, Origin, Receipt, Subscription},
+};
 use gateway_core::model::ChannelName;
-use std::time::Duration;
 
 impl Driver {
     /// Handles the result of the connect command: the connection has a user.
@@ -21,7 +24,7 @@ impl Driver {
             self.lifecycle_state = LifecycleState::AwaitingRegistration(Vec::new());
         } else {
             self.lifecycle_state = LifecycleState::Reported;
-            self.report_now(LifecycleKind::Connected, None);
+            self.report_now(LifecycleKind::Connected, None, Change::Connected);
         }
     }
 
@@ -31,16 +34,16 @@ impl Driver {
         match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::NotConnected => self.lifecycle_state = LifecycleState::NotConnected,
             LifecycleState::AwaitingRegistration(joined) => {
-                self.report_now(LifecycleKind::Connected, None);
-                for channel in &joined {
-                    self.report_now(LifecycleKind::Subscribed, Some(channel));
+                self.report_now(LifecycleKind::Connected, None, Change::Connected);
+                for channel in joined {
+                    self.send_subscribed(channel);
                 }
             }
             LifecycleState::Reported | LifecycleState::PendingReports(_) => {
                 self.lifecycle_state = LifecycleState::PendingReports(Box::new(PendingReports {
                     since: self.now(),
                     connected_reported: false,
-                    joined: self.session.channels(),
+                    joined: self.worker.hub.live_channels(self.registration.key()),
                 }));
                 self.report_pending();
             }
@@ -54,10 +57,13 @@ impl Driver {
             other => return self.lifecycle_state = other,
         };
         let waited = self.now().since(pending.since);
-        pending.connected_reported = pending.connected_reported || self.report_unless_expired(LifecycleKind::Connected, None, waited);
+        // An event that no service wants, or that has expired, needs no further attempt.
+        let is_done = |event: Option<Lifecycle>| event.is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited));
+        pending.connected_reported =
+            pending.connected_reported || is_done(self.lifecycle_event(LifecycleKind::Connected, Change::Connected));
         while pending.connected_reported
             && let Some(channel) = pending.joined.last()
-            && self.report_unless_expired(LifecycleKind::Subscribed, Some(channel), waited)
+            && is_done(self.subscribed(channel.clone()))
         {
             pending.joined.pop();
         }
@@ -67,50 +73,112 @@ impl Driver {
         }
     }
 
-    /// Reports an event to the services that subscribe to its kind, now or once the connection is in the registry.
-    pub(super) fn report(&mut self, kind: LifecycleKind, channel: Option<&ChannelName>) {
-        // Services need no event about a subscription that ends before they learn of it.
-        let (joined, is_new) = match (&mut self.lifecycle_state, channel) {
-            (LifecycleState::AwaitingRegistration(joined), Some(_)) => (joined, true),
-            (LifecycleState::PendingReports(pending), Some(_)) => (&mut pending.joined, false),
-            (LifecycleState::Reported | LifecycleState::PendingReports(_), None) | (LifecycleState::Reported, Some(_)) => {
-                return self.report_now(kind, channel);
-            }
-            (LifecycleState::AwaitingRegistration(_), None) | (LifecycleState::NotConnected, _) => return,
-        };
-        let before = joined.len();
-        joined.retain(|it| Some(it) != channel);
-        let was_reported = !is_new && joined.len() == before;
-        if kind == LifecycleKind::Subscribed {
-            joined.extend(channel.cloned());
-        } else if was_reported {
-            self.report_now(kind, channel);
+    /// Reports that the connection receives the deliveries of a channel, once the registry has the subscription if it keeps it.
+    pub(super) fn on_live(&mut self, channel: ChannelName) {
+        if !self.worker.hub.register_subscription(self.registration.key(), &channel) {
+            self.report_subscribed(channel);
         }
     }
 
-    fn report_now(&self, kind: LifecycleKind, channel: Option<&ChannelName>) {
-        if let Some(event) = self.lifecycle_event(kind, channel) {
+    /// Handles the entry of a subscription into the registry.
+    pub(super) fn on_subscription_registered(&mut self, channel: ChannelName) {
+        if let Some(info) = &self.info
+            && self.worker.hub.report_registered(info.client, &channel)
+        {
+            self.report_subscribed(channel);
+        }
+    }
+
+    /// Reports a subscription, now or once services have `connected`.
+    fn report_subscribed(&mut self, channel: ChannelName) {
+        match &mut self.lifecycle_state {
+            LifecycleState::NotConnected => {}
+            LifecycleState::AwaitingRegistration(joined) => joined.push(channel),
+            LifecycleState::PendingReports(pending) => pending.joined.push(channel),
+            LifecycleState::Reported => self.send_subscribed(channel),
+        }
+    }
+
+    /// Reports the end of a subscription, unless it ended before services learned of it.
+    pub(super) fn report_unsubscribed(&mut self, channel: &ChannelName, end: impl FnOnce() -> End) {
+        let Some(connection) = self.info.as_ref().map(|info| info.client) else { return };
+        let (number, receipt) = match self.worker.hub.end_registered(connection, channel) {
+            RegisteredEnd::Unregistered => (None, None),
+            RegisteredEnd::Unreported => return,
+            RegisteredEnd::Reported(key) => (number_of(&key), self.receipt(key)),
+        };
+        let services_know = match &mut self.lifecycle_state {
+            LifecycleState::NotConnected => false,
+            LifecycleState::AwaitingRegistration(joined) => {
+                joined.retain(|it| it != channel);
+                false
+            }
+            LifecycleState::PendingReports(pending) => {
+                let before = pending.joined.len();
+                pending.joined.retain(|it| it != channel);
+                pending.joined.len() == before
+            }
+            LifecycleState::Reported => true,
+        };
+        if services_know {
+            let number = number.unwrap_or_else(|| self.worker.hub.subscription_number(connection, channel));
+            let subscription = Subscription { channel: channel.clone(), number };
+            self.report_now(LifecycleKind::Unsubscribed, receipt, |origin| Change::Unsubscribed(origin, subscription, end()));
+        }
+    }
+
+    /// Reports the end of the connection, and before that the end of each of its subscriptions.
+    pub(super) fn report_end(&mut self) {
+        let end = self.closing.as_ref().map_or_else(End::broken, |closing| closing.end.clone());
+        if self.worker.node.services.wants(LifecycleKind::Unsubscribed) {
+            for channel in self.worker.hub.live_channels(self.registration.key()) {
+                self.report_unsubscribed(&channel, || end.clone());
+            }
+        }
+        // If there is no event, its receipt removes the entry at once.
+        let receipt = self.info.as_ref().and_then(|info| self.receipt(RegistryKey::Connection(info.client)));
+        if matches!(self.lifecycle_state, LifecycleState::Reported | LifecycleState::PendingReports(_)) {
+            self.report_now(LifecycleKind::Disconnected, receipt, |origin| Change::Disconnected(origin, end));
+        }
+    }
+
+    /// Removes an entry from the registry once services know the end. `None` if the registry is not in use.
+    fn receipt(&self, key: RegistryKey) -> Option<Receipt> {
+        self.worker.hub.removal(key).map(Receipt::new)
+    }
+
+    fn send_subscribed(&self, channel: ChannelName) {
+        if let Some(event) = self.subscribed(channel) {
             self.worker.node.services.send_lifecycle(&event);
         }
     }
 
-    /// Sends an event to the services that subscribe to its kind. Returns false if one of them could not take it, so that the event has to
-    /// be sent again later. Returns true if all took it, if none subscribes, or if the event has expired.
-    fn report_unless_expired(&self, kind: LifecycleKind, channel: Option<&ChannelName>, waited: Duration) -> bool {
-        self.lifecycle_event(kind, channel).is_none_or(|event| self.worker.node.services.send_until_expired(&event, waited))
+    fn subscribed(&self, channel: ChannelName) -> Option<Lifecycle> {
+        self.lifecycle_event(LifecycleKind::Subscribed, |origin| Change::Subscribed(origin, self.subscription(channel)))
     }
 
-    /// Builds an event. `None` if no service subscribes to its kind.
-    fn lifecycle_event(&self, kind: LifecycleKind, channel: Option<&ChannelName>) -> Option<Lifecycle> {
+    fn subscription(&self, channel: ChannelName) -> Subscription {
+        let number = self.info.as_ref().map_or(0, |info| self.worker.hub.subscription_number(info.client, &channel));
+        Subscription { channel, number }
+    }
+
+    fn report_now(&self, kind: LifecycleKind, receipt: Option<Receipt>, change: impl FnOnce(Origin) -> Change) {
+        if let Some(event) = self.lifecycle_event(kind, change) {
+            self.worker.node.services.send_lifecycle(&event.with_receipt(receipt));
+        }
+    }
+
+    /// Builds an event. `None` if no service wants this kind.
+    fn lifecycle_event(&self, kind: LifecycleKind, change: impl FnOnce(Origin) -> Change) -> Option<Lifecycle> {
         let (node, info) = (&self.worker.node, self.info.as_ref()?);
-        let event = || Lifecycle {
-            kind,
-            holder: node.holder(),
-            user: info.user.clone(),
-            connection: info.client,
-            meta: self.meta.clone(),
-            channel: channel.cloned(),
-        };
-        node.services.wants(kind).then(event)
+        let origin = || Origin { holder: node.holder(), connection: info.client, user: info.user.clone(), meta: self.meta.clone() };
+        node.services.wants(kind).then(|| Lifecycle::new(change(origin())))
+    }
+}
+
+fn number_of(key: &RegistryKey) -> Option<u64> {
+    match key {
+        RegistryKey::Subscription { number, .. } => Some(*number),
+        RegistryKey::Connection(_) => None,
     }
 }

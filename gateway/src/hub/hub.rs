@@ -14,6 +14,7 @@ use super::{
         presence_queue::PresenceQueue,
         registry_queue::RegistryQueue,
         resubscribe_queue::ResubscribeQueue,
+        subscription_registry::SubscriptionRegistry,
         table::State,
         wheel::{self, Wheel},
     },
@@ -44,11 +45,13 @@ pub struct Hub {
     pub(super) resubscribe_queue: ResubscribeQueue,
     pub(super) revocation_check: Notify,
     pub(super) registry_queue: RegistryQueue,
+    pub(super) subscription_registry: SubscriptionRegistry,
     /// Signals that a fan-out has reached all its subscribers.
     pub(super) batch_done: Notify,
     /// The waker of the delivery task, while that task waits.
     pub(super) delivery_waker: Cell<Option<std::task::Waker>>,
     pub(super) last_channel_number: Cell<u64>,
+    pub(super) last_subscription_number: Cell<u64>,
 }
 
 impl Hub {
@@ -63,9 +66,11 @@ impl Hub {
             resubscribe_queue: ResubscribeQueue::default(),
             revocation_check: Notify::new(),
             registry_queue: RegistryQueue::default(),
+            subscription_registry: SubscriptionRegistry::default(),
             batch_done: Notify::new(),
             delivery_waker: Cell::new(None),
             last_channel_number: Cell::new(0),
+            last_subscription_number: Cell::new(0),
             parts,
         })
     }
@@ -161,7 +166,7 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let entry = state.connections.remove(key.index as usize);
         state.ids.remove(&entry.id);
-        self.registry_queue.leave(key, entry.id);
+        self.registry_queue.leave(key);
         self.parts.metrics.dropped(DropCause::ConnectionClosed, entry.outbox.deliveries() as u64);
         if let Some(info) = &entry.info
             && let Some(connections) = state.users.get_mut(&info.user)

@@ -2,6 +2,7 @@
 
 use crate::{
     broker::{Broker, Mailbox, Reads},
+    cluster::Holds,
     telemetry::WorkerMetrics,
 };
 use gateway_core::{
@@ -45,6 +46,8 @@ pub struct HubParts {
     pub gap_buffers: Arc<GapBufferBudget>,
     /// The broker's queue for this worker.
     pub mailbox: Arc<Mailbox>,
+    /// The channels with `lifecycle` that have subscribers. All workers of a node share it.
+    pub holds: Arc<Holds>,
     /// Options of the channels.
     pub namespaces: Arc<Namespaces>,
     /// Bounds.

@@ -31,4 +31,5 @@ pub use output::{
     encode::frame,
     outbox::{Drain, Frame, Notice, Outbox, Overflow, Written},
 };
+pub use state::subscription_registry::RegisteredEnd;
 pub use subscribe::{CatchUpStep, LiveStatus, NewSubscription};

@@ -125,7 +125,7 @@ impl Hub {
     /// Delivers the recent publications after the connection's position, and starts live delivery. Does neither if the connection first needs
     /// history.
     pub fn go_live(self: &Rc<Self>, key: ConnKey, channel: &ChannelName) -> LiveStatus {
-        let (target, backfill, missed) = {
+        let (target, backfill, missed, has_lifecycle) = {
             let mut state_guard = self.state.borrow_mut();
             let state = &mut *state_guard;
             let Some(channel_key) = state.channels.get(channel).copied() else { return LiveStatus::Detached };
@@ -165,6 +165,7 @@ impl Hub {
             });
             local_channel.finish_attach();
             let (number, filter) = (local_channel.number, local_channel.filter(key.index).cloned());
+            let has_lifecycle = local_channel.options.lifecycle;
             let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
             if let Some(subscription) = entry.subscription(channel_key) {
                 subscription.state = SubscriptionState::Live(index as u32);
@@ -173,8 +174,12 @@ impl Hub {
                 HistoryTarget { outbox: entry.outbox.clone(), number, format: terms.format(), filter },
                 backfill.then_some(channel_key),
                 missed,
+                has_lifecycle,
             )
         };
+        if has_lifecycle {
+            self.parts.holds.enter(channel);
+        }
         self.queue_history(channel, &missed, &target);
         if let Some(channel_key) = backfill {
             self.begin_backfill(channel_key, Freshness::Fresh);
@@ -237,6 +242,17 @@ impl Hub {
         }
     }
 
+    /// The channels whose deliveries the connection receives.
+    pub fn live_channels(&self, key: ConnKey) -> Vec<ChannelName> {
+        let state = self.state.borrow();
+        let Some(entry) = state.connections.get(key.index as usize).filter(|entry| entry.generation == key.generation) else {
+            return Vec::new();
+        };
+        let live = entry.subscriptions.iter().filter(|subscription| subscription.is_live());
+        let names = live.filter_map(|subscription| state.local_channels.get(subscription.local_channel.index()));
+        names.map(|local_channel| local_channel.name.clone()).collect()
+    }
+
     /// Removes the connection from a channel. Returns whether its subscription was live.
     pub fn leave(&self, key: ConnKey, channel: &ChannelName) -> bool {
         let local_channel = self.state.borrow().channels.get(channel).copied();
@@ -254,7 +270,10 @@ impl Hub {
             let removed_subscription = entry.subscriptions.swap_remove(at);
             self.parts.metrics.lower(Level::SubscriptionsOpen, 1);
             let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return false };
-            let live = matches!(removed_subscription.state, SubscriptionState::Live(_));
+            let live = removed_subscription.is_live();
+            if live && local_channel.options.lifecycle {
+                self.parts.holds.leave(&local_channel.name);
+            }
             if let Some(rare) = local_channel.rare.as_mut().filter(|_| removed_subscription.terms.has_filter()) {
                 rare.filters.remove(key.index);
             }

@@ -73,6 +73,7 @@ fn run_over<F: Future<Output = ()>>(
             reads: Reads::new(broker.clone(), 2),
             gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
+            holds: crate::cluster::Holds::new(broker.clone(), Duration::from_secs(2)),
             namespaces: Arc::new(namespaces),
             limits,
             metrics: Arc::default(),

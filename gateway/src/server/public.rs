@@ -179,6 +179,7 @@ pub(super) fn server(
             reads: reads.clone(),
             gap_buffers: gap_buffers.clone(),
             mailbox: mailboxes[index].clone(),
+            holds: node.cluster.holds().clone(),
             namespaces: namespaces.clone(),
             limits: limits.clone(),
             metrics: metrics[index].clone(),

@@ -104,9 +104,8 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
         // The broker stops last, because leaving the cluster needs it.
         let stop_broker = CancellationToken::new();
         async move {
-            let services = async {
-                tokio::join!(node.services.send_dead_node_events(&node.cluster), node.services.follow_drain_orders(&node.cluster))
-            };
+            let services =
+                async { tokio::join!(node.services.send_events(&node.cluster), node.services.follow_drain_orders(&node.cluster)) };
             let services = stop.clone().run_until_cancelled_owned(services);
             let leave = async {
                 node.cluster.run(stop).await;

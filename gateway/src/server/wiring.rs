@@ -4,7 +4,7 @@ use super::observe;
 use crate::{
     auth::{ApiKeys, Origins, Tokens},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
-    cluster::{Cluster, ClusterTimings, NodeDescription},
+    cluster::{Cluster, ClusterTimings, Holds, NodeDescription},
     connection::ConnectionLimits,
     hub::HubLimits,
     node::{ApiLimits, Health, Node},
@@ -63,7 +63,7 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
     let all_services = Services::new(services(settings)?, links)
         .with_metrics(metrics.clone())
         .with_guards(guards(settings))
-        .with_dead_node_event_ttl(settings.cluster.disconnect_event_ttl)
+        .with_event_ttl(settings.lifecycle.event_ttl)
         .with_kept_requests(settings.connection.header_bytes.bytes())
         .with_answers(broker.clone(), settings.idempotency.answer_size.bytes());
     let node = Node {
@@ -139,10 +139,11 @@ fn cluster(
     inbox: Arc<Mailbox>,
 ) -> Cluster {
     match settings.broker.kind {
-        BrokerKind::Memory => Cluster::single(description, workers.to_vec()),
+        BrokerKind::Memory => Cluster::single(description, workers.to_vec(), Holds::new(broker.clone(), settings.lifecycle.linger)),
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
-            let times = ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep_interval };
+            let times =
+                ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep_interval, linger: settings.lifecycle.linger };
             Cluster::shared(description, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
         }
     }
@@ -284,6 +285,7 @@ fn services(settings: &Settings) -> Result<Vec<(ServiceName, ServiceConfig)>, Pr
 mod tests {
     use super::*;
     use crate::services::BreakerLimits;
+    use crate::services::Interests;
 
     #[test]
     fn stored_subscriptions_always_fit_into_a_connection() {
@@ -304,6 +306,20 @@ mod tests {
             let description = node_description(&Settings::from_toml(toml).expect("valid"), &"n1".into(), bound);
             assert_eq!((&*description.public, &*description.link), (public, link), "{toml}");
         }
+    }
+
+    #[test]
+    fn a_webhook_names_the_lifecycle_events_that_it_gets() {
+        let found = |kinds: &str| {
+            let toml = format!("[services.shop]\nreach = \"webhook\"\nurls = [\"http://h/\"]\nlifecycle_events = {kinds}");
+            services(&Settings::from_toml(&toml).expect("valid")).map(|mut all| all.remove(0).1.lifecycle_events)
+        };
+        let kinds = ["vacated", "connected"].map(String::from);
+        assert_eq!(found("[\"connected\", \"vacated\"]").expect("known"), Interests::parse(&kinds).expect("known"));
+        let problems = found("[\"connected\", \"message\"]").expect_err("an unknown kind");
+        let problem = problems.iter().next().expect("one");
+        assert_eq!(problem.key, "services.shop.lifecycle_events");
+        assert!(problem.message.ends_with("occupied, vacated; found \"message\""), "{}", problem.message);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use super::{
     call_types::{CallError, CallRequest, CallResult, Choice, EventMessage},
     caller::Caller,
-    carrier::Started,
     counters::Count,
     instances::instance::AbandonReason,
     order_queues::Admission,
@@ -21,6 +20,7 @@ use crate::{
     telemetry::{SpanKind, TraceSpan},
 };
 use gateway_core::model::{Data, ErrorCode, Refusal, ServiceName};
+use in_flight::InFlight;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::oneshot,
@@ -29,6 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+pub(super) mod in_flight;
 #[cfg(test)]
 mod tests;
 
@@ -89,24 +90,14 @@ impl Services {
         let (order_key, idempotency_key) = (keys.order.as_ref(), keys.idempotency.as_deref());
         let request = caller.request.select(&route.forwarded);
         let call = CallRequest { method: &method, data, caller: &caller, order_key, idempotency_key, request, deadline };
-        let mut in_flight = self.start(service, &mut place, call)?;
-        let answer = timeout_at(deadline, &mut in_flight.answer).await;
-        in_flight.record();
-        let Ok(answer) = answer else {
-            // Behind slow calls of its key there was little time left, which says nothing about the instance.
-            in_flight.abandon(if place.has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline });
+        let in_flight = InFlight::begin(self, service, place.choice(), call, Some(Count::CallCancelled))?;
+        place.instance = in_flight.instance();
+        // Behind slow calls of its key there was little time left, which says nothing about the instance.
+        let late = if place.has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline };
+        in_flight.answer(deadline, late).await.unwrap_or_else(|| {
             let detail = format!("{} did not answer in time. It may have carried the call out.", service.name);
-            return Err(Refusal::new(ErrorCode::Timeout, detail).into());
-        };
-        in_flight.ended = true;
-        answer.unwrap_or_else(|_| Err(Refusal::from(ErrorCode::Internal).into()))
-    }
-
-    fn start<'a>(&'a self, service: &'a Service, place: &mut OrderPlace<'_>, call: CallRequest<'_>) -> Result<InFlightCall<'a>, Refusal> {
-        let (send, answer) = oneshot::channel();
-        let call = service.carrier.start(place.choice(), call, send, self.now())?;
-        place.instance = call.instance();
-        Ok(InFlightCall { services: self, service, call, answer, sent: Instant::now(), ended: false })
+            Err(Refusal::new(ErrorCode::Timeout, detail).into())
+        })
     }
 
     /// Sends an event to a service. `Ok` means that it is on its way; it is lost if the link ends first.
@@ -228,36 +219,6 @@ impl Drop for OrderPlace<'_> {
         };
         if has_turn {
             self.service.order_queues().leave(key, self.instance.as_ref());
-        }
-    }
-}
-
-/// A call that was sent. Dropping it before its end cancels it.
-struct InFlightCall<'a> {
-    services: &'a Services,
-    service: &'a Service,
-    call: Started,
-    answer: oneshot::Receiver<CallResult>,
-    sent: Instant,
-    ended: bool,
-}
-
-impl InFlightCall<'_> {
-    fn record(&self) {
-        self.service.carrier.record(&self.call, self.sent.elapsed(), self.services.now());
-    }
-
-    fn abandon(&mut self, why: AbandonReason) {
-        self.ended = true;
-        self.service.carrier.abandon(&self.call, why, self.services.now());
-    }
-}
-
-impl Drop for InFlightCall<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.abandon(AbandonReason::Cancelled);
-            self.services.counters.add(Count::CallCancelled);
         }
     }
 }

@@ -98,6 +98,8 @@ impl From<EventMessage<'_>> for Event {
         Self {
             id: None,
             kind: "message".into(),
+            generation: None,
+            time: None,
             data: event.data.into(),
             user: event.caller.user.to_string(),
             connection: event.caller.connection.to_string(),

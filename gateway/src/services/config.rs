@@ -1,6 +1,14 @@
 //! Configuration of services and of their links.
 
-use super::{instances::breaker::BreakerLimits, routes::route::Route, webhook::config::WebhookConfig};
+use super::{
+    instances::breaker::BreakerLimits,
+    lifecycle::{
+        kinds::{Interests, LifecycleKind},
+        queue::LifecycleLimits,
+    },
+    routes::route::Route,
+    webhook::config::WebhookConfig,
+};
 use crate::settings::{self, Problems, RoutedService, Settings};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -28,6 +36,10 @@ pub struct ServiceConfig {
     pub instances: usize,
     /// Limits of the circuit breaker.
     pub breaker: BreakerLimits,
+    /// The lifecycle events that a webhook gets. Instances with links say so themselves.
+    pub lifecycle_events: Interests,
+    /// Limits of lifecycle events.
+    pub lifecycle: LifecycleLimits,
 }
 
 impl ServiceConfig {
@@ -54,6 +66,11 @@ impl ServiceConfig {
             problems.append(found);
             Reach::Link
         });
+        let lifecycle_events = Interests::parse(&carrier.lifecycle_events).unwrap_or_else(|found| {
+            let message = format!("expected some of {}; found {found:?}", LifecycleKind::names());
+            problems.add(format!("services.{name}.lifecycle_events"), message);
+            Interests::default()
+        });
         problems.into_result(Self {
             reach,
             route,
@@ -61,6 +78,8 @@ impl ServiceConfig {
             order_queue: carrier.order_queue,
             instances: settings.link.max_links,
             breaker: BreakerLimits { failures: carrier.breaker_failures, open_for: carrier.breaker_pause },
+            lifecycle_events,
+            lifecycle: (&settings.lifecycle).into(),
         })
     }
 }
@@ -74,6 +93,8 @@ impl Default for ServiceConfig {
             order_queue: 32,
             instances: 64,
             breaker: BreakerLimits::default(),
+            lifecycle_events: Interests::default(),
+            lifecycle: LifecycleLimits::default(),
         }
     }
 }

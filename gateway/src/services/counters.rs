@@ -50,6 +50,10 @@ counts! {
     LifecycleNoCredit, "service_lifecycle_events", "no_credit";
     LifecycleNoInstance, "service_lifecycle_events", "no_instance";
     LifecycleNotRequested, "service_lifecycle_events", "not_requested";
+    LifecycleQueueFull, "service_lifecycle_events", "queue_full";
+    LifecycleExpired, "service_lifecycle_events", "expired";
+    LifecycleRefused, "service_lifecycle_events", "refused";
+    LifecycleStopped, "service_lifecycle_events", "stopped";
     PublishAcked, "link_publishes", "acknowledged";
     PublishNacked, "link_publishes", "refused";
     LinkOpened, "links", "opened";

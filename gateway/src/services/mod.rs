@@ -10,16 +10,16 @@
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`repeats`]: calls with a key, of which a repeat gets the first answer
 //! - [`guards`]: services that are asked before a frontend may do something
-//! - [`lifecycle`]: events about connections; [`dead_node_events`]: events about connections of dead nodes
+//! - [`lifecycle`]: events about connections and channels; [`cluster_events`]: events for which the cluster has the reasons
 //! - [`counters`]: the counters of calls, events, publications and links
 
 mod call;
 mod call_types;
 mod caller;
 mod carrier;
+mod cluster_events;
 mod config;
 mod counters;
-mod dead_node_events;
 mod guards;
 mod instances;
 mod lifecycle;
@@ -42,7 +42,12 @@ pub use guards::{
 };
 pub use instances::breaker::{BreakerLimits, BreakerState};
 pub use instances::{instance::InstanceSummary, latency::LatencySummary};
-pub use lifecycle::{Lifecycle, LifecycleKind};
+pub use lifecycle::{
+    event::{Change, End, Lifecycle, Occupation, Origin, Subscription},
+    kinds::{Interests, LifecycleKind},
+    queue::LifecycleLimits,
+    receipt::Receipt,
+};
 pub use routes::{
     forwarded::{ForwardedParts, KeptRequest, RequestKeeper},
     route::Route,

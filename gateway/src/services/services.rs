@@ -9,7 +9,11 @@ use super::{
         instance::{CreditUse, InstanceSummary, Offered},
         links::Links,
     },
-    lifecycle::{Interests, Lifecycle, LifecycleKind},
+    lifecycle::{
+        event::Lifecycle,
+        kinds::{Interests, LifecycleKind},
+        queue::LifecycleLimits,
+    },
     repeats::repeats::Repeats,
     routes::forwarded::{ForwardedParts, RequestKeeper},
     service::Service,
@@ -20,6 +24,7 @@ use crate::{
     cluster::{Cluster, DrainAction, DrainOrder, DrainPart},
     telemetry::Metrics,
 };
+use futures_util::future::join_all;
 use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
 use std::{
     collections::BTreeMap,
@@ -29,8 +34,14 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Longest pause between two attempts to send waiting events.
+const CREDIT_PAUSE: Duration = Duration::from_millis(50);
 
 /// One service, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,14 +79,27 @@ pub(super) struct OfferCounts {
     pub(super) sent: u64,
     pub(super) no_credit: u64,
     pub(super) no_instance: u64,
+    pub(super) waiting: u64,
+    pub(super) queue_full: u64,
 }
 
 impl OfferCounts {
+    /// Number of services that have it, or for which it waits.
+    pub(super) fn accepted(self) -> u64 {
+        self.sent + self.waiting
+    }
+
+    pub(super) fn refused(self) -> u64 {
+        self.no_credit + self.no_instance + self.queue_full
+    }
+
     fn and(mut self, offered: Offered) -> Self {
         *match offered {
             Offered::Sent => &mut self.sent,
             Offered::NoCredit => &mut self.no_credit,
             Offered::NoInstance => &mut self.no_instance,
+            Offered::Waiting => &mut self.waiting,
+            Offered::QueueFull => &mut self.queue_full,
         } += 1;
         self
     }
@@ -88,10 +112,10 @@ pub struct Services {
     start: Instant,
     /// All kinds of events that any service wants. Checked first, so that other events cost no lock.
     pub(super) interests: AtomicU8,
-    /// Whether any instance has ever wanted disconnects.
-    pub(super) disconnects_wanted: watch::Sender<bool>,
-    /// How long the gateway tries to send the `disconnected` event of a dead node's connection.
-    pub(super) dead_node_event_ttl: Duration,
+    /// The same kinds, for those who wait until a kind is wanted.
+    pub(super) wanted: watch::Sender<Interests>,
+    /// See [`Self::with_event_ttl`].
+    pub(super) event_ttl: Duration,
     pub(super) counters: Arc<Counters>,
     pub(super) closing: CancellationToken,
     /// Links that are not closed yet, and events of webhooks on their way.
@@ -110,21 +134,23 @@ impl Services {
         let node_end = NodeEnd { closing: closing.clone(), close_timeout: links.close_timeout, tasks: open.clone() };
         let service = |name: ServiceName, config| (name.clone(), Service::new(name, config, &counters, &node_end));
         let by_name: BTreeMap<_, _> = services.into_iter().map(|(name, config)| service(name, config)).collect();
-        Self {
+        let services = Self {
             guards: Guards::new(GuardConfig::default(), by_name.keys()),
             by_name,
             links,
             start: Instant::now(),
             interests: AtomicU8::new(0),
-            disconnects_wanted: watch::Sender::new(false),
-            dead_node_event_ttl: Duration::from_mins(10),
+            wanted: watch::Sender::default(),
+            event_ttl: LifecycleLimits::default().event_ttl,
             counters,
             closing,
             open,
             metrics: None,
             repeats: None,
             request_keeper: RequestKeeper::default(),
-        }
+        };
+        services.refresh_interests();
+        services
     }
 
     /// Keeps of each frontend's request what the routes forward, at most `limit` bytes.
@@ -160,10 +186,10 @@ impl Services {
         Self { guards: Guards::new(config, self.by_name.keys()), ..self }
     }
 
-    /// Sets how long the gateway tries to send the `disconnected` event of a dead node's connection.
+    /// Sets how long the gateway tries to send an event that it can build again, such as one about a connection of a dead node.
     #[must_use]
-    pub fn with_dead_node_event_ttl(self, dead_node_event_ttl: Duration) -> Self {
-        Self { dead_node_event_ttl, ..self }
+    pub fn with_event_ttl(self, event_ttl: Duration) -> Self {
+        Self { event_ttl, ..self }
     }
 
     /// Whether the settings name this service.
@@ -176,27 +202,42 @@ impl Services {
         self.links_of(name).map(|_| ())
     }
 
-    /// Whether any instance of any service has wanted events of this kind since the start. An instance that left is expected to return.
+    /// Whether any service wants events of this kind. Once an instance has asked for them, its service wants them: an instance that left is
+    /// expected to return.
     pub fn wants(&self, kind: LifecycleKind) -> bool {
         self.interests.load(Relaxed) & Interests::only(kind).bits() != 0
     }
 
-    /// Sends an event to the services that want it. Never waits: an event without credit or instance is dropped and counted.
+    /// Sends an event to the services that want it. If one of them does not take it now, it waits in the queue of that service. If the queue is full,
+    /// the event is dropped and counted.
     pub fn send_lifecycle(&self, event: &Lifecycle) {
-        if self.wants(event.kind) {
-            let counts = self.offer(event, CreditUse::All);
-            self.counters.add_many(Count::LifecycleSent, counts.sent);
-            self.count_dropped(counts);
+        if self.wants(event.kind()) {
+            self.count_dropped(self.offer(event, CreditUse::All));
         }
     }
 
+    /// Sends waiting events over links as their instances get credit. Never returns.
+    pub(super) async fn send_waiting_events(&self) {
+        let each = self.by_name.values().filter_map(|service| Some((service, service.links()?)));
+        join_all(each.map(async |(service, links)| {
+            loop {
+                service.outlet.arrived().await;
+                while !service.outlet.flush(links, self.now()) {
+                    // The event expires without credit, too.
+                    let _ = timeout(CREDIT_PAUSE, service.outlet.granted()).await;
+                }
+            }
+        }))
+        .await;
+    }
+
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse) -> OfferCounts {
-        let (interest, subject) = (Interests::only(event.kind), event.connection.to_string());
-        let each = self.links().filter_map(|links| links.lock().offer(interest, &subject, credit_use, || event.event()));
+        let each = self.by_name.values().filter_map(|service| service.offer(event, credit_use, self.now()));
         each.fold(OfferCounts::default(), OfferCounts::and)
     }
 
     pub(super) fn count_dropped(&self, counts: OfferCounts) {
+        self.counters.add_many(Count::LifecycleQueueFull, counts.queue_full);
         self.counters.add_many(Count::LifecycleNoCredit, counts.no_credit);
         self.counters.add_many(Count::LifecycleNoInstance, counts.no_instance);
     }
@@ -304,10 +345,9 @@ impl Services {
     }
 
     pub(super) fn refresh_interests(&self) {
-        let all = self.links().fold(Interests::default(), |all, links| all.union(links.lock().interests()));
+        let all = self.by_name.values().fold(Interests::default(), |all, service| all.union(service.interests()));
         self.interests.store(all.bits(), Relaxed);
-        let wanted = self.wants(LifecycleKind::Disconnected);
-        self.disconnects_wanted.send_if_modified(|ever| wanted && !std::mem::replace(ever, true));
+        self.wanted.send_if_modified(|wanted| std::mem::replace(wanted, all) != all);
     }
 }
 

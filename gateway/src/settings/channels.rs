@@ -79,6 +79,7 @@ impl From<&settings::Channel> for ChannelOptions {
             delta: channel.delta.into(),
             tags_filter: channel.tags_filter,
             unrecoverable: channel.unrecoverable.into(),
+            lifecycle: channel.lifecycle,
             subscribe_via: guard(&channel.subscribe_via, channel.when_away),
             publish_via: guard(&channel.publish_via, channel.when_away),
         }
@@ -102,6 +103,7 @@ impl From<&settings::Personal> for ChannelOptions {
             delta: DeltaOption::None,
             tags_filter: false,
             unrecoverable: personal.unrecoverable.into(),
+            lifecycle: personal.lifecycle,
             subscribe_via: None,
             publish_via: None,
         }

@@ -225,6 +225,11 @@ fn guards(settings: &Settings, problems: &mut Problems) {
             problems.add(key, format!("no service is named {name:?}; add [services.{name}], or correct the name"));
         }
     }
+    let question = 2 * settings.connection.message_size.bytes() + shared_proto::link::FRAME_OVERHEAD;
+    if settings.connect.service.0.is_some() && settings.link.message_size.bytes() < question {
+        let why = "so that a question with a token and its claims fits";
+        problems.add("link.message_size", format!("must be at least {question} bytes, because of connect.service, {why}"));
+    }
     if settings.connect.service.0.is_none() && settings.connect.tokens == TokenCheck::Never {
         problems.add("connect.tokens", "\"never\" needs connect.service, because nobody would check the tokens");
     }
@@ -239,6 +244,7 @@ fn of_webhooks(service: &Service) -> impl Iterator<Item = &'static str> {
         ("ca_file", !service.ca_file.is_empty()),
         ("cert_file", !service.cert_file.is_empty()),
         ("key_file", !service.key_file.is_empty()),
+        ("lifecycle_events", !service.lifecycle_events.is_empty()),
     ];
     set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
 }

@@ -26,8 +26,8 @@ pub use layers::{DEFAULTS, Layers};
 pub use problem::{Problem, Problems};
 pub use routes::{Route, RoutedService};
 pub use sections::{
-    ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Link, Node,
-    Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+    ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle, Link,
+    Node, Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
 pub use types::choices::{

@@ -93,6 +93,7 @@ impl RoutedService {
             order_queue: 32,
             breaker_failures: 5,
             breaker_pause: Duration::from_secs(5),
+            lifecycle_events: Vec::new(),
         },
         route: Route {
             call_timeout: Duration::from_secs(10),

@@ -238,8 +238,6 @@ section! {
         lease: Duration = SECOND..=10 * MINUTE,
         /// Time between sweeps of presence.
         sweep_interval: Duration = SECOND..=7 * DAY,
-        /// How long the `disconnected` events of a dead node's connections wait for an instance that accepts them.
-        disconnect_event_ttl: Duration = SECOND..=DAY,
         /// Address at which services reach this node's internal listener. Empty: `internal.address`.
         link_url: String,
         /// Address at which browsers reach this node's public listener. Empty: `public.address`.
@@ -294,6 +292,8 @@ section! {
         slow_consumer: SlowConsumer,
         /// See [`Unrecoverable`].
         unrecoverable: Unrecoverable,
+        /// Whether services get `occupied` and `vacated`, and `unsubscribed` at least once.
+        lifecycle: bool,
     }
 
     /// `[channel_defaults]`, `[namespaces.X]`: options of channels.
@@ -324,6 +324,8 @@ section! {
         tags_filter: bool,
         /// See [`Unrecoverable`].
         unrecoverable: Unrecoverable,
+        /// Whether services get `occupied` and `vacated`, and `unsubscribed` at least once.
+        lifecycle: bool,
         /// The service that is asked before a frontend subscribes without a token.
         subscribe_via: ServiceRef,
         /// The service that is asked before a frontend publishes.
@@ -372,6 +374,8 @@ section! {
         breaker_failures: u32 = 1..=1_000_000,
         /// How long it then gets no calls.
         breaker_pause: Duration = millis(10)..=10 * MINUTE,
+        /// The lifecycle events that a webhook gets.
+        lifecycle_events: Vec<String>,
     }
 
     /// `[link]`: the WebSockets of service instances.
@@ -396,6 +400,20 @@ section! {
         connect_timeout: Duration = millis(10)..=MINUTE,
         /// How long an idle connection is kept.
         keep_alive: Duration = millis(100)..=10 * MINUTE,
+    }
+
+    /// `[lifecycle]`: lifecycle events for services.
+    Lifecycle {
+        /// Limit of events that wait for one service.
+        queue_events: usize = 100..=10_000_000,
+        /// How long an event waits until the service takes it.
+        event_ttl: Duration = SECOND..=DAY,
+        /// Largest number of events in one request to a webhook.
+        batch_events: usize = 1..=1000,
+        /// How long an event waits for others that go in the same request.
+        batch_delay: Duration = millis(0)..=MINUTE,
+        /// How long a channel is empty before `vacated`.
+        linger: Duration = millis(0)..=10 * MINUTE,
     }
 
     /// `[demo]`: the demo page.

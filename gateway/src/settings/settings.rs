@@ -6,8 +6,8 @@ use super::{
     reader::{Reader, Section as _},
     routes::RoutedService,
     sections::{
-        ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Link, Node,
-        Personal, Presence, Public, Publish, Recovery, Redis, Subscriptions, Telemetry, Tokens, Webhook,
+        ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle,
+        Link, Node, Personal, Presence, Public, Publish, Recovery, Redis, Subscriptions, Telemetry, Tokens, Webhook,
     },
     types::choices::{AllowedData, Delta, Grant, SlowConsumer, Unrecoverable, WhenAway},
     types::value::ServiceRef,
@@ -109,6 +109,8 @@ settings! {
     link: Link,
     /// Requests to services that are reached by HTTP.
     webhook: Webhook,
+    /// Lifecycle events for services.
+    lifecycle: Lifecycle,
     /// The demo page.
     demo: Demo,
     /// The end of the process.
@@ -133,6 +135,7 @@ impl Channel {
         delta: Delta::None,
         tags_filter: false,
         unrecoverable: Unrecoverable::Live,
+        lifecycle: false,
         subscribe_via: ServiceRef(None),
         publish_via: ServiceRef(None),
         when_away: WhenAway::Refuse,

@@ -79,6 +79,7 @@ impl SimulatedNode {
                 reads: reads.clone(),
                 gap_buffers: gap_buffers.clone(),
                 mailbox,
+                holds: node.cluster.holds().clone(),
                 namespaces: namespaces.clone(),
                 limits: hub_limits(shape),
                 metrics: Arc::default(),

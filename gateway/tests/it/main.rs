@@ -9,6 +9,7 @@ mod codes;
 mod conformance;
 mod corpus;
 mod java;
+mod lifecycle;
 mod listeners;
 mod public;
 mod redis;

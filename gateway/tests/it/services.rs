@@ -95,7 +95,7 @@ async fn a_call_that_is_repeated_at_another_node_gets_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_repeat_is_told_that_the_first_answer_was_too_large() {
+async fn a_repeat_of_a_call_with_a_large_answer_gets_an_error() {
     let gateway = Gateway::start(&["services.bot.idempotency=/id", "idempotency.answer_size=1KiB"]);
     let (mut link, mut alice) = (Link::open(&gateway), alice(&gateway));
     alice.send(&masked(0x81, buy("order-1").to_string().as_bytes()));

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import WebSocket from 'ws';
 import { client, connected, subscribed } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { ROOT } from './support/program.mjs';
@@ -28,6 +29,19 @@ publish_via = "door"
 callers = "nobody"
 `;
 
+/** The route of connects. It comes after the settings of the carrier. */
+const ROUTE = `
+[services.door.methods."guard.connect"]
+forward_headers = ["cookie"]
+forward_address = true
+`;
+
+class Browser extends WebSocket {
+    constructor(url, protocols) {
+        super(url, protocols, { headers: { cookie: 'session=7' } });
+    }
+}
+
 /** Starts a gateway and the service that decides. `decide` gets each question and its call. `undefined`: no answer. `asked` has the methods. */
 async function guarded(t, reach, decide) {
     const asked = [];
@@ -36,7 +50,7 @@ async function guarded(t, reach, decide) {
         return decide(call.method, call.data, call);
     };
     if (reach === 'link') {
-        const gateway = await ownGateway(t, SETTINGS);
+        const gateway = await ownGateway(t, SETTINGS + ROUTE);
         await Service.start(t, gateway, 'door', {
             credit: 1000,
             answer: (call) => {
@@ -50,19 +64,19 @@ async function guarded(t, reach, decide) {
         const data = answer(body.call);
         if (data !== undefined) reply(response, data);
     });
-    return { gateway: await ownGateway(t, `${SETTINGS}reach = "webhook"\nurls = ["${target.url}/"]\n`), asked, target };
+    return { gateway: await ownGateway(t, `${SETTINGS}reach = "webhook"\nurls = ["${target.url}/"]\n${ROUTE}`), asked, target };
 }
 
 for (const reach of ['link', 'webhook']) {
     test(`${reach}: a guard names the user, admits to a channel, and replaces what is published`, async (t) => {
         const seen = [];
-        const { gateway } = await guarded(t, reach, (method, data, { user, meta }) => {
-            seen.push({ method, data, user, meta });
+        const { gateway } = await guarded(t, reach, (method, data, { user, meta, request }) => {
+            seen.push({ method, data, user, meta, request });
             if (method === 'guard.connect') return { user: 'alice', data: { hello: 1 }, meta: { plan: 'pro' } };
             if (method === 'guard.subscribe') return { info: { role: 'host' }, data: ['welcome'] };
             return { data: { text: data.data.toUpperCase(), by: user } };
         });
-        const it = await connected(t, gateway, { token: 'session-1', data: { version: 2 } });
+        const it = await connected(t, gateway, { token: 'session-1', data: { version: 2 }, websocket: Browser });
         assert.deepEqual(it.context.data, { hello: 1 });
         const room = await subscribed(it, 'room:cats', { data: { invite: 'x' } });
         assert.deepEqual(room.context.data, ['welcome']);
@@ -71,11 +85,11 @@ for (const reach of ['link', 'webhook']) {
         const published = next(room, 'publication');
         await room.publish('hi');
         assert.deepEqual((await published).data, { text: 'HI', by: 'alice' });
-        const meta = { plan: 'pro' };
+        const [meta, request] = [{ plan: 'pro' }, { headers: { cookie: 'session=7' }, address: '127.0.0.1' }];
         assert.deepEqual(seen, [
-            { method: 'guard.connect', data: { token: 'session-1', data: { version: 2 } }, user: '', meta: undefined },
-            { method: 'guard.subscribe', data: { channel: 'room:cats', data: { invite: 'x' } }, user: 'alice', meta },
-            { method: 'guard.publish', data: { channel: 'room:cats', data: 'hi' }, user: 'alice', meta },
+            { method: 'guard.connect', data: { token: 'session-1', data: { version: 2 } }, user: '', meta: undefined, request },
+            { method: 'guard.subscribe', data: { channel: 'room:cats', data: { invite: 'x' } }, user: 'alice', meta, request: undefined },
+            { method: 'guard.publish', data: { channel: 'room:cats', data: 'hi' }, user: 'alice', meta, request: undefined },
         ]);
         await assert.rejects(it.rpc('door.guard.connect', {}), { code: 107 });
         await assert.rejects(it.rpc('door.anything', {}), { code: 103 });
@@ -134,6 +148,19 @@ for (const reach of ['link', 'webhook']) {
         assert.equal(asked.length, 10, 'nobody was asked again');
     });
 }
+
+test('when the frontend leaves, the request with its question is closed within 100 ms', async (t) => {
+    const { gateway, target } = await guarded(t, 'webhook', () => undefined);
+    const it = client(t, gateway, { token: 't' });
+    it.connect();
+    const [request] = await target.until(({ length }) => length === 1, 'the question');
+    const left = performance.now();
+    it.disconnect();
+    await target.until(() => request.closed, 'the end of the request');
+    assert.ok(request.closed - left < 100, `${request.closed - left} ms`);
+    const counted = /^switchboard_guard_questions_total\{.*kind="connect".*result="cancelled".*\} 1$/m;
+    await eventually(async () => counted.test(await gateway.ask('GET', '/metrics')), 'the count of the cancelled question');
+});
 
 test('a guard that breaks off in its answer lets nobody in until it works', async (t) => {
     let works = false;

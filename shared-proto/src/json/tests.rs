@@ -73,7 +73,7 @@ fn the_message_of_an_error_has_a_limit() {
 #[test]
 fn frames_of_the_link_follow_the_json_rules() {
     check_members::<link::Hello>(r#"{"service":"bot","instance":"i1","credit":1,"events":["connected"]}"#, &[]);
-    check_members::<link::Reply>(r#"{"id":1,"data":{}}"#, &["data"]);
+    check_members::<link::Reply>(r#"{"id":1,"data":{},"meta":{}}"#, &["data", "meta"]);
     check_members::<link::CallError>(r#"{"id":1,"code":400,"message":"no","temporary":true}"#, &[]);
     let publish = r#"{"id":1,"channel":"a","data":{},"text":"t","data_base64":"","tags":{"a":"b"},"ephemeral":true,"idempotency_key":"k",
         "producer":{"id":"p","epoch":1,"seq":2},"traceparent":"t"}"#;
@@ -86,9 +86,9 @@ fn frames_of_the_link_follow_the_json_rules() {
     let request = r#"{"headers":{"a":"b"},"emulated_headers":{"c":"d"},"address":"192.0.2.1"}"#;
     check_members::<link::FrontendRequest>(request, &[]);
     let call = r#"{"id":1,"method":"say","data":{},"user":"a","connection":"c","deadline_ms":1,"traceparent":"t","order_key":"k","idempotency_key":"i""#;
-    check_members::<link::Call>(&format!(r#"{call},"request":{request}}}"#), &["data"]);
-    let event = r#"{"id":"i","kind":"message","data":{},"user":"a","connection":"c","traceparent":"t""#;
-    check_members::<link::Event>(&format!(r#"{event},"request":{request}}}"#), &["data"]);
+    check_members::<link::Call>(&format!(r#"{call},"meta":{{}},"request":{request}}}"#), &["data", "meta"]);
+    let event = r#"{"id":"i","kind":"connected","generation":"g","time":1,"data":{},"user":"a","connection":"c","traceparent":"t""#;
+    check_members::<link::Event>(&format!(r#"{event},"meta":{{}},"request":{request}}}"#), &["data", "meta"]);
     check_members::<link::Cancel>(r#"{"id":1}"#, &[]);
     check_members::<link::Ack>(r#"{"id":1,"epoch":"e","offset":1}"#, &[]);
     let error = r#"{"code":"timeout","message":"m","retryable":true,"expected":7,"retry_after_ms":9}"#;

@@ -79,6 +79,7 @@ pub struct Guard {
 }
 
 /// The options that all channels of a namespace share.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
     /// What the history keeps; none: there is no history, and deliveries are at most once.
@@ -109,6 +110,8 @@ pub struct ChannelOptions {
     pub subscribe_via: Option<Guard>,
     /// Who is asked before a frontend publishes; none: nobody.
     pub publish_via: Option<Guard>,
+    /// Whether services learn when channels become occupied and vacant, and learn of every end of a subscription.
+    pub lifecycle: bool,
 }
 
 /// The options of all channels.

@@ -327,7 +327,7 @@ impl Connecting {
                 if let AttachState::InFlight(op) = it.state {
                     cx.emit(Action::Cancel(op));
                 }
-                cx.emit(Action::Detach(it.channel));
+                cx.emit(Action::Detach(it.channel, None));
             }
         }
         cx.refuse(self.command, error);

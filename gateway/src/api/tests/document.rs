@@ -58,7 +58,7 @@ fn the_document_describes_the_requests_to_services() {
     assert_eq!(request["requestBody"]["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/ServiceMessage");
     for (schema, members) in [
         ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key", "idempotency_key"][..]),
-        ("ServiceEvent", &["id", "kind", "data", "user", "connection"]),
+        ("ServiceEvent", &["id", "kind", "generation", "time", "data", "user", "connection"]),
     ] {
         let members = [members, &["meta", "request"]].concat();
         let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap_or_else(|| panic!("no {schema}"));

@@ -37,6 +37,8 @@ pub enum MailboxEntry {
     CheckRevocations,
     /// Workers must register every connection from now on.
     RegisterConnections,
+    /// Workers must register every subscription to a channel with `lifecycle` from now on.
+    RegisterSubscriptions,
     /// The worker must close all connections, as the plan says.
     Drain(DrainPlan),
 }

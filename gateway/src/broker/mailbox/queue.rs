@@ -170,6 +170,7 @@ impl Queue {
             | MailboxEntry::RegisterAgain
             | MailboxEntry::CheckRevocations
             | MailboxEntry::RegisterConnections
+            | MailboxEntry::RegisterSubscriptions
             | MailboxEntry::Command(..)
             | MailboxEntry::Query(_)
             | MailboxEntry::Drain(_)) => control,

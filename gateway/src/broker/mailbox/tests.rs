@@ -34,6 +34,7 @@ fn short(entries: Vec<MailboxEntry>) -> Vec<String> {
         | MailboxEntry::RegisterAgain
         | MailboxEntry::CheckRevocations
         | MailboxEntry::RegisterConnections
+        | MailboxEntry::RegisterSubscriptions
         | MailboxEntry::Drain(_) => "control".into(),
     };
     entries.into_iter().map(one).collect()

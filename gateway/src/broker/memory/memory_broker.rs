@@ -4,19 +4,21 @@
 
 use super::{
     limits::MemoryLimits,
+    occupancy::Occupancy,
     store::{Now, Store},
 };
 use crate::broker::{
-    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, Mailbox, NewPublication, NewPublications,
-    Published, Readiness, UserSubscription, glob::Glob,
+    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, Hold, Mailbox, NewPublication, NewPublications,
+    Published, Readiness, Release, UserSubscription, glob::Glob,
 };
 use bytes::Bytes;
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, Tick, UserId, WorkerId,
+    lock,
 };
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::Instant;
@@ -24,6 +26,7 @@ use tokio::time::Instant;
 /// The broker of a single node. Its data ends with the process. Its methods are described at [`crate::broker::Broker`].
 pub struct MemoryBroker {
     store: Store,
+    occupancy: Mutex<Occupancy>,
     start: Instant,
 }
 
@@ -33,7 +36,7 @@ impl MemoryBroker {
 
     /// A broker that delivers to these mailboxes. The first mailbox is that of the worker with index 0.
     pub fn new(workers: Vec<Arc<Mailbox>>, limits: MemoryLimits) -> Self {
-        Self { store: Store::new(workers, &limits), start: Instant::now() }
+        Self { store: Store::new(workers, &limits), occupancy: Mutex::default(), start: Instant::now() }
     }
 
     /// See [`crate::broker::Broker::publish`].
@@ -94,6 +97,21 @@ impl MemoryBroker {
     /// See [`crate::broker::Broker::presence_stats`].
     pub async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
         Ok(self.store.presence_stats(channel))
+    }
+
+    /// See [`crate::broker::Broker::hold`].
+    pub async fn hold(&self, channel: &ChannelName) -> Result<Hold, BrokerError> {
+        Ok(lock(&self.occupancy).hold(channel, self.now().unix_ms))
+    }
+
+    /// See [`crate::broker::Broker::release`].
+    pub async fn release(&self, channel: &ChannelName) -> Result<Release, BrokerError> {
+        Ok(lock(&self.occupancy).release(channel))
+    }
+
+    /// See [`crate::broker::Broker::vacate`].
+    pub async fn vacate(&self, channel: &ChannelName, generation: u64) -> Result<bool, BrokerError> {
+        Ok(lock(&self.occupancy).vacate(channel, generation))
     }
 
     /// See [`crate::broker::Broker::channels`].

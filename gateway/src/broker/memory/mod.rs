@@ -5,13 +5,14 @@
 //!   positions of idle channels
 //! - [`repeats`]: recognises repeated publishes, by their keys and by the numbers of producers
 //! - [`calls`]: calls that may be repeated
-//! - [`presence`]: the connections in a channel; [`users`]: stored subscriptions;
+//! - [`presence`]: the connections in a channel; [`occupancy`]: the channels with subscribers; [`users`]: stored subscriptions;
 //!   [`revocations`]: revoked users
 
 mod calls;
 mod idle;
 mod limits;
 mod memory_broker;
+mod occupancy;
 mod presence;
 mod repeats;
 mod revocations;

@@ -58,7 +58,7 @@ pub(crate) mod simulated;
 
 pub use cluster_state::{
     nodes::{Lease, NodeRecord, Nodes, OrphanedPresence, PresenceStep},
-    sweep::Sweep,
+    sweep::{Sweep, Swept},
 };
 pub use config::RedisConfig;
 pub use redis_broker::RedisBroker;

@@ -10,8 +10,8 @@ use super::{
     subscriptions::subscriptions::Subscriptions,
 };
 use crate::broker::{
-    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, NewPublication, NewPublications, Published,
-    Readiness, RedisStats, UserSubscription,
+    Announcement, Attempt, BrokerError, BrokerStats, CallKey, CallState, ChannelSummary, Hold, NewPublication, NewPublications, Published,
+    Readiness, RedisStats, Release, UserSubscription,
 };
 use bytes::Bytes;
 use gateway_core::model::{
@@ -110,6 +110,21 @@ impl RedisBroker {
     /// See [`crate::broker::Broker::presence_stats`].
     pub async fn presence_stats(&self, channel: &ChannelName) -> Result<PresenceStats, BrokerError> {
         self.presence.stats(channel).await
+    }
+
+    /// See [`crate::broker::Broker::hold`].
+    pub async fn hold(&self, channel: &ChannelName) -> Result<Hold, BrokerError> {
+        self.nodes.occupancy.hold(channel).await
+    }
+
+    /// See [`crate::broker::Broker::release`].
+    pub async fn release(&self, channel: &ChannelName) -> Result<Release, BrokerError> {
+        self.nodes.occupancy.release(channel).await
+    }
+
+    /// See [`crate::broker::Broker::vacate`].
+    pub async fn vacate(&self, channel: &ChannelName, generation: u64) -> Result<bool, BrokerError> {
+        self.nodes.occupancy.vacate(channel, generation).await
     }
 
     /// See [`crate::broker::Broker::channels`].

@@ -2,7 +2,9 @@
 
 use super::{
     channels::{audit::Audit, channel_index::ChannelIndex, listing::Listing, streams::Streams},
-    cluster_state::{call_store::CallStore, local_node::LocalNode, nodes::Nodes, presence::Presence, user_store::UserStore},
+    cluster_state::{
+        call_store::CallStore, local_node::LocalNode, nodes::Nodes, occupancy::Occupancy, presence::Presence, user_store::UserStore,
+    },
     commands::{lane::lane, limits::LaneLimits},
     config::RedisConfig,
     listener::{
@@ -91,6 +93,7 @@ impl RedisBroker {
             nodes: Nodes {
                 keys: keys.clone(),
                 lane: state_lane.clone(),
+                occupancy: Occupancy { keys: keys.clone(), lane: state_lane.clone(), local_node: local_node.clone() },
                 local_node,
                 presence: presence.clone(),
                 masters: masters.clone(),

@@ -515,3 +515,26 @@ fn a_question_that_finds_no_room_in_its_time_is_refused() {
         assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Overloaded), 1);
     });
 }
+
+#[test]
+fn an_answer_without_a_user_connects_only_where_anonymous_connections_are_allowed() {
+    for (anonymous, answer, expected) in [
+        (true, json!({}), Ok("")),
+        (true, json!({"user": ""}), Ok("")),
+        (false, json!({}), Err((101, false))),
+        (false, json!({"user": "", "info": 1}), Err((101, false))),
+        (false, json!({"user": "alice"}), Ok("#alice")),
+    ] {
+        run(Bounds { anonymous, ..bot_decides(TokenCheck::Never) }, |world| async move {
+            let mut bot = Bot::open(&world).await;
+            let peer = world.open();
+            peer.send(r#"{"id":1,"connect":{"token":"t"}}"#);
+            bot.decide(answer.clone()).await;
+            let received = peer.receive().await;
+            match expected {
+                Ok(channel) => assert!(received[0].starts_with(r#"{"id":1,"connect""#) && received[0].contains(channel), "{received:?}"),
+                Err(refused) => assert_eq!(error(&received), refused, "{answer}"),
+            }
+        });
+    }
+}

@@ -8,6 +8,7 @@ mod close;
 mod commands;
 mod dead_node;
 mod guards;
+mod lifecycle;
 mod revocations;
 mod socket;
 mod tokens;
@@ -15,18 +16,20 @@ mod tokens;
 use super::*;
 use crate::transport::Wire;
 use crate::{
-    auth::{ConnectionClaims, SubscriptionClaims},
+    auth::{ConnectionClaims, SubscriptionClaims, Tokens},
     broker::{Broker, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits, Reads},
     hub::{Hub, HubLimits, HubParts},
     node::Node,
     publish::Draft,
     services::{GuardConfig, KeptRequest, LinkLimits, ServiceConfig, Services, link},
+    settings::Settings,
     telemetry::{Closed, Count, DropCause, Level, OverflowPolicy, TransportEnd},
 };
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Guard, Namespaces, WhenAway},
     model::{
-        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, UserId, WorkerId,
+        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, Unsubscribe, UserId,
+        WorkerId,
     },
     protocol::{
         centrifuge::Codec,
@@ -57,12 +60,21 @@ struct Bounds {
     in_flight: usize,
     ping_interval: Duration,
     guards: GuardConfig,
+    /// `tokens.anonymous`.
+    anonymous: bool,
 }
 
 fn default_bounds() -> Bounds {
     let connection = limits();
     // The phase of the first ping is random. This long interval keeps pings out of tests of other behaviour.
-    Bounds { connection, outbox: 4000, in_flight: 2, ping_interval: Duration::from_hours(1000), guards: GuardConfig::default() }
+    Bounds {
+        connection,
+        outbox: 4000,
+        in_flight: 2,
+        ping_interval: Duration::from_hours(1000),
+        guards: GuardConfig::default(),
+        anonymous: true,
+    }
 }
 
 fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
@@ -82,7 +94,8 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let guard = |when_away| Some(Guard { service: "bot".parse().expect("valid"), when_away });
     let via = |when_away| ChannelOptions { subscribe_via: guard(when_away), publish_via: guard(when_away), ..kept.clone() };
     let (guarded, lenient) = (via(WhenAway::Refuse), via(WhenAway::Allow));
-    let named = [("open", open), ("kept", kept), ("guarded", guarded), ("lenient", lenient)];
+    let watched = ChannelOptions { lifecycle: true, ..open.clone() };
+    let named = [("watched", watched), ("open", open), ("kept", kept), ("guarded", guarded), ("lenient", lenient)];
     let named = named.into_iter().map(|(name, options)| (name.into(), Arc::new(options))).collect();
     let namespaces = Namespaces { named, ..Namespaces::default() };
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(vec![mailbox.clone()], MemoryLimits::default())));
@@ -102,7 +115,9 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let links = LinkLimits { heartbeat: Duration::from_hours(1), ..LinkLimits::default() };
     let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], links);
     let services = services.with_guards(bounds.guards.clone());
-    Node { services: services.into(), ..Node::alone(broker, vec![mailbox.clone()], session_config) }
+    let tokens = format!("[tokens]\nanonymous = {}\nhmac_secret = \"secret\"", bounds.anonymous);
+    let tokens = Tokens::from(&Settings::from_toml(&tokens).expect("valid").tokens);
+    Node { services: services.into(), tokens, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
 
 fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
@@ -116,6 +131,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             reads: Reads::new(node.broker.clone(), 2),
             gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
+            holds: node.cluster.holds().clone(),
             namespaces: Arc::new(node.session_config.namespaces.clone()),
             limits: HubLimits {
                 outbox_bytes: bounds.outbox,

@@ -57,9 +57,11 @@ impl Hub {
             MailboxEntry::RegisterAgain => {
                 self.restore_presence();
                 self.reregister_all();
+                self.reregister_subscriptions();
             }
             MailboxEntry::CheckRevocations => self.revocation_check.notify_one(),
             MailboxEntry::RegisterConnections => self.register_all(),
+            MailboxEntry::RegisterSubscriptions => self.register_all_subscriptions(),
             MailboxEntry::Drain(plan) => {
                 spawn_local(self.clone().drain(plan));
             }

@@ -55,6 +55,8 @@ pub enum Notice {
     Revoked(Arc<Revocation>),
     /// The connection is in the registry, so that services may receive its lifecycle events.
     Registered,
+    /// The subscription to this channel is in the registry, so that services may learn of it.
+    SubscriptionRegistered(ChannelName),
     /// Services that had no credit for lifecycle events may have some now.
     ReportPending,
     /// Publications of this channel are lost for the connection.

@@ -50,6 +50,13 @@ pub(in crate::hub) struct ReadProgress {
     pub(in crate::hub) top: u64,
 }
 
+impl Subscription {
+    /// Whether the connection receives the channel's deliveries.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.state, SubscriptionState::Live(_))
+    }
+}
+
 impl Entry {
     pub(crate) fn subscription(&mut self, local_channel: ChannelKey) -> Option<&mut Subscription> {
         self.subscriptions.iter_mut().find(|subscription| subscription.local_channel == local_channel)

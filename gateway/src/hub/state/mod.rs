@@ -12,6 +12,7 @@ mod members;
 pub(crate) mod presence_queue;
 pub(crate) mod registry_queue;
 pub(crate) mod resubscribe_queue;
+pub(crate) mod subscription_registry;
 pub(crate) mod table;
 pub(crate) mod terms;
 pub(crate) mod wheel;

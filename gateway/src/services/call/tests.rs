@@ -2,7 +2,7 @@ use super::*;
 use crate::services::{
     BreakerLimits, BreakerState, ForwardedParts, LinkLimits, RequestKeeper, Route, ServiceConfig,
     instances::instance::{CallId, LinkId, NewLink, Outgoing},
-    lifecycle::Interests,
+    lifecycle::kinds::Interests,
 };
 use crate::settings::{Callers, OrderedBy, Settings};
 use serde_json::{json, value::to_raw_value};

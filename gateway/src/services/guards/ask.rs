@@ -2,9 +2,9 @@
 
 use super::{
     super::{
-        call_types::{CallError, CallRequest, CallResult, Choice, Reply},
+        call::in_flight::InFlight,
+        call_types::{CallError, CallRequest, Choice, Reply},
         caller::Caller,
-        carrier::Started,
         instances::instance::AbandonReason,
         service::Service,
         services::Services,
@@ -18,10 +18,7 @@ use gateway_core::model::{Data, ErrorCode, MetaChange, Refusal, ServiceName};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use std::time::Duration;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 /// Longest pause until a question that waits for room tries again. Credit may come back without the end of a question.
@@ -99,8 +96,10 @@ impl Services {
             request: request.clone(),
             deadline,
         };
-        let (in_flight, has_waited) = self.begin_question(service, queue, call, deadline).await?;
-        let answer = in_flight.answer(deadline, has_waited).await;
+        let (in_flight, late) = self.begin_question(service, queue, call, deadline).await?;
+        let ending = Ending(queue);
+        let answer = in_flight.answer(deadline, late).await;
+        drop(ending);
         match answer {
             None => Err(Unanswered::Away(QuestionResult::Timeout, format!("{name} did not answer in time"))),
             Some(Ok(Reply { meta: MetaChange::Set(_), .. })) => Err(bad_reply(name, "only replies to calls have a `meta` of their own")),
@@ -117,20 +116,21 @@ impl Services {
 }
 
 impl Services {
-    /// Sends a question as soon as the service has room for it. Also returns whether it had to wait.
+    /// Sends a question as soon as the service has room for it. Also returns what it means if no answer comes in time: if the question waited,
+    /// there was little time left, which says nothing about the instance.
     async fn begin_question<'a, 'c>(
         &'a self,
         service: &'a Service,
         queue: &'a QuestionQueue,
         call: impl Fn() -> CallRequest<'c>,
         deadline: Instant,
-    ) -> Result<(QuestionInFlight<'a>, bool), Refusal> {
-        let mut has_waited = false;
+    ) -> Result<(InFlight<'a>, AbandonReason), Refusal> {
+        let mut late = AbandonReason::Deadline;
         loop {
-            match QuestionInFlight::begin(self, service, queue, call()) {
-                Ok(in_flight) => return Ok((in_flight, has_waited)),
+            match InFlight::begin(self, service, Choice::LeavingRoom, call(), None) {
+                Ok(in_flight) => return Ok((in_flight, late)),
                 Err(refusal) if refusal.code != ErrorCode::Overloaded || deadline <= Instant::now() => return Err(refusal),
-                Err(_) => has_waited = true,
+                Err(_) => late = AbandonReason::Cancelled,
             }
             let _ = timeout_at(deadline.min(Instant::now() + ROOM_POLL), queue.ended.notified()).await;
         }
@@ -152,45 +152,11 @@ impl From<Refusal> for Unanswered {
     }
 }
 
-/// A question that was sent. Dropping it before its end cancels it.
-struct QuestionInFlight<'a> {
-    services: &'a Services,
-    service: &'a Service,
-    queue: &'a QuestionQueue,
-    call: Started,
-    answer: oneshot::Receiver<CallResult>,
-    ended: bool,
-}
+/// Wakes the next question that waits for room, when it is dropped.
+struct Ending<'a>(&'a QuestionQueue);
 
-impl<'a> QuestionInFlight<'a> {
-    fn begin(services: &'a Services, service: &'a Service, queue: &'a QuestionQueue, call: CallRequest<'_>) -> Result<Self, Refusal> {
-        let (send, answer) = oneshot::channel();
-        let call = service.carrier.start(Choice::LeavingRoom, call, send, services.now())?;
-        Ok(Self { services, service, queue, call, answer, ended: false })
-    }
-
-    /// The answer. None: it did not come in time.
-    async fn answer(mut self, deadline: Instant, has_waited: bool) -> Option<CallResult> {
-        let Ok(answer) = timeout_at(deadline, &mut self.answer).await else {
-            // If it waited for room, there was little time left, which says nothing about the instance.
-            self.abandon(if has_waited { AbandonReason::Cancelled } else { AbandonReason::Deadline });
-            return None;
-        };
-        self.ended = answer.is_ok();
-        answer.ok()
-    }
-
-    fn abandon(&mut self, why: AbandonReason) {
-        self.ended = true;
-        self.service.carrier.abandon(&self.call, why, self.services.now());
-    }
-}
-
-impl Drop for QuestionInFlight<'_> {
+impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.abandon(AbandonReason::Cancelled);
-        }
-        self.queue.ended.notify_one();
+        self.0.ended.notify_one();
     }
 }

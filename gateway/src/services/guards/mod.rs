@@ -16,8 +16,6 @@ mod decisions;
 pub(super) mod guards;
 mod memory;
 mod remembered;
-#[cfg(test)]
-mod tests;
 
 pub use answer::{ConnectTerms, Decision};
 pub use decisions::ConnectFacts;

@@ -1,12 +1,15 @@
 //! One instance of a service, as its link registered it.
 
 use super::{
-    super::{call_types::CallResult, lifecycle::Interests},
+    super::{
+        call_types::CallResult,
+        lifecycle::{event::Lifecycle, kinds::Interests},
+    },
     breaker::{Breaker, BreakerState, Role},
     latency::{Latencies, LatencySummary},
 };
 use gateway_core::model::Tick;
-use shared_proto::link::{Event, ToService};
+use shared_proto::link::ToService;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +22,8 @@ pub(crate) struct LinkId(pub(super) u64);
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Frame(ToService),
+    /// A lifecycle event. It is encoded only when it is written, so that an unwritten one can go to another link.
+    Lifecycle(Lifecycle),
     Ping,
     Pong(bytes::Bytes),
 }
@@ -70,6 +75,10 @@ pub(crate) enum Offered {
     NoCredit,
     /// No interested instance is running.
     NoInstance,
+    /// It waits in the queue of the service.
+    Waiting,
+    /// The queue of the service is full.
+    QueueFull,
 }
 
 pub(crate) struct Pending {
@@ -119,9 +128,12 @@ impl Instance {
         self.leaving || self.drained
     }
 
-    pub(crate) fn push(&mut self, credit_use: CreditUse, event: impl FnOnce() -> Event) -> bool {
-        let keep = if credit_use == CreditUse::AboveReserve { self.reserve } else { 0 };
-        let sent = self.credit > keep && self.queue.try_send(Outgoing::Frame(ToService::Event(event()))).is_ok();
+    pub(crate) fn has_credit(&self, credit_use: CreditUse) -> bool {
+        self.credit > if credit_use == CreditUse::AboveReserve { self.reserve } else { 0 }
+    }
+
+    pub(crate) fn push(&mut self, credit_use: CreditUse, event: impl FnOnce() -> Outgoing) -> bool {
+        let sent = self.has_credit(credit_use) && self.queue.try_send(event()).is_ok();
         self.credit -= u32::from(sent);
         sent
     }

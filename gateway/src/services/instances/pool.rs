@@ -3,7 +3,7 @@
 use super::{
     super::{
         call_types::{CallError, CallResult, Choice},
-        lifecycle::Interests,
+        lifecycle::{event::Lifecycle, kinds::Interests},
     },
     breaker::{self, Breaker, BreakerLimits, BreakerState},
     drained_names::DrainedNames,
@@ -145,24 +145,28 @@ impl Pool {
     pub(crate) fn send(&mut self, event: Event, now: Tick) -> Result<(), Refusal> {
         let chosen = self.choose(Choice::LessBusy, now)?;
         let overloaded = self.overloaded();
-        self.instances[chosen].push(CreditUse::All, || event).then_some(()).ok_or(overloaded)
+        self.instances[chosen].push(CreditUse::All, || Outgoing::Frame(ToService::Event(event))).then_some(()).ok_or(overloaded)
     }
 
-    /// Sends a lifecycle event to one of the interested instances, the same one for all events about `subject`. Returns `None` if no instance has ever
-    /// requested this kind.
-    pub(crate) fn offer(
-        &mut self,
-        interest: Interests,
-        subject: &str,
-        credit_use: CreditUse,
-        event: impl FnOnce() -> Event,
-    ) -> Option<Offered> {
-        if !self.interests.contains(interest) {
-            return None;
+    /// Sends a lifecycle event to one of the interested instances, the same one for all events about its subject.
+    pub(crate) fn offer(&mut self, event: &Lifecycle, credit_use: CreditUse) -> Offered {
+        match self.interested(event) {
+            None => Offered::NoInstance,
+            Some(at) if self.instances[at].push(credit_use, || Outgoing::Lifecycle(event.clone())) => Offered::Sent,
+            Some(_) => Offered::NoCredit,
         }
+    }
+
+    /// The instance that gets a lifecycle event. `None` if no interested instance is running.
+    pub(crate) fn interested(&self, event: &Lifecycle) -> Option<usize> {
+        let (interest, subject) = (Interests::only(event.kind()), event.subject());
         let interested = self.instances.iter().enumerate().filter(|(_, i)| i.interests.contains(interest) && !i.is_draining());
-        let Some((at, _)) = interested.max_by_key(|(_, i)| rendezvous_score(&i.name, subject)) else { return Some(Offered::NoInstance) };
-        Some(if self.instances[at].push(credit_use, event) { Offered::Sent } else { Offered::NoCredit })
+        interested.max_by_key(|(_, i)| rendezvous_score(&i.name, &subject)).map(|(at, _)| at)
+    }
+
+    /// Whether any instance has credit.
+    pub(crate) fn has_credit(&self, credit_use: CreditUse) -> bool {
+        self.instances.iter().any(|instance| !instance.is_draining() && instance.has_credit(credit_use))
     }
 
     /// Chooses an instance that has credit.

@@ -3,7 +3,7 @@
 use super::{
     super::{
         instances::instance::CREDIT_MAX,
-        lifecycle::{Interests, LifecycleKind},
+        lifecycle::kinds::{Interests, LifecycleKind},
         services::Services,
     },
     ending::Ending,
@@ -77,9 +77,7 @@ fn check(hello: Hello, service: &str) -> Result<AcceptedHello, Ending> {
     if hello.credit > CREDIT_MAX {
         return Err(malformed(format!("The credit is larger than {CREDIT_MAX}.")));
     }
-    let interests = Interests::parse(&hello.events).map_err(|name| {
-        let known: Vec<_> = LifecycleKind::ALL.iter().map(|kind| kind.name()).collect();
-        malformed(format!("{name:?} is not a lifecycle event. The lifecycle events are {}.", known.join(", ")))
-    })?;
+    let interests = Interests::parse(&hello.events)
+        .map_err(|name| malformed(format!("{name:?} is not a lifecycle event. The lifecycle events are {}.", LifecycleKind::names())))?;
     Ok(AcceptedHello { instance: hello.instance.into(), credit: hello.credit, interests })
 }

@@ -51,7 +51,10 @@ impl Link<'_> {
             ToGateway::Reply(reply) => self.answer(reply.id, answer_of(&reply, self.services.links.reply_size)),
             ToGateway::Error(error) => self.answer(error.id, Err(error_of(error))),
             ToGateway::Publish(publish) => publishes.take(publish)?,
-            ToGateway::Credit(credit) => self.links.lock().credit(self.id, credit.n),
+            ToGateway::Credit(credit) => {
+                self.links.lock().credit(self.id, credit.n);
+                self.outlet.credit_granted();
+            }
             ToGateway::Drain(_) => {
                 self.phase.apply(LinkEvent::DrainReceived);
                 self.links.lock().drain(self.id);

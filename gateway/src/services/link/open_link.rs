@@ -7,6 +7,7 @@ use super::{
             instance::{LinkId, NewLink, Outgoing},
             links::Links,
         },
+        lifecycle::outlet::Outlet,
         services::Services,
     },
     ending::Ending,
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Link<'a> {
     pub(super) services: &'a Services,
     pub(super) links: &'a Links,
+    pub(super) outlet: &'a Outlet,
     pub(super) id: LinkId,
     pub(super) instance: Arc<str>,
     pub(super) queue: mpsc::Sender<Outgoing>,
@@ -41,7 +43,7 @@ pub(super) struct Link<'a> {
 impl<'a> Link<'a> {
     pub(super) fn open(
         services: &'a Services,
-        links: &'a Links,
+        (links, outlet): (&'a Links, &'a Outlet),
         hello: AcceptedHello,
         queue: mpsc::Sender<Outgoing>,
         phase: &'a CurrentPhase,
@@ -58,7 +60,7 @@ impl<'a> Link<'a> {
         services.refresh_interests();
         phase.apply(LinkEvent::HelloAccepted);
         let last_received = Cell::new(Instant::now());
-        Ok(Self { services, links, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new(), phase })
+        Ok(Self { services, links, outlet, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new(), phase })
     }
 
     /// Writes frames until the transport fails or the node stops.
@@ -74,6 +76,14 @@ impl<'a> Link<'a> {
         while let Some(next) = self.next_outgoing(queued).await {
             let message = match next {
                 Outgoing::Frame(frame) => Sent::Text(text(&frame)),
+                // Its receipt ends only when it is written.
+                Outgoing::Lifecycle(event) => {
+                    let frame = Sent::Text(text(&ToService::Event((&event).into())));
+                    if writer.send(frame).await.is_err() {
+                        return Ending::Lost;
+                    }
+                    continue;
+                }
                 Outgoing::Ping => Sent::Ping,
                 Outgoing::Pong(bytes) => Sent::Pong(bytes),
             };
@@ -132,17 +142,19 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Closes the queue, and records the calls that were not written. The instance did not get them.
+    /// Closes the queue, and records the calls that were not written. The instance did not get them. Lifecycle events wait for another link.
     pub(super) fn close(mut self, queued: &mut mpsc::Receiver<Outgoing>) {
         queued.close();
-        let mut events = 0;
+        let (mut events, mut unwritten) = (0, Vec::new());
         while let Ok(next) = queued.try_recv() {
             match next {
                 Outgoing::Frame(ToService::Call(call)) => drop(self.unsent.insert(call.id)),
                 Outgoing::Frame(ToService::Event(_)) => events += 1,
+                Outgoing::Lifecycle(event) => unwritten.push(event),
                 Outgoing::Frame(_) | Outgoing::Ping | Outgoing::Pong(_) => {}
             }
         }
+        self.outlet.put_back(unwritten, self.services.now());
         self.services.counters.add_many(Count::EventLost, events);
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     broker::{Broker, MemoryBroker, MemoryLimits},
     publish::{PublishLimits, Publisher},
-    services::{CallError, Caller, Count, Lifecycle, LifecycleKind, LinkLimits, Route, ServiceConfig, Services},
+    services::{CallError, Caller, Change, Count, End, Lifecycle, LinkLimits, Origin, Route, ServiceConfig, Services},
     settings::OrderedBy,
 };
 use futures_util::{poll, stream::poll_fn};
@@ -150,15 +150,42 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
         gateway.services.event("bot", Data::null(), &caller()).expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
         let connection = ConnectionId::random();
-        let event =
-            |kind| Lifecycle { kind, holder: "n1".into(), user: "alice".parse().expect("valid"), connection, meta: None, channel: None };
-        gateway.services.send_lifecycle(&event(LifecycleKind::Disconnected));
-        gateway.services.send_lifecycle(&event(LifecycleKind::Connected));
+        let origin = || Origin { holder: "n1/1".into(), connection, user: "alice".parse().expect("valid"), meta: None };
+        gateway.services.send_lifecycle(&Lifecycle::new(Change::Disconnected(origin(), End::broken())));
+        gateway.services.send_lifecycle(&Lifecycle::new(Change::Connected(origin())));
         let event_frame = bot.frame().await;
         assert_eq!(event_frame["event"]["kind"], "connected", "the instance gets only the events that it requested");
-        assert_eq!(event_frame["event"]["id"], format!("n1/{connection}/connected"));
+        assert_eq!(event_frame["event"]["id"], format!("n1/1/{connection}/connected"));
         gateway.services.drain();
         assert_eq!(bot.frame().await, json!({"drain": {}}));
+    });
+}
+
+#[test]
+fn lifecycle_events_that_wait_are_written_as_soon_as_the_instance_grants_credit() {
+    run(async {
+        let gateway = gateway();
+        let mut bot = Instance::open(&gateway).await;
+        let waiting = Arc::clone(&gateway);
+        tokio::task::spawn_local(async move { waiting.services.send_waiting_events().await });
+        let connected = || {
+            let origin =
+                Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
+            Lifecycle::new(Change::Connected(origin))
+        };
+        let events: Vec<_> = (0..12).map(|_| connected()).collect();
+        for event in &events {
+            gateway.services.send_lifecycle(event);
+        }
+        let begun = Instant::now();
+        for (at, event) in events.iter().enumerate() {
+            if at >= 8 {
+                // Half of its eight are left for calls, so one event needs five.
+                bot.send(r#"{"credit":{"n":5}}"#);
+            }
+            assert_eq!(bot.frame().await["event"]["id"], event.id());
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     });
 }
 

@@ -47,11 +47,13 @@ impl Verdict {
 
 /// The result of one try.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) result: CallResult,
+pub(in crate::services) struct Verdict {
+    pub(in crate::services) result: CallResult,
     pub(super) health: Health,
     /// What operators should know and callers do not need, for the log.
     pub(super) remark: Option<String>,
+    /// Whether the status is one of success, whatever the body.
+    pub(in crate::services) is_success: bool,
 }
 
 /// The members of a problem document (RFC 9457) that the gateway reads. Any of them may be missing or have another type.
@@ -70,6 +72,10 @@ struct Problem {
 impl Verdict {
     /// What a complete answer means.
     pub(super) fn of(service: &str, answer: &HttpAnswer) -> Self {
+        Self { is_success: answer.status.is_success(), ..Self::by_status(service, answer) }
+    }
+
+    fn by_status(service: &str, answer: &HttpAnswer) -> Self {
         let status = answer.status.as_u16();
         match status {
             429 => Self::busy(service, answer),
@@ -78,7 +84,7 @@ impl Verdict {
             502..=504 => {
                 let detail = format!("{service} answered with the status {status}. It may have carried the call out.");
                 let result = Err(Refusal::new(ErrorCode::Timeout, detail).into());
-                Self { result, health: Health::Fails, remark: Some(format!("answered with the status {status}")) }
+                Self { health: Health::Fails, remark: Some(format!("answered with the status {status}")), ..Self::fine(result) }
             }
             300..=399 => Self::bad(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL"),
             _ if media_type(answer) == PROBLEM => Self::fine(Err(own_error(service, status, &answer.body))),
@@ -92,34 +98,39 @@ impl Verdict {
     /// The answer is not what HTTP or the settings allow.
     pub(super) fn bad(service: &str, what: String, cure: &str) -> Self {
         let result = Err(CallError::bad_reply(format!("{service} {what}. {cure}.")));
-        Self { result, health: Health::Answers, remark: Some(what) }
+        Self { remark: Some(what), ..Self::fine(result) }
     }
 
     /// The connection broke after the request began.
     pub(super) fn lost(service: &str, cause: String) -> Self {
         let detail = format!("{service} closed the connection during the call. It may have carried the call out.");
-        Self { result: Err(Refusal::new(ErrorCode::Timeout, detail).into()), health: Health::Fails, remark: Some(cause) }
+        Self { health: Health::Fails, remark: Some(cause), ..Self::fine(Err(Refusal::new(ErrorCode::Timeout, detail).into())) }
     }
 
     /// No request was sent.
     pub(super) fn not_sent(service: &str, cause: String) -> Self {
         let detail = format!("No target of {service} could be reached. Try again shortly.");
-        Self { result: Err(Refusal::new(ErrorCode::ServiceUnavailable, detail).into()), health: Health::Unreached, remark: Some(cause) }
+        let result = Err(Refusal::new(ErrorCode::ServiceUnavailable, detail).into());
+        Self { health: Health::Unreached, remark: Some(cause), ..Self::fine(result) }
+    }
+
+    /// No request could be made.
+    pub(super) fn not_made(refusal: Refusal) -> Self {
+        Self::fine(Err(refusal.into()))
     }
 
     fn busy(service: &str, answer: &HttpAnswer) -> Self {
         let result = Err(overloaded(service, answer.status.as_u16(), &answer.headers));
-        Self { result, health: Health::Busy, remark: None }
+        Self { health: Health::Busy, ..Self::fine(result) }
     }
 
     fn fine(result: CallResult) -> Self {
-        Self { result, health: Health::Answers, remark: None }
+        Self { result, health: Health::Answers, remark: None, is_success: false }
     }
 
     fn reply(service: &str, answer: &HttpAnswer) -> Self {
-        let meta = match meta(answer) {
-            Ok(meta) => meta,
-            Err(()) => return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers"),
+        let Ok(meta) = meta(answer) else {
+            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers");
         };
         let reply = |data: Data| match Reply::with_meta(data, meta) {
             Ok(reply) => Self::fine(Ok(reply)),
@@ -146,8 +157,8 @@ impl Verdict {
 }
 
 /// The JSON of the header that replaces what is kept with the connection.
-fn meta(answer: &HttpAnswer) -> Result<Option<&RawValue>, ()> {
-    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose().map_err(|_| ())
+fn meta(answer: &HttpAnswer) -> serde_json::Result<Option<&RawValue>> {
+    answer.headers.get(META_HEADER).map(|value| serde_json::from_slice(value.as_bytes())).transpose()
 }
 
 /// Whether a 503 is of the service itself, which then has not carried the call out. A proxy gives neither of these.

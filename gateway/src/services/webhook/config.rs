@@ -30,7 +30,7 @@ pub struct WebhookConfig {
     pub(super) denied: Arc<DeniedAddresses>,
     pub(super) connect_timeout: Duration,
     pub(super) keep_alive: Duration,
-    pub(super) call_timeout: Duration,
+    pub(in crate::services) call_timeout: Duration,
     /// Largest body of an answer, in bytes.
     pub(super) reply_size: usize,
     /// Limit of requests in flight.

@@ -10,7 +10,7 @@ mod answer;
 pub(super) mod config;
 mod connector;
 mod http_client;
-mod request;
+pub(super) mod request;
 mod signature;
 mod target_url;
 pub(super) mod targets;

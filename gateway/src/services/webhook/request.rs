@@ -1,7 +1,10 @@
 //! The body and the headers of a request.
 
 use super::{
-    super::call_types::{CallRequest, EventMessage},
+    super::{
+        call_types::{CallRequest, EventMessage},
+        lifecycle::event::Lifecycle,
+    },
     signature::Signer,
 };
 use bytes::Bytes;
@@ -44,7 +47,7 @@ pub(super) fn is_own(name: &HeaderName) -> bool {
 }
 
 /// A call or an event on its way. All tries have the same id and body.
-pub(super) struct Outbound {
+pub(in crate::services) struct Outbound {
     id: String,
     /// The method of a call, or the kind of an event.
     pub(super) method: Box<str>,
@@ -80,6 +83,8 @@ impl Outbound {
             Message::Event(webhook::Event {
                 id: id.into(),
                 kind: webhook::MESSAGE.into(),
+                generation: None,
+                time: None,
                 data: event.data.into(),
                 user: event.caller.user.to_string(),
                 connection: event.caller.connection.to_string(),
@@ -87,6 +92,11 @@ impl Outbound {
                 request: event.request,
             })
         })
+    }
+
+    /// Lifecycle events, in one request.
+    pub(in crate::services) fn events(events: &[Lifecycle]) -> Self {
+        Self::new(webhook::LIFECYCLE, None, |_| Message::Events(events.iter().map(Into::into).collect()))
     }
 
     fn new(method: &str, traceparent: Option<&str>, message: impl FnOnce(&str) -> Message) -> Self {

@@ -29,7 +29,7 @@ const REMARKS: usize = 16;
 pub(crate) struct RequestId(u64);
 
 /// The position of a target in the settings.
-pub(super) type TargetIndex = usize;
+pub(in crate::services) type TargetIndex = usize;
 
 /// The targets to which the request was tried already.
 pub(super) type Tried = SmallVec<[TargetIndex; 4]>;
@@ -77,7 +77,7 @@ struct Pending {
 }
 
 /// The targets of one service.
-pub(super) struct Targets {
+pub(in crate::services) struct Targets {
     service: Arc<str>,
     /// Limit of requests in flight.
     limit: usize,
@@ -106,7 +106,7 @@ impl Targets {
     }
 
     /// Begins a request: chooses its first target.
-    pub(super) fn begin(&mut self, choice: Choice<'_>, now: Tick) -> Result<(RequestId, TargetIndex), Refusal> {
+    pub(in crate::services) fn begin(&mut self, choice: Choice<'_>, now: Tick) -> Result<(RequestId, TargetIndex), Refusal> {
         if self.pending.len() >= choice.share_of(self.limit) {
             let detail =
                 format!("{} has {} requests in flight, which is the limit. Try again with a growing pause.", self.service, self.limit);
@@ -157,7 +157,7 @@ impl Targets {
     }
 
     /// Ends a request for whose answer nobody waits any more.
-    pub(super) fn abandon(&mut self, request: RequestId, why: AbandonReason, now: Tick) {
+    pub(in crate::services) fn abandon(&mut self, request: RequestId, why: AbandonReason, now: Tick) {
         let Some(pending) = self.pending.get(&request) else { return };
         let breaker = &mut self.all[pending.target].breaker;
         match why {

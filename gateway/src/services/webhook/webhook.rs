@@ -48,12 +48,12 @@ pub(crate) struct NodeEnd {
 
 /// A service that is reached by HTTP requests. They run on the runtime that created it, so that a busy worker does not delay those of others.
 pub(crate) struct Webhook {
-    service: ServiceName,
-    config: Arc<WebhookConfig>,
+    pub(in crate::services) service: ServiceName,
+    pub(in crate::services) config: Arc<WebhookConfig>,
     targets: Mutex<Targets>,
     client: HttpClient,
-    counters: Arc<Counters>,
-    node_end: NodeEnd,
+    pub(in crate::services) counters: Arc<Counters>,
+    pub(in crate::services) node_end: NodeEnd,
     runtime: Handle,
     start: Instant,
 }
@@ -105,7 +105,7 @@ impl Webhook {
         let (request, target) = self.targets().begin(choice, self.now())?;
         let (place, deadline, outbound) = (Place { webhook: Arc::clone(self), request }, call.deadline, Outbound::call(call));
         let task = self.runtime.spawn(async move {
-            let _ = answer.send(place.webhook.deliver(request, target, &outbound, deadline).await);
+            let _ = answer.send(place.webhook.deliver(request, target, &outbound, deadline).await.result);
         });
         Ok(CallInFlight { request, task: task.abort_handle(), sent: Instant::now() })
     }
@@ -132,12 +132,17 @@ impl Webhook {
             if let Err(why) = ended {
                 webhook.give_up(request, why, sent);
             }
-            if !matches!(ended, Ok(Ok(_))) {
+            if !matches!(ended, Ok(Verdict { result: Ok(_), .. })) {
                 webhook.counters.add(Count::EventLost);
             }
         };
-        self.node_end.tasks.spawn_on(work, &self.runtime);
+        self.spawn(work);
         Ok(())
+    }
+
+    /// Runs work for whose end the node waits when it stops.
+    pub(in crate::services) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.node_end.tasks.spawn_on(work, &self.runtime);
     }
 
     /// The targets, in the order of the settings.
@@ -156,7 +161,13 @@ impl Webhook {
     }
 
     /// Sends the request to one target after the other, until one of them may have taken it; with a key, until one of them is not busy.
-    async fn deliver(&self, request: RequestId, mut target: TargetIndex, outbound: &Outbound, deadline: Instant) -> CallResult {
+    pub(in crate::services) async fn deliver(
+        &self,
+        request: RequestId,
+        mut target: TargetIndex,
+        outbound: &Outbound,
+        deadline: Instant,
+    ) -> Verdict {
         let mut tried = Tried::new();
         loop {
             let begun = Instant::now();
@@ -164,7 +175,7 @@ impl Webhook {
                 Ok(verdict) => verdict,
                 Err(refusal) => {
                     self.targets().abandon(request, AbandonReason::Cancelled, self.now());
-                    return Err(refusal.into());
+                    return Verdict::not_made(refusal);
                 }
             };
             self.record(request, target, &verdict, begun.elapsed());
@@ -176,7 +187,7 @@ impl Webhook {
             };
             let Some(next) = next else {
                 self.targets().end(request);
-                return verdict.result;
+                return verdict;
             };
             target = next;
         }
@@ -251,11 +262,20 @@ impl Webhook {
         }
     }
 
-    fn targets(&self) -> MutexGuard<'_, Targets> {
+    /// Waits until the node stops.
+    pub(in crate::services) async fn node_stops(&self) {
+        self.node_end.closing.cancelled().await;
+    }
+
+    pub(in crate::services) fn is_stopping(&self) -> bool {
+        self.node_end.closing.is_cancelled()
+    }
+
+    pub(in crate::services) fn targets(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Tick {
+    pub(in crate::services) fn now(&self) -> Tick {
         Tick(self.start.elapsed().as_millis() as u64)
     }
 }

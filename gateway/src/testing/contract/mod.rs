@@ -74,7 +74,8 @@ macro_rules! contract {
             active_channels_are_listed_by_name_and_page
             subscriptions_of_users_are_kept_until_they_end
             revocations_are_remembered_for_their_time
-            who_was_connected_to_a_dead_node_is_found_until_struck_out
+            what_ended_with_a_dead_node_is_found_until_struck_out
+            an_occupation_lasts_until_nobody_holds_the_channel
             names_of_users_are_kept_apart_whatever_they_hold
         }
         $crate::contract! { @each $threaded $fixture,

@@ -3,7 +3,7 @@
 
 use super::{BrokerFixture, KEEP, names};
 use crate::{
-    broker::{Broker, BrokerError, ChannelSummary, UserSubscription},
+    broker::{Broker, BrokerError, ChannelSummary, RegistryKey, Release, UserSubscription},
     testing::fixtures::{ALL, HOUR, Inbox, channel, client, ephemeral, worker},
 };
 use gateway_core::model::{ChannelName, ConnectionId, PresenceStats, ReadRange, Revocation, UserId};
@@ -113,37 +113,64 @@ pub async fn revocations_are_remembered_for_their_time(fixture: &BrokerFixture) 
     assert_eq!(revoked(&alice).await, Some(Revocation { until: second.until, ..behind }), "by a node whose clock is behind");
 }
 
-pub async fn who_was_connected_to_a_dead_node_is_found_until_struck_out(fixture: &BrokerFixture) {
+pub async fn what_ended_with_a_dead_node_is_found_until_struck_out(fixture: &BrokerFixture) {
     let Some(nodes) = fixture.broker.nodes() else {
         return assert!(matches!(*fixture.broker, Broker::Memory(_)), "only there nobody else could ask");
     };
     nodes.register("{}", Duration::from_millis(1)).await.expect("entered");
     let dead = nodes.list().await.expect("listed").remove(0).id;
     let users = ["alice", "", "bob"].into_iter().cycle().map(|name| name.parse::<UserId>().expect("valid"));
-    let all: Vec<_> = users.take(600).map(|user| (ConnectionId::random(), user)).collect();
-    nodes.register_connections(&[]).await.expect("nothing to do");
+    let key = |number: u64| match number % 2 {
+        0 => RegistryKey::Connection(ConnectionId::random()),
+        _ => RegistryKey::Subscription { connection: ConnectionId::random(), number, channel: channel("#a b {x}") },
+    };
+    let all: Vec<_> = (0..1200).map(key).zip(users).collect();
+    nodes.register_entries(&[]).await.expect("nothing to do");
     for some in all.chunks(250) {
-        nodes.register_connections(some).await.expect("entered");
+        nodes.register_entries(some).await.expect("entered");
     }
-    nodes.register_connections(&all[..10]).await.expect("entered again");
-    let ended: Vec<_> = all[..50].iter().map(|(id, _)| *id).collect();
-    nodes.unregister_connections(&ended).await.expect("struck out");
+    nodes.register_entries(&all[..10]).await.expect("entered again");
+    let ended: Vec<_> = all[..50].iter().map(|(key, _)| key.clone()).collect();
+    nodes.unregister_entries(&ended).await.expect("struck out");
     let (mut found, mut steps) = (Vec::new(), 0);
     loop {
-        let some = nodes.registered_connections(&dead).await.expect("read");
+        let some = nodes.registered_entries(&dead).await.expect("read");
         if some.is_empty() {
             break;
         }
-        let ids: Vec<_> = some.iter().map(|(id, _)| *id).collect();
-        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out");
-        nodes.unregister_connections_of(&dead, &ids).await.expect("struck out twice");
+        let keys: Vec<_> = some.iter().map(|(key, _)| key.clone()).collect();
+        nodes.unregister_entries_of(&dead, &keys).await.expect("struck out");
+        nodes.unregister_entries_of(&dead, &keys).await.expect("struck out twice");
         found.extend(some);
         steps += 1;
     }
-    assert!(steps > 1, "in steps");
-    let expected: HashSet<_> = all[50..].iter().map(|(id, user)| (id.to_string(), user.to_string())).collect();
-    assert_eq!(found.len(), expected.len(), "once");
-    assert_eq!(found.iter().map(|(id, user)| (id.to_string(), user.to_string())).collect::<HashSet<_>>(), expected);
+    assert!(steps > 2, "in steps");
+    assert!(found.is_sorted_by_key(|(key, _)| matches!(key, RegistryKey::Connection(_))), "the end of a connection comes last");
+    assert_eq!(found.len(), all.len() - 50, "once");
+    assert_eq!(found.into_iter().collect::<HashSet<_>>(), all[50..].iter().cloned().collect());
+}
+
+pub async fn an_occupation_lasts_until_nobody_holds_the_channel(fixture: &BrokerFixture) {
+    let (broker, a, b) = (&fixture.broker, channel("c:a"), channel("c:b"));
+    let hold = async |channel| broker.hold(channel).await.expect("held");
+    let first = hold(&a).await;
+    assert!(first.began && first.generation > 1_700_000_000_000, "{first:?}");
+    assert_eq!(hold(&a).await.generation, first.generation, "a repeat changes nothing");
+    assert!(!broker.vacate(&a, first.generation).await.expect("asked"), "it is held");
+    assert_eq!(broker.release(&a).await.expect("released"), Release::Vacant(first.generation));
+    assert_eq!(broker.release(&a).await.expect("released"), Release::Vacant(first.generation), "a repeat changes nothing");
+    let again = hold(&a).await;
+    assert_eq!((again.generation, again.began), (first.generation, false), "it is not over");
+    broker.release(&a).await.expect("released");
+    for _ in 0..2 {
+        assert!(broker.vacate(&a, first.generation).await.expect("asked"));
+    }
+    assert_eq!(broker.release(&a).await.expect("released"), Release::Unoccupied);
+    let second = hold(&a).await;
+    assert!(second.began && second.generation > first.generation, "{second:?} after {first:?}");
+    assert!(broker.vacate(&a, first.generation).await.expect("asked"), "the first one is over");
+    assert!(!broker.vacate(&a, second.generation).await.expect("asked"), "the second one is held");
+    assert!(hold(&b).await.began, "channels count for themselves");
 }
 
 /// Valid names that a store might read as something else, such as a pattern or a key.

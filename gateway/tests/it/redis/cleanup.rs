@@ -2,8 +2,8 @@
 
 use super::support::{DOCUMENTED, config, login, mailboxes, ready, start};
 use gateway::{
-    broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, OrphanedPresence, RedisConfig},
-    cluster::{Cluster, ClusterTimings, DeadNodeConnections, NodeDescription},
+    broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, OrphanedPresence, RedisConfig, RegistryKey},
+    cluster::{Cluster, ClusterTimings, DeadNodeEntries, NodeDescription},
     settings::Settings,
     testing::fixtures::{HOUR, Inbox, channel, client, worker},
 };
@@ -35,7 +35,7 @@ async fn cleaner(server: &Server) -> Cleaner {
     let settings = Settings::from_toml("[namespaces.c]\npresence = true\njoin_leave = true").expect("valid");
     let description =
         NodeDescription { name: "cleaner".into(), link: "ws://h:1".into(), public: "http://h:2".into(), shared: BTreeMap::new() };
-    let timings = ClusterTimings { lease: LEASE, sweep: Duration::from_millis(500) };
+    let timings = ClusterTimings { lease: LEASE, sweep: Duration::from_millis(500), linger: Duration::from_millis(100) };
     let inbox = (mailboxes[1].clone(), worker(1));
     let mailbox = mailboxes[0].clone();
     let cluster = Cluster::shared(description, vec![mailbox.clone()], broker.clone(), inbox, Namespaces::from(&settings), timings);
@@ -132,21 +132,21 @@ async fn disconnects_of_a_dead_node_go_on_every_50_ms_while_services_take_some()
     const STEP: Duration = Duration::from_millis(50);
     let server = Server::start().await;
     let cleaner = cleaner(&server).await;
-    let mut offered = cleaner.cluster.dead_node_connections().expect("nobody else takes them");
+    let mut offered = cleaner.cluster.dead_node_entries().expect("nobody else takes them");
     {
         let (dying, _guard) = start(RedisConfig { node: "dead".into(), ..config(server.url()) }, mailboxes());
         let nodes = dying.nodes().expect("over Redis");
         nodes.register("{}", Duration::from_millis(50)).await.expect("registered");
-        let connections: Vec<_> = (0..STEPS).map(|_| (ConnectionId::random(), "bob".parse().expect("valid"))).collect();
-        nodes.register_connections(&connections).await.expect("registered");
+        let connections = (0..STEPS).map(|_| (RegistryKey::Connection(ConnectionId::random()), "bob".parse().expect("valid")));
+        nodes.register_entries(&connections.collect::<Vec<_>>()).await.expect("registered");
     }
     let (mut began, mut taken) = (None, HashSet::new());
     while taken.len() < STEPS as usize {
-        let DeadNodeConnections { connections, done, .. } = offered.recv().await.expect("the cluster runs");
+        let DeadNodeEntries { entries, done, .. } = offered.recv().await.expect("the cluster runs");
         began.get_or_insert_with(Instant::now);
-        let one = connections[0].0;
-        assert!(taken.insert(one), "what was taken is not offered again");
-        done.send(vec![one]).expect("the clean-up waits for it");
+        let one = entries[0].0.clone();
+        assert!(taken.insert(one.clone()), "what was taken is not offered again");
+        done.try_send(one).expect("the clean-up waits for it");
     }
     let took = began.expect("it began").elapsed();
     // There is a heartbeat every third of a second. No pause follows the last step.

@@ -2,7 +2,7 @@
 
 use super::support::{config, mailboxes, start};
 use gateway::{
-    broker::{Broker, NodeRecord, Nodes, OrphanedPresence, RedisConfig, Sweep},
+    broker::{Broker, NodeRecord, Nodes, OrphanedPresence, RedisConfig, RegistryKey, Sweep},
     testing::{
         fixtures::{channel, client},
         internals::LEASE_CHECK_VALIDITY,
@@ -45,7 +45,7 @@ async fn present(broker: &Broker, name: &str) -> (HashSet<ConnectionId>, Presenc
 async fn swept(broker: &Broker) -> Vec<OrphanedPresence> {
     let (mut sweep, mut all) = (Sweep::default(), Vec::new());
     while !sweep.is_over() {
-        let orphaned = nodes(broker).sweep(&mut sweep).await.expect("swept");
+        let orphaned = nodes(broker).sweep(&mut sweep).await.expect("swept").orphaned;
         nodes(broker).remove_orphaned(&orphaned).await.expect("removed");
         all.extend(orphaned);
     }
@@ -142,16 +142,16 @@ async fn presence_written_after_the_clean_up_is_removed_too() {
     nodes(&slow).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "slow").await.id;
     nodes(&cleanup).unregister(&dead).await.expect("forgotten");
-    let late = (ConnectionId::random(), "alice".parse().expect("valid"));
-    nodes(&slow).register_connections(std::slice::from_ref(&late)).await.expect("entered");
+    let late = (RegistryKey::Connection(ConnectionId::random()), "alice".parse().expect("valid"));
+    nodes(&slow).register_entries(std::slice::from_ref(&late)).await.expect("entered");
     let before = nodes(&slow).holder();
     let former = nodes(&slow).begin_generation("{}").await.expect("Redis answers");
     assert_ne!(nodes(&slow).holder(), before);
     nodes(&slow).register("{}", LONG).await.expect("entered");
     assert_eq!(is_gone(&cleanup, "slow").await.id, dead);
-    assert_eq!((nodes(&cleanup).registered_connections(&dead).await.expect("read"), former == dead), (vec![late], true));
-    nodes(&slow).delete_connections_of(&former).await.expect("struck out");
-    assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [], "it lives on, in the node's next life");
+    assert_eq!((nodes(&cleanup).registered_entries(&dead).await.expect("read"), former == dead), (vec![late], true));
+    nodes(&slow).delete_registry_of(&former).await.expect("struck out");
+    assert_eq!(nodes(&cleanup).registered_entries(&dead).await.expect("read"), [], "it lives on, in the node's next life");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,12 +160,12 @@ async fn foreign_entries_in_the_registry_do_not_stop_the_clean_up() {
     let ((cleanup, _one), (dying, _two)) = (node(&server, "cleaner"), node(&server, "dying"));
     nodes(&dying).register("{}", SHORT).await.expect("entered");
     let dead = is_gone(&cleanup, "dying").await.id;
-    let good = (ConnectionId::random(), "alice".parse().expect("valid"));
-    nodes(&dying).register_connections(std::slice::from_ref(&good)).await.expect("entered");
+    let good = (RegistryKey::Connection(ConnectionId::random()), "alice".parse().expect("valid"));
+    nodes(&dying).register_entries(std::slice::from_ref(&good)).await.expect("entered");
     let keys = server.command(&["KEYS", "test:node:dying*:connections"]).await.texts();
     let key = &*keys[0];
     server.command(&["HSET", key, "no connection", "alice"]).await;
-    assert_eq!(nodes(&cleanup).registered_connections(&dead).await.expect("read"), [good]);
+    assert_eq!(nodes(&cleanup).registered_entries(&dead).await.expect("read"), [good]);
     assert_eq!(server.command(&["HLEN", key]).await, Reply::Number(1), "it is gone");
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use gateway::{
-    broker::{Broker, BrokerError, NewPublication, Readiness, RedisConfig, Sweep, UserSubscription},
+    broker::{Broker, BrokerError, NewPublication, Readiness, RedisConfig, RegistryKey, Sweep, UserSubscription},
     contract,
     testing::{
         contract::BrokerFixture,
@@ -340,7 +340,7 @@ async fn the_clean_up_after_a_dead_node_covers_all_servers() {
     assert_eq!(found.len(), 30);
     let mut sweep = Sweep::default();
     while !sweep.is_over() {
-        let orphaned = nodes.sweep(&mut sweep).await.expect("swept");
+        let orphaned = nodes.sweep(&mut sweep).await.expect("swept").orphaned;
         nodes.remove_orphaned(&orphaned).await.expect("removed");
         found.extend(orphaned.into_iter().map(|left| left.info.client));
     }
@@ -361,7 +361,7 @@ async fn write_all_kinds(broker: &Broker, names: &[String]) {
         broker.put_user_subscription(&user, UserSubscription { channel: channel(name), expires_at: None }).await.expect("stored");
         let revocation = Revocation { until: 1, code: 4500, reason: "x".into() };
         broker.revoke(&user, revocation, HOUR).await.expect("stored");
-        nodes.register_connections(&[(ConnectionId::random(), user)]).await.expect("registered");
+        nodes.register_entries(&[(RegistryKey::Connection(ConnectionId::random()), user)]).await.expect("registered");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Op, OpId};
 use crate::{
-    model::{ChannelName, ClientInfo, Meta},
+    model::{ChannelName, ClientInfo, Meta, Unsubscribe},
     protocol::{Push, Reply},
 };
 use std::sync::Arc;
@@ -23,8 +23,8 @@ pub enum Action {
     /// The reply to the subscribe is on its way: deliver what was buffered since the attach, then every new publication.
     GoLive(ChannelName),
     /// Remove the connection from the channel and from its presence, whether the attach has ended or not. Does nothing if the connection is not
-    /// in the channel, as after a failed attach.
-    Detach(ChannelName),
+    /// in the channel, as after a failed attach. The code says why the gateway ended the subscription; none: the client ended it.
+    Detach(ChannelName, Option<Unsubscribe>),
     /// Keep this with the connection for the services; none: nothing.
     SetMeta(Option<Meta>),
     /// The user is known: register the connection under this user, before the actions that follow.

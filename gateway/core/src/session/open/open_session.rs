@@ -229,7 +229,7 @@ impl OpenSession {
         }
         let ping = self.pings.check(cx.now, cx.config, self.wants_input(cx.config))?;
         while let Some(expired) = self.subscriptions.end_expired(cx.now) {
-            cx.emit(Action::Detach(expired.clone()));
+            cx.emit(Action::Detach(expired.clone(), Some(Unsubscribe::Expired)));
             cx.emit(Action::Push(Push::Unsubscribe(expired, Unsubscribe::Expired)));
         }
         self.renew(cx);

@@ -78,7 +78,7 @@ impl OpenSession {
         };
         if refusal.code == ErrorCode::TokenExpired {
             self.subscriptions.end(channel, SubscriptionEvent::Expired);
-            cx.emit(Action::Detach(channel.clone()));
+            cx.emit(Action::Detach(channel.clone(), Some(Unsubscribe::Expired)));
             cx.emit(Action::Push(Push::Unsubscribe(channel.clone(), Unsubscribe::Expired)));
         }
         cx.refuse(command, refusal);

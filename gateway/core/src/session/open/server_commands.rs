@@ -100,7 +100,7 @@ impl OpenSession {
                     cx.emit(Action::Cancel(attach.op));
                 }
                 self.subscriptions.end(&channel, SubscriptionEvent::Aborted);
-                cx.emit(Action::Detach(channel));
+                cx.emit(Action::Detach(channel, Some(code)));
             }
         }
     }
@@ -123,7 +123,7 @@ impl OpenSession {
     /// Ends a live subscription. It is gone before the client gets the push, because the client may subscribe again at once.
     pub(super) fn end_live(&mut self, cx: &mut Context<'_>, channel: ChannelName, event: SubscriptionEvent, code: Unsubscribe) {
         self.subscriptions.end(&channel, event);
-        cx.emit(Action::Detach(channel.clone()));
+        cx.emit(Action::Detach(channel.clone(), Some(code)));
         cx.emit(Action::Push(Push::Unsubscribe(channel, code)));
     }
 }

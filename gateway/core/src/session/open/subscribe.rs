@@ -151,12 +151,12 @@ impl OpenSession {
     ) {
         let attached = match outcome {
             Outcome::Attached(attached) if all_or_nothing && attached.recovery == Recovery::Lost => {
-                cx.emit(Action::Detach(channel.clone()));
+                cx.emit(Action::Detach(channel.clone(), None));
                 return self.refuse_subscribe(cx, command, channel, ErrorCode::UnrecoverablePosition);
             }
             Outcome::Attached(attached) => attached,
             other => {
-                cx.emit(Action::Detach(channel.clone()));
+                cx.emit(Action::Detach(channel.clone(), None));
                 return self.refuse_subscribe(cx, command, channel, other.into_refusal());
             }
         };
@@ -177,7 +177,7 @@ impl OpenSession {
     /// Always succeeds: upon an error the SDK would close the whole connection.
     pub(super) fn unsubscribe(&mut self, cx: &mut Context<'_>, command: u32, channel: &str) {
         if let Some(channel) = self.subscriptions.end(channel, SubscriptionEvent::Unsubscribe) {
-            cx.emit(Action::Detach(channel));
+            cx.emit(Action::Detach(channel, None));
         }
         cx.reply(command, Reply::Unsubscribe);
     }
@@ -200,7 +200,7 @@ impl OpenSession {
         };
         cx.emit(Action::Cancel(op));
         if matches!(purpose, Purpose::Attach { .. }) {
-            cx.emit(Action::Detach(channel.clone()));
+            cx.emit(Action::Detach(channel.clone(), None));
         }
         self.subscriptions.end(&channel, SubscriptionEvent::Aborted);
         cx.refuse(command, refusal);

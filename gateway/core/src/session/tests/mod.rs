@@ -180,7 +180,7 @@ fn line(action: &Action) -> String {
         Action::ControlPing => return "ping".into(),
         Action::Cancel(id) => return format!("cancel {}", id.0),
         Action::GoLive(channel) => return format!("go live {channel}"),
-        Action::Detach(channel) => return format!("detach {channel}"),
+        Action::Detach(channel, _) => return format!("detach {channel}"),
         Action::SetMeta(meta) => return format!("meta {}", meta.as_ref().map_or("none", |meta| meta.raw().get())),
         Action::Register(info) => return format!("register {:?}", info.user),
         Action::Close(code, reason) => return format!("close {code} {reason}"),

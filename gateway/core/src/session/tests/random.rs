@@ -87,7 +87,7 @@ impl Run {
                 assert!((3000..5000).contains(code) && reason.len() <= 123);
                 self.closed = true;
             }
-            Action::Push(_) | Action::ControlPing | Action::GoLive(_) | Action::Detach(_) | Action::SetMeta(_) | Action::Register(_) => {}
+            Action::Push(_) | Action::ControlPing | Action::GoLive(_) | Action::Detach(..) | Action::SetMeta(_) | Action::Register(_) => {}
         }
     }
 

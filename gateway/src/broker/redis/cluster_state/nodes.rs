@@ -1,6 +1,6 @@
 //! The nodes that share this Redis. Each node renews a lease. A node without a lease is dead, and other nodes clean up after it.
 
-use super::{local_node::LocalNode, presence::Presence};
+use super::{local_node::LocalNode, occupancy::Occupancy, presence::Presence};
 use crate::broker::{
     BrokerError,
     redis::{
@@ -30,6 +30,7 @@ pub struct Nodes {
     pub(crate) lane: Arc<Lane>,
     pub(crate) local_node: Arc<LocalNode>,
     pub(crate) presence: Arc<Presence>,
+    pub(crate) occupancy: Occupancy,
     pub(crate) masters: Arc<Masters>,
     pub(crate) listing: Arc<Listing>,
     pub(crate) counters: Arc<Counters>,
@@ -134,7 +135,7 @@ impl Nodes {
         lease.arg(self.keys.lease(&id));
         self.run(lease).await?;
         // Otherwise this node has data left, and another node cleans up.
-        if self.present_count(&id).await? == 0 && self.registered_connections_count(&id).await? == 0 {
+        if self.present_count(&id).await? == 0 && self.entry_count(&id).await? == 0 && self.occupancy.task_count(&id).await? == 0 {
             self.unregister(&id).await?;
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! The sweep: it repairs what the cleanup of dead nodes missed. A node may stand still for longer than its lease and write after that, and
-//! Redis may lose a part of its data. The sweep finds orphaned presence, deletes keys at a server to which they do not belong, adds missing
+//! Redis may lose a part of its data. The sweep finds orphaned presence and occupations without end, deletes keys at a server to which they do not belong, adds missing
 //! names to the channel index, and removes names of inactive channels.
 
 use super::{
     misplaced::MisplacedSweep,
     nodes::{Nodes, OrphanedPresence},
+    occupancy_sweep::OccupancySweep,
     presence::STEP,
 };
 use crate::broker::{
@@ -18,7 +19,7 @@ use crate::broker::{
 use gateway_core::model::ChannelName;
 use redis::{Value, cmd};
 
-/// The progress of a sweep: first the channels with presence, then keys at the wrong server, then the channel index.
+/// The progress of a sweep: first the channels with presence, then occupations, then keys at the wrong server, then the channel index.
 #[derive(Debug, Default)]
 pub struct Sweep {
     /// The scan for channels with presence.
@@ -27,8 +28,18 @@ pub struct Sweep {
     channels: Vec<ChannelName>,
     /// The channel whose entries are being checked, and the cursor of the next entries.
     current: Option<(ChannelName, String)>,
+    occupancy: OccupancySweep,
     misplaced: MisplacedSweep,
     index: IndexSweep,
+}
+
+/// What a step found.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Presence of connections whose node is dead.
+    pub orphaned: Vec<OrphanedPresence>,
+    /// Occupations that are vacant, with their generations. This node has to announce their ends.
+    pub vacant: Vec<(ChannelName, u64)>,
 }
 
 /// The progress of a sweep through the channel index.
@@ -73,7 +84,7 @@ impl Sweep {
 
     /// Whether the sweep has checked all channels.
     pub fn is_over(&self) -> bool {
-        self.is_past_presence() && matches!(self.index.stage, Stage::Done)
+        self.is_past_presence() && self.occupancy.is_over() && matches!(self.index.stage, Stage::Done)
     }
 
     fn is_past_presence(&self) -> bool {
@@ -90,9 +101,24 @@ impl Nodes {
     }
 
     // NL-7.6
-    /// Takes one step. After an error, the next call repeats it. Returns presence of connections whose node is dead; the caller passes it
-    /// to [`Self::remove_orphaned`]. Returns none if this node may not declare others dead.
-    pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
+    /// Takes one step. After an error, the next call repeats it. The caller passes orphaned presence to [`Self::remove_orphaned`]. If this node may
+    /// not declare others dead, it finds nothing of them.
+    pub async fn sweep(&self, sweep: &mut Sweep) -> Result<Swept, BrokerError> {
+        if !sweep.is_past_presence() {
+            return Ok(Swept { orphaned: self.sweep_presence(sweep).await?, ..Swept::default() });
+        }
+        if !sweep.occupancy.is_over() {
+            return Ok(Swept { vacant: self.sweep_occupancy(&mut sweep.occupancy).await?, ..Swept::default() });
+        }
+        if sweep.misplaced.is_over() {
+            self.sweep_index(&mut sweep.index).await?;
+        } else {
+            self.sweep_misplaced(&mut sweep.misplaced).await?;
+        }
+        Ok(Swept::default())
+    }
+
+    async fn sweep_presence(&self, sweep: &mut Sweep) -> Result<Vec<OrphanedPresence>, BrokerError> {
         if let Some((channel, cursor)) = sweep.current.clone() {
             return self.sweep_entries(sweep, channel, &cursor).await;
         }
@@ -100,12 +126,6 @@ impl Nodes {
             let has_dead = !self.presence.dead(self.presence.nodes_of(channel).await?).await?.is_empty();
             sweep.current = sweep.channels.pop().filter(|_| has_dead).map(|channel| (channel, "0".into()));
             return Ok(Vec::new());
-        }
-        if sweep.is_past_presence() && !sweep.misplaced.is_over() {
-            return self.sweep_misplaced(&mut sweep.misplaced).await.map(|()| Vec::new());
-        }
-        if sweep.is_past_presence() {
-            return self.sweep_index(&mut sweep.index).await.map(|()| Vec::new());
         }
         let pattern = self.keys.all_presence_nodes();
         let keys = sweep.scan.next(&self.masters, &self.lane, (&pattern, Some("hash")), STEP).await?;

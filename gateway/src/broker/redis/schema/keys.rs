@@ -14,6 +14,7 @@
 //! | `P:{C}:presence` | hash | present connections | the last one leaves |
 //! | `P:{C}:users` | hash | for each present user, the number of connections | the last one leaves |
 //! | `P:{C}:nodes` | hash | for each generation of a node, the number of present connections | the last one leaves |
+//! | `P:{C}:occupancy` | hash | `generation` of the channel's occupation, and for each generation of a node with subscribers whether it began the occupation (1) or not (0); after the end only `vacated`, the last generation | an hour after the end; only with `lifecycle` |
 //! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for each name: a list or the sweep finds the channel inactive |
 //! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one is deleted or has expired |
 //! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason | `tokens.revocation_ttl` after the revocation |
@@ -24,7 +25,9 @@
 //! | `P:{nodes}:cleanup:N G` | string | lock: the node that cleans up after this dead node | `cluster.lease` after its last renewal |
 //! | `P:{nodes}:sweep` | string | lock: the node that did the last sweep | `cluster.sweep_interval` after the sweep began |
 //! | `P:node:N G:presence` | set | connections that this node added to presence, each with its channel | the last one leaves, or the cleanup removes it |
-//! | `P:node:N G:connections` | hash | the connection registry: users of the node's connections, by connection; only if a service asks for `disconnected` | the last one ends, or another node has reported it |
+//! | `P:node:N G:connections` | hash | the registry: users of the node's connections, by connection; only if a service wants `disconnected` | the last one ends, or another node has reported it |
+//! | `P:node:N G:subscriptions` | hash | the registry: users of the node's subscriptions, by connection, number and channel; only with `lifecycle` and if a service wants `unsubscribed` | the last one ends, or another node has reported it |
+//! | `P:node:N G:channels` | set | channels with subscribers on this node (`0` and the channel), and occupations of which it has to announce the end (generation and channel) | the last one ends, or another node has taken it over |
 //! | `P:probe:{N}:*` | several | where node `N` checks its rights when it connects | 10 seconds after the check |
 //! | `P:writes:N`, with several masters `P:writes:N:{M}` | string | where node `N` checks that a master accepts writes; `M` as in its canary | 10 seconds after the check |
 //! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
@@ -33,7 +36,7 @@
 //! With several servers, a sweep also deletes keys at a server to which they do not belong.
 //!
 //! A Redis Cluster uses sharded pub/sub, so that the keys and the pub/sub channel of a channel are in one slot. All keys with `{nodes}` are
-//! in one slot. The data of a user, a call and the two keys `P:node:…` of a node have slots of their own. No command uses keys of two slots.
+//! in one slot. The data of a user, a call and the keys `P:node:…` of a node have slots of their own. No command uses keys of two slots.
 
 use super::{
     escape::{escape, unescape},
@@ -121,6 +124,21 @@ impl Keys {
         self.channel(key.strip_suffix(":nodes")?)
     }
 
+    /// The occupation of a channel, and the nodes that have subscribers.
+    pub(crate) fn occupancy(&self, channel: &ChannelName) -> String {
+        self.of(channel, "occupancy")
+    }
+
+    /// The channel of a key of [`Self::occupancy`]. None for any other key.
+    pub(crate) fn channel_of_occupancy<'a>(&self, key: &'a str) -> Option<Cow<'a, str>> {
+        self.channel(key.strip_suffix(":occupancy")?)
+    }
+
+    /// A pattern for all keys of [`Self::occupancy`].
+    pub(crate) fn all_occupancies(&self) -> String {
+        format!("{}:{{*}}:occupancy", literal(&self.prefix))
+    }
+
     /// A pattern for all keys of [`Self::presence_nodes`].
     pub(crate) fn all_presence_nodes(&self) -> String {
         format!("{}:{{*}}:nodes", literal(&self.prefix))
@@ -182,9 +200,19 @@ impl Keys {
         format!("{}:node:{}:presence", self.prefix, node.text())
     }
 
-    /// The connection registry of a node.
+    /// The connections in a node's registry.
     pub(crate) fn node_connections(&self, node: &NodeId) -> String {
         format!("{}:node:{}:connections", self.prefix, node.text())
+    }
+
+    /// The subscriptions in a node's registry.
+    pub(crate) fn node_subscriptions(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:subscriptions", self.prefix, node.text())
+    }
+
+    /// What a node has to do for channels.
+    pub(crate) fn node_channels(&self, node: &NodeId) -> String {
+        format!("{}:node:{}:channels", self.prefix, node.text())
     }
 
     /// The beginning of all keys on which a node checks its rights; `:` and a word follow. No channel has such a key.
@@ -282,7 +310,7 @@ mod tests {
         }
     }
 
-    fn of_channel(keys: &Keys, channel: &ChannelName) -> [String; 9] {
+    fn of_channel(keys: &Keys, channel: &ChannelName) -> [String; 10] {
         [
             keys.pubsub_channel(channel),
             keys.meta(channel),
@@ -291,6 +319,7 @@ mod tests {
             keys.presence(channel),
             keys.presence_users(channel),
             keys.presence_nodes(channel),
+            keys.occupancy(channel),
             keys.idempotency(channel, "dev", "k{}"),
             keys.idempotency(channel, "", "0f"),
         ]
@@ -319,7 +348,7 @@ mod tests {
                 let pubsub_channel = keys.pubsub_channel(&channel);
                 prop_assert_eq!(keys.channel(&pubsub_channel), Some(channel.as_str().into()));
             }
-            prop_assert_eq!(seen.len(), 11 * names.len());
+            prop_assert_eq!(seen.len(), 12 * names.len());
         }
     }
 }

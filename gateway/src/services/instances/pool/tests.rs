@@ -1,5 +1,6 @@
 use super::*;
-use crate::services::lifecycle::LifecycleKind;
+use crate::services::{Change, End, Lifecycle, LifecycleKind, Origin};
+use gateway_core::model::ConnectionId;
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -45,6 +46,8 @@ fn call() -> Call {
 fn event() -> Event {
     Event {
         id: None,
+        generation: None,
+        time: None,
         kind: "message".into(),
         data: RawValue::NULL.to_owned(),
         user: String::new(),
@@ -184,7 +187,9 @@ fn an_instance_that_an_operator_drains_gets_no_calls_and_stays_drained_when_it_o
     let state = |pool: &Pool| pool.summary(Tick(0)).iter().map(|i| (i.draining, i.in_flight)).collect::<Vec<_>>();
     let _calls: Vec<_> = (0..5).map(|_| start(&mut pool).expect("credit")).collect();
     assert_eq!(state(&pool), [(true, 0), (false, 5)]);
-    assert_eq!(pool.offer(interests, "c1", CreditUse::All, event), Some(Offered::NoInstance));
+    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
+    let event = Lifecycle::new(Change::Connected(origin));
+    assert_eq!(pool.offer(&event, CreditUse::All), Offered::NoInstance);
     let again = join(&mut pool, "i1", 10);
     assert_eq!(state(&pool)[0], (true, 0));
     pool.drain_instance("i2");
@@ -231,10 +236,13 @@ fn lifecycle_events_of_one_subject_go_to_one_interested_instance() {
     let interests = Interests::only(LifecycleKind::Connected);
     let mut interested: Vec<_> = ["i1", "i2", "i3"].iter().map(|n| join_with(&mut pool, n, 100, interests).expect("room")).collect();
     let mut uninterested = join(&mut pool, "i4", 100);
+    let origin = Origin { holder: "n1/1".into(), connection: ConnectionId::random(), user: "alice".parse().expect("valid"), meta: None };
+    let connected = Lifecycle::new(Change::Connected(origin.clone()));
     for _ in 0..10 {
-        assert_eq!(pool.offer(interests, "c1", CreditUse::All, event), Some(Offered::Sent));
+        assert_eq!(pool.offer(&connected, CreditUse::All), Offered::Sent);
     }
-    assert_eq!(pool.offer(Interests::only(LifecycleKind::Disconnected), "c1", CreditUse::All, event), None);
+    let disconnected = Lifecycle::new(Change::Disconnected(origin, End::broken()));
+    assert_eq!(pool.offer(&disconnected, CreditUse::All), Offered::NoInstance);
     let mut counts: Vec<_> = interested.iter_mut().map(|(_, q, _)| std::iter::from_fn(|| q.try_recv().ok()).count()).collect();
     counts.sort_unstable();
     assert_eq!(counts, [0, 0, 10]);

@@ -18,6 +18,7 @@ use serde_json::{json, value::RawValue};
 use target::{Target, soon};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+mod lifecycle;
 mod target;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
