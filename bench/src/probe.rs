@@ -28,7 +28,7 @@ pub(crate) struct RoundTrips {
     pub(crate) p99: f64,
     /// The longest round trip.
     pub(crate) max: f64,
-    /// 99th percentile of the time by which the generator sent a ping too late. The round trips include it.
+    /// 99th percentile of the time by which the generator sent a command too late. The round trips include it.
     pub(crate) send_delay: f64,
 }
 
@@ -43,19 +43,26 @@ struct Histograms {
 }
 
 impl Probes {
+    /// Opens probes that send pings.
     pub(crate) fn open(server: &Server, count: usize) -> Result<Self> {
+        Self::open_with(server, count, r#"{"id":3,"ping":{}}"#)
+    }
+
+    /// Opens probes that send this command, whose id is 3.
+    pub(crate) fn open_with(server: &Server, count: usize, command: &str) -> Result<Self> {
         let histograms = Histograms { round_trip: latency::histogram()?, send_delay: latency::histogram()? };
         let histograms = Arc::new(Mutex::new(histograms));
         let streams = (0..count).map(|_| open_connection(server.public)).collect::<Result<Vec<_>>>()?;
-        let probes = Self { histograms: histograms.clone() };
+        let (probes, frame) = (Self { histograms: histograms.clone() }, text_frame(command.as_bytes()));
         thread::spawn(move || {
             // The threads of the probes inherit the priority.
             if !set_realtime_priority() {
                 eprintln!("the probes have no real-time priority (chrt failed): their round trips include delays of the generator");
             }
             for (number, stream) in (0..).zip(streams) {
-                let (first, histograms) = (Instant::now() + INTERVAL * number / count as u32, histograms.clone());
-                thread::spawn(move || probe(stream, first, &histograms));
+                let first = Instant::now() + INTERVAL * number / count as u32;
+                let (histograms, frame) = (histograms.clone(), frame.clone());
+                thread::spawn(move || probe(stream, &frame, first, &histograms));
             }
         });
         Ok(probes)
@@ -64,28 +71,38 @@ impl Probes {
     /// Measures for this number of seconds.
     pub(crate) async fn measure(&self, seconds: u64) -> Result<RoundTrips> {
         sleep(Duration::from_millis(500)).await;
+        let pause = async {
+            sleep(Duration::from_secs(seconds)).await;
+            Ok(())
+        };
+        Ok(self.measure_during(pause).await?.1)
+    }
+
+    /// Measures while `work` runs. Returns its result, too.
+    pub(crate) async fn measure_during<T>(&self, work: impl Future<Output = Result<T>>) -> Result<(T, RoundTrips)> {
         {
             let mut histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
             histograms.round_trip.reset();
             histograms.send_delay.reset();
         }
-        sleep(Duration::from_secs(seconds)).await;
+        let result = work.await?;
         let histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
         if histograms.round_trip.is_empty() {
             return Err("no probe got a reply".into());
         }
         let ms = |micros: u64| micros as f64 / 1000.0;
         let (round_trip, send_delay) = (&histograms.round_trip, &histograms.send_delay);
-        Ok(RoundTrips {
+        let round_trips = RoundTrips {
             p99: ms(round_trip.value_at_quantile(0.99)),
             max: ms(round_trip.max()),
             send_delay: ms(send_delay.value_at_quantile(0.99)),
-        })
+        };
+        Ok((result, round_trips))
     }
 }
 
 /// Gives this thread real-time priority. Returns whether that worked.
-fn set_realtime_priority() -> bool {
+pub(crate) fn set_realtime_priority() -> bool {
     let Ok(link) = fs::read_link("/proc/thread-self") else { return false };
     let Some(thread) = link.file_name() else { return false };
     let status = Command::new("chrt").args(["--fifo", "--pid", "10"]).arg(thread).stderr(Stdio::null()).status();
@@ -102,8 +119,7 @@ fn open_connection(server: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-fn probe(mut stream: TcpStream, first: Instant, histograms: &Mutex<Histograms>) -> io::Result<()> {
-    let ping = text_frame(br#"{"id":3,"ping":{}}"#);
+fn probe(mut stream: TcpStream, frame: &[u8], first: Instant, histograms: &Mutex<Histograms>) -> io::Result<()> {
     let mut due = first;
     loop {
         let early = due.checked_duration_since(Instant::now());
@@ -111,7 +127,7 @@ fn probe(mut stream: TcpStream, first: Instant, histograms: &Mutex<Histograms>) 
             thread::park_timeout(left);
         }
         let send_delay = early.map(|_| due.elapsed());
-        stream.write_all(&ping)?;
+        stream.write_all(frame)?;
         await_reply(&mut stream, br#""id":3"#)?;
         // The time counts from when the ping was due, so it includes the wait for a late previous reply.
         let round_trip = due.elapsed();

@@ -5,7 +5,7 @@ use super::{
     problem::ApiError,
 };
 use crate::{
-    cluster::{DrainOrder, DrainPart},
+    cluster::{DrainAction, DrainOrder, DrainPart},
     node::Node,
 };
 use actix_web::{HttpResponse, web::Data};
@@ -38,12 +38,13 @@ impl InPath for Target {
 /// Drain an instance, or use it again, on all nodes.
 ///
 /// A drained instance gets no new calls and events; those in flight go on, and `GET /v1/services` shows their number. The order counts for the name of
-/// the instance, also when it opens its links again, until a node restarts.
+/// the instance on each node, also when it opens its links again or has none, until the node restarts. A node remembers twice `link.max_links` names of
+/// a service; above that it logs a warning and forgets the oldest one without a link.
 #[utoipa::path(patch, path = "/v1/services/{service}/instances/{instance}", tag = "services",
     params(("service" = String, Path, description = "As the settings name it", example = "chatbot"), ("instance" = String, Path, description = "As its `hello` named it")),
     request_body(content = DrainRequest, example = json!({"draining": true})),
     responses((status = 200, description = "The order counts on these nodes", body = AffectedNodesBody),
-        (status = 404, description = "`no_service`; `not_found`: no node has a link of the instance", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`no_service`; `not_found`: no node has a link of the instance or drains it", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`: a node did not answer; the others may have carried the order out. It is safe to repeat it", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn instance(
     node: Data<Node>,
@@ -51,12 +52,22 @@ pub(super) async fn instance(
     Named(Instance(name)): Named<Instance>,
     Json(DrainRequest { draining }): Json<DrainRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    carry_out(&node, &DrainOrder { service: service.as_str().into(), part: DrainPart::Instance(name), draining }).await
+    match order_all(&node, &service, DrainPart::Instance(name.clone()), draining).await? {
+        0 => {
+            let detail = format!(
+                "No node has a link of an instance {name:?} of {service}, and none drains it. GET /v1/services lists the instances with links."
+            );
+            Err(Refusal::new(ErrorCode::NotFound, detail).into())
+        }
+        nodes => Ok(HttpResponse::Ok().json(AffectedNodesBody { nodes })),
+    }
 }
 
 /// Drain a target of a webhook, or use it again, on all nodes.
 ///
-/// A drained target gets no new requests; those in flight go on. The order counts until a node restarts.
+/// A drained target gets no new requests; those in flight go on. The node that takes the request reads the place in its own settings; the other nodes
+/// drain the target with the same URL (queries left out, but counted among equal ones), wherever their settings list it. The order counts on each node
+/// until it restarts.
 #[utoipa::path(patch, path = "/v1/services/{service}/targets/{target}", tag = "services",
     params(("service" = String, Path, description = "As the settings name it", example = "shop"), ("target" = usize, Path, description = "The place of the target in `targets` of `GET /v1/services`, beginning with 0")),
     request_body(content = DrainRequest, example = json!({"draining": true})),
@@ -69,22 +80,18 @@ pub(super) async fn target(
     Named(Target(place)): Named<Target>,
     Json(DrainRequest { draining }): Json<DrainRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    carry_out(&node, &DrainOrder { service: service.as_str().into(), part: DrainPart::Target(place), draining }).await
+    let part = node.services.target(&service, place)?;
+    let nodes = order_all(&node, &service, part, draining).await?;
+    Ok(HttpResponse::Ok().json(AffectedNodesBody { nodes }))
 }
 
-async fn carry_out(node: &Node, order: &DrainOrder) -> Result<HttpResponse, ApiError> {
-    let here = usize::from(node.services.drain_part(order)?);
-    match here + node.cluster.drain_elsewhere(order).await? {
-        0 => Err(Refusal::new(ErrorCode::NotFound, not_found(order)).into()),
-        nodes => Ok(HttpResponse::Ok().json(AffectedNodesBody { nodes })),
+/// Gives the order to all nodes. Returns on how many of them it counts; none follows an order to drain what no node has.
+async fn order_all(node: &Node, service: &ServiceName, part: DrainPart, draining: bool) -> Result<usize, Refusal> {
+    let mut order = DrainOrder { service: service.as_str().into(), part, action: DrainAction::Find };
+    if draining && !node.services.drain_part(&order)? && node.cluster.drain_elsewhere(&order).await? == 0 {
+        return Ok(0);
     }
-}
-
-fn not_found(DrainOrder { service, part, .. }: &DrainOrder) -> String {
-    match part {
-        DrainPart::Instance(name) => {
-            format!("No node has a link of an instance {name:?} of {service}. GET /v1/services lists the instances.")
-        }
-        DrainPart::Target(place) => format!("{service} has no target {place}. GET /v1/services lists the targets; the first one is 0."),
-    }
+    order.action = if draining { DrainAction::Drain } else { DrainAction::Undrain };
+    let here = usize::from(node.services.drain_part(&order)?);
+    Ok(here + node.cluster.drain_elsewhere(&order).await?)
 }

@@ -114,7 +114,7 @@ impl Cluster {
         Ok(local + self.sum_of_others(&Request::Subscribers(channel.to_string())).await?)
     }
 
-    /// Passes an order on to all other nodes. Returns how many of them have the part of the service.
+    /// Passes an order on to all other nodes. Returns on how many of them it counts.
     pub async fn drain_elsewhere(&self, order: &DrainOrder) -> Result<usize, Refusal> {
         self.sum_of_others(&Request::Drain(order.clone())).await
     }

@@ -26,7 +26,7 @@ pub(super) enum Request {
     Connections(Target),
     /// Count the subscribers of a channel.
     Subscribers(String),
-    /// Drain a part of a service, or end that.
+    /// Find a part of a service, drain it, or end that.
     Drain(DrainOrder),
 }
 
@@ -151,7 +151,10 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::types::DrainPart, *};
+    use super::{
+        super::types::{DrainAction, DrainPart},
+        *,
+    };
     use gateway_core::model::ConnectionId;
 
     fn sent(request: Request) -> Request {
@@ -184,8 +187,12 @@ mod tests {
 
     #[test]
     fn orders_arrive_as_they_were_sent() {
-        for (part, draining) in [(DrainPart::Instance("bot-1".into()), true), (DrainPart::Target(3), false)] {
-            let order = DrainOrder { service: "bot".into(), part, draining };
+        for (part, action) in [
+            (DrainPart::Instance("bot-1".into()), DrainAction::Find),
+            (DrainPart::Instance("bot-1".into()), DrainAction::Drain),
+            (DrainPart::Target("http://h/ 1".into()), DrainAction::Undrain),
+        ] {
+            let order = DrainOrder { service: "bot".into(), part, action };
             let request = sent(Request::Drain(order.clone()));
             assert!(matches!(&request, Request::Drain(received) if *received == order), "{request:?}");
         }

@@ -23,4 +23,4 @@ mod types;
 
 pub use cluster::Cluster;
 pub use holds::holds::{Holds, OccupationEvent, VacatedReceipt};
-pub use types::{ClusterTimings, DeadNodeEntries, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder};
+pub use types::{ClusterTimings, DeadNodeEntries, DrainAction, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder};

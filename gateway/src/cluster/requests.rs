@@ -152,9 +152,9 @@ impl SharedCluster {
                 Response::Number(self.local.subscribers(&channel.parse().map_err(|_| not_understood())?).await?)
             }
             Request::Drain(order) => {
-                let (done, has_part) = oneshot::channel();
+                let (done, counts) = oneshot::channel();
                 let taken = self.drain_orders.send((order, done)).await.is_ok();
-                Response::Number(usize::from(taken && has_part.await.unwrap_or(false)))
+                Response::Number(usize::from(taken && counts.await.unwrap_or(false)))
             }
         })
     }

@@ -49,22 +49,35 @@ pub struct ClusterTimings {
 pub enum DrainPart {
     /// The instance with this name.
     Instance(Box<str>),
-    /// The target at this place in the settings, beginning with 0.
-    Target(usize),
+    /// The target with this name: its URL without a query, and its number among the targets whose URLs look alike. Its place would not do: the settings
+    /// of nodes may list different targets.
+    Target(Box<str>),
 }
 
-/// An operator drains a part of a service, or ends that. The part then gets no new calls and events.
+/// What a node does about a part of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainAction {
+    /// It changes nothing and answers whether it has the part: the target, a link of the instance, or an order to drain the instance.
+    Find,
+    /// It drains the part. An instance without a link is drained when it opens one.
+    Drain,
+    /// It uses the part again.
+    Undrain,
+}
+
+/// An operator drains a part of a service, or ends that. A drained part gets no new calls and events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainOrder {
     /// Name of the service.
     pub service: Box<str>,
     /// The part.
     pub part: DrainPart,
-    /// Whether it is drained from now on.
-    pub draining: bool,
+    /// What to do.
+    pub action: DrainAction,
 }
 
-/// An order of another node, and where this node answers whether it has the part.
+/// An order of another node, and where this node answers whether the order counts here.
 pub type ReceivedDrainOrder = (DrainOrder, oneshot::Sender<bool>);
 
 /// What ended with its node, and services do not know yet.

@@ -32,7 +32,7 @@ pub struct ServiceConfig {
     pub methods: BTreeMap<Box<str>, Route>,
     /// Maximum number of calls of one key that wait for an earlier call.
     pub order_queue: usize,
-    /// Limit of instances with links to this node.
+    /// Limit of instances with links to this node, and half the limit of instances that an operator drains.
     pub instances: usize,
     /// Limits of the circuit breaker.
     pub breaker: BreakerLimits,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     broker::Broker,
-    cluster::{Cluster, DrainOrder, DrainPart},
+    cluster::{Cluster, DrainAction, DrainOrder, DrainPart},
     telemetry::Metrics,
 };
 use futures_util::future::join_all;
@@ -256,18 +256,36 @@ impl Services {
         self.by_name.values().map(each).collect()
     }
 
-    /// Drains an instance or a target, or ends that, on this node. Returns whether this node has it.
+    /// The target at this place in the settings of this node, beginning with 0, by its name for [`Self::drain_part`].
+    pub fn target(&self, service: &ServiceName, place: usize) -> Result<DrainPart, Refusal> {
+        let Carrier::Webhook(webhook) = &self.service(service.as_str())?.carrier else { return Err(has_no_targets(service)) };
+        webhook.target_name(place).map(DrainPart::Target).ok_or_else(|| {
+            let detail = format!("{service} has no target {place}. GET /v1/services lists the targets; the first one is 0.");
+            Refusal::new(ErrorCode::NotFound, detail)
+        })
+    }
+
+    /// Carries out an order about an instance or a target on this node. Returns whether it counts here: [`DrainAction`] says when this node has the part;
+    /// an instance of a known service can be drained anyway.
     pub fn drain_part(&self, order: &DrainOrder) -> Result<bool, Refusal> {
         let service = self.service(&order.service)?;
-        let not_found = |detail| Err(Refusal::new(ErrorCode::NotFound, detail));
         match (&service.carrier, &order.part) {
-            (Carrier::Links(links), DrainPart::Instance(name)) => Ok(links.lock().set_drained(name, order.draining)),
-            (Carrier::Webhook(webhook), DrainPart::Target(target)) => Ok(webhook.set_drained(*target, order.draining)),
-            (Carrier::Links(_), DrainPart::Target(_)) => {
-                not_found(format!("{} has links and no targets. Drain one of its instances.", service.name))
-            }
+            (Carrier::Links(links), DrainPart::Instance(name)) => Ok(match order.action {
+                DrainAction::Find => links.lock().has_instance(name),
+                DrainAction::Drain => {
+                    let forgotten = links.lock().drain_instance(name);
+                    if let Some(forgotten) = forgotten {
+                        tracing::warn!(service = %service.name, instance = %forgotten, "too many instances are drained, so this one, which has no link, is forgotten: it gets calls when it opens a link");
+                    }
+                    true
+                }
+                DrainAction::Undrain => links.lock().undrain_instance(name),
+            }),
+            (Carrier::Webhook(webhook), DrainPart::Target(name)) => Ok(webhook.drain_target(name, order.action)),
+            (Carrier::Links(_), DrainPart::Target(_)) => Err(has_no_targets(&service.name)),
             (Carrier::Webhook(_), DrainPart::Instance(_)) => {
-                not_found(format!("{} has a webhook and no instances. Drain one of its targets.", service.name))
+                let detail = format!("{} has a webhook and no instances. Drain one of its targets.", service.name);
+                Err(Refusal::new(ErrorCode::NotFound, detail))
             }
         }
     }
@@ -331,4 +349,8 @@ impl Services {
         self.interests.store(all.bits(), Relaxed);
         self.wanted.send_if_modified(|wanted| std::mem::replace(wanted, all) != all);
     }
+}
+
+fn has_no_targets(service: &ServiceName) -> Refusal {
+    Refusal::new(ErrorCode::NotFound, format!("{service} has links and no targets. Drain one of its instances."))
 }

@@ -388,7 +388,7 @@ section! {
         publishes_in_flight: u32 = 1..=65_536,
         /// Limit of frames that wait to be written to one link.
         queue_frames: usize = 16..=1_000_000,
-        /// Limit of links of one service to this node.
+        /// Limit of links of one service to this node, and half the limit of its instances that an operator drains.
         max_links: usize = 1..=100_000,
     }
 

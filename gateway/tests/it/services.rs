@@ -12,8 +12,12 @@ use serde_json::{Value, json};
 const KEY: &str = "Authorization: Bearer dev\r\nContent-Type: application/json\r\n";
 
 fn start(redis: &Server, name: &str) -> Gateway {
-    let url = format!("redis.url=redis://{}", redis.address());
-    Gateway::start(&["broker.kind=redis", &url, &format!("node.name={name}"), "services.bot.idempotency=/id"])
+    start_with(redis, name, &[])
+}
+
+fn start_with(redis: &Server, name: &str, settings: &[&str]) -> Gateway {
+    let (url, name) = (format!("redis.url=redis://{}", redis.address()), format!("node.name={name}"));
+    Gateway::start(&[&["broker.kind=redis", &url, &name, "services.bot.idempotency=/id"], settings].concat())
 }
 
 /// An instance of the service `bot` with a link to one node.
@@ -103,26 +107,74 @@ async fn a_repeat_of_a_call_with_a_large_answer_gets_an_error() {
     assert_eq!((&repeated["error"]["code"], repeated["error"].get("temporary")), (&json!(1020), None), "{repeated}");
 }
 
-#[tokio::test]
-async fn an_order_to_drain_an_instance_reaches_all_nodes() {
-    let redis = start_redis().await;
-    let nodes = [start(&redis, "n1"), start(&redis, "n2")];
-    let _links: Vec<_> = nodes.iter().map(Link::open).collect();
+/// Two nodes that know each other, each with these further settings.
+fn start_two(redis: &Server, settings: [&[&str]; 2]) -> [Gateway; 2] {
+    let nodes = [start_with(redis, "n1", settings[0]), start_with(redis, "n2", settings[1])];
     until("the nodes know each other", || {
         nodes.iter().all(|node| ask(node.internal, "GET", "/v1/nodes", KEY, "").1.matches("\"name\"").count() == 2)
     });
-    let order =
-        |draining: bool| ask(nodes[0].internal, "PATCH", "/v1/services/bot/instances/i1", KEY, &json!({"draining": draining}).to_string());
-    let state = |node: &Gateway| {
-        let (_, services) = ask(node.internal, "GET", "/v1/services", KEY, "");
-        let services: Value = serde_json::from_str(&services).expect("JSON");
-        let bot = services["services"].as_array().expect("a list").iter().find(|it| it["service"] == "bot").expect("configured").clone();
-        bot["instances"][0]["draining"].clone()
-    };
+    nodes
+}
+
+/// Orders to drain this part of a service or to use it again. Returns the number of nodes, or the problem.
+fn order(node: &Gateway, part: &str, draining: bool) -> Value {
+    let (_, body) = ask(node.internal, "PATCH", &format!("/v1/services/{part}"), KEY, &json!({"draining": draining}).to_string());
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    if body["nodes"].is_u64() { body["nodes"].clone() } else { body }
+}
+
+/// Whether each instance or target of a service is drained at this node.
+fn drained(node: &Gateway, service: &str, parts: &str) -> Vec<bool> {
+    let (_, services) = ask(node.internal, "GET", "/v1/services", KEY, "");
+    let services: Value = serde_json::from_str(&services).expect("JSON");
+    let found = services["services"].as_array().expect("a list").iter().find(|it| it["service"] == service).expect("configured");
+    found[parts].as_array().expect("a list").iter().map(|part| part["draining"].as_bool().expect("draining")).collect()
+}
+
+#[tokio::test]
+async fn an_order_to_drain_an_instance_counts_on_all_nodes_whenever_its_links_open() {
+    let redis = start_redis().await;
+    let nodes = start_two(&redis, [&[], &[]]);
+    let [first, second] = &nodes;
+    let at = |node| drained(node, "bot", "instances");
+    let is_gone = |node| until("the node sees that the link has ended", || at(node).is_empty());
+    let problem = order(first, "bot/instances/i1", true);
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("No node has a link of an instance")), "{problem}");
+    let to_first = Link::open(first);
+    assert_eq!(at(first), [false], "what no node knew is not drained");
+    assert_eq!(order(second, "bot/instances/i1", true), 2, "a node has its link");
+    let to_second = Link::open(second);
+    assert_eq!((at(first), at(second)), (vec![true], vec![true]));
+    drop(to_second);
+    is_gone(second);
+    assert_eq!(order(first, "bot/instances/i1", false), 2);
+    let to_second = Link::open(second);
+    assert_eq!((at(first), at(second)), (vec![false], vec![false]));
+    assert_eq!(order(first, "bot/instances/i1", true), 2);
+    drop((to_first, to_second));
+    nodes.iter().for_each(is_gone);
+    assert_eq!(order(second, "bot/instances/i1", true), 2, "the order may be repeated while it is stopped");
+    assert_eq!(order(second, "bot/instances/i1", false), 2);
+    assert_eq!(order(second, "bot/instances/i1", false)["code"], "not_found");
+    let _links: Vec<_> = nodes.iter().map(Link::open).collect();
+    assert_eq!((at(first), at(second)), (vec![false], vec![false]));
+}
+
+#[tokio::test]
+async fn an_order_to_drain_a_target_counts_for_its_url_at_each_place() {
+    let redis = start_redis().await;
+    let urls = ["http://a/,http://b/,http://b/?2", "http://b/,http://b/?2,http://c/"].map(|urls| format!("services.shop.urls={urls}"));
+    let settings = urls.each_ref().map(|urls| ["services.shop.reach=webhook", urls.as_str()]);
+    let [first, second] = start_two(&redis, settings.each_ref().map(|settings| &settings[..]));
+    let at = |node| drained(node, "shop", "targets");
     for draining in [true, false] {
-        assert_eq!(order(draining).1, r#"{"nodes":2}"#);
-        assert_eq!(nodes.each_ref().map(state), [json!(draining), json!(draining)]);
+        assert_eq!(order(&first, "shop/targets/0", draining), 1, "only the first node has it");
+        assert_eq!((at(&first), at(&second)), (vec![draining, false, false], vec![false; 3]));
     }
-    let (head, problem) = ask(nodes[0].internal, "PATCH", "/v1/services/bot/instances/i2", KEY, r#"{"draining":true}"#);
-    assert!(head.starts_with("http/1.1 404 ") && problem.contains("No node has a link of an instance"), "{head}{problem}");
+    for draining in [true, false] {
+        assert_eq!(order(&first, "shop/targets/2", draining), 2);
+        assert_eq!((at(&first), at(&second)), (vec![false, false, draining], vec![false, draining, false]));
+    }
+    let problem = order(&first, "shop/targets/3", true);
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("shop has no target 3.")), "{problem}");
 }

@@ -111,7 +111,7 @@ pub struct DrainRequest {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AffectedNodesBody {
-    /// Number of nodes that have the instance or target.
+    /// Number of nodes on which the order counts.
     pub nodes: usize,
 }
 

@@ -1,6 +1,6 @@
 //! The service that answers the calls: as cheap as possible, on the generator's thread.
 
-use crate::{client::Client, result::Result, server::Server};
+use crate::{client::Client, probe::set_realtime_priority, result::Result, server::Server};
 use std::{net::SocketAddr, rc::Rc};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -85,6 +85,23 @@ impl Running {
             }
         });
         Ok(Self { task, address: Some(address) })
+    }
+
+    /// Answers each POST with this many bytes of JSON, on a thread of its own with real-time priority, as long as the process runs. Returns the URL.
+    pub(in super::super) fn webhook_on_thread(data_size: usize) -> Result<String> {
+        let (report, reported) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            set_realtime_priority();
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            let serve = async {
+                if let Ok(running) = Self::webhook(data_size).await {
+                    let _ = report.send(running.url());
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::task::LocalSet::new().block_on(&runtime, serve);
+        });
+        reported.recv().map_err(|_| "the webhook did not start".into())
     }
 
     /// The URL of a webhook.

@@ -277,7 +277,7 @@ async fn an_order_to_drain_names_what_exists() {
     let fixture = Fixture::new();
     let order = r#"{"draining":true}"#;
     for (path, body, status, code, sentence) in [
-        ("bot/instances/i1", order, 404, "not_found", "No node has a link of an instance \"i1\" of bot."),
+        ("bot/instances/i1", order, 404, "not_found", "No node has a link of an instance \"i1\" of bot, and none drains it."),
         ("bot/targets/0", order, 404, "not_found", "bot has links and no targets. Drain one of its instances."),
         ("bot/targets/first", order, 400, "bad_request", "beginning with 0"),
         ("none/instances/i1", order, 404, "no_service", "No service is named \"none\"."),

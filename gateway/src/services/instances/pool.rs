@@ -6,6 +6,7 @@ use super::{
         lifecycle::{event::Lifecycle, kinds::Interests},
     },
     breaker::{self, Breaker, BreakerLimits, BreakerState},
+    drained_names::DrainedNames,
     instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
     latency::Latencies,
 };
@@ -13,7 +14,7 @@ use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use shared_proto::link::{Call, Cancel, Event, ToService};
 use smallvec::SmallVec;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -29,8 +30,8 @@ pub(crate) struct Pool {
     instances: Vec<Instance>,
     /// Breakers of instances that failed and have no link now.
     absent_breakers: HashMap<Arc<str>, Breaker>,
-    /// Instances that an operator drains. Names of instances without a link stay as long as there is room.
-    drained: BTreeSet<Arc<str>>,
+    /// Instances that an operator drains, with and without a link.
+    drained: DrainedNames,
     /// All kinds of events that instances have wanted since the start.
     interests: Interests,
     last_link: u64,
@@ -51,7 +52,7 @@ impl Pool {
             limits,
             instances: Vec::new(),
             absent_breakers: HashMap::new(),
-            drained: BTreeSet::new(),
+            drained: DrainedNames::new(2 * limits.instances),
             interests: Interests::default(),
             last_link: 0,
         }
@@ -265,20 +266,28 @@ impl Pool {
         }
     }
 
-    /// Drains an instance by order of an operator, or ends that, also for its later links. Returns false, and does nothing, if it has no link.
-    pub(crate) fn set_drained(&mut self, name: &str, drained: bool) -> bool {
-        let Some(instance) = self.instances.iter_mut().find(|i| &*i.name == name) else { return false };
-        instance.drained = drained;
-        let name = Arc::clone(&instance.name);
-        if !drained {
-            self.drained.remove(&name);
-            return true;
-        }
-        if self.drained.len() >= self.limits.instances {
-            self.drained.retain(|name| self.instances.iter().any(|i| i.name == *name));
-        }
-        self.drained.insert(name);
-        true
+    /// Whether an instance has a link, or an operator drains it.
+    pub(crate) fn has_instance(&self, name: &str) -> bool {
+        self.drained.contains(name) || self.instances.iter().any(|i| &*i.name == name)
+    }
+
+    /// Drains an instance by order of an operator, also its later links; now it may have none. Returns the instance whose order had to be forgotten.
+    pub(crate) fn drain_instance(&mut self, name: &str) -> Option<Arc<str>> {
+        self.set_drained(name, true);
+        let linked = self.instances.iter().map(|i| &*i.name).collect();
+        self.drained.insert(name, &linked)
+    }
+
+    /// Uses an instance again that an operator drained. Returns false if it has no link and was not drained.
+    pub(crate) fn undrain_instance(&mut self, name: &str) -> bool {
+        let has_link = self.set_drained(name, false);
+        self.drained.remove(name) || has_link
+    }
+
+    /// Returns whether the instance has a link.
+    fn set_drained(&mut self, name: &str, drained: bool) -> bool {
+        let linked = self.instances.iter_mut().find(|i| &*i.name == name);
+        linked.map(|instance| instance.drained = drained).is_some()
     }
 
     /// Announces the shutdown of this node to every instance.

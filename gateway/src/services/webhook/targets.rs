@@ -11,6 +11,7 @@ use super::{
     },
     answer::Health,
 };
+use crate::cluster::DrainAction;
 use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use smallvec::SmallVec;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -50,7 +51,7 @@ pub struct TargetSummary {
 
 struct Target {
     url: Box<str>,
-    /// Identifies it among all targets, on all nodes with the same settings, for calls with a key.
+    /// Identifies it among all targets of the service, on all nodes that have it, for calls with a key and orders to drain it.
     name: Box<str>,
     drained: bool,
     breaker: Breaker,
@@ -167,10 +168,20 @@ impl Targets {
         self.end(request);
     }
 
-    /// Drains a target by order of an operator, or ends that. Returns false if there is no such target.
-    pub(super) fn set_drained(&mut self, target: TargetIndex, drained: bool) -> bool {
-        let found = self.all.get_mut(target);
-        found.map(|target| target.drained = drained).is_some()
+    /// The name of a target, which is the same on all nodes. None if there is no such target.
+    pub(super) fn name(&self, target: TargetIndex) -> Option<Box<str>> {
+        self.all.get(target).map(|target| target.name.clone())
+    }
+
+    /// Finds the target with this name, drains it by order of an operator, or ends that. Returns false if there is no such target.
+    pub(super) fn drain(&mut self, name: &str, action: DrainAction) -> bool {
+        let Some(target) = self.all.iter_mut().find(|target| &*target.name == name) else { return false };
+        target.drained = match action {
+            DrainAction::Find => target.drained,
+            DrainAction::Drain => true,
+            DrainAction::Undrain => false,
+        };
+        true
     }
 
     /// Whether this remark about a target should be logged: once in [`REMARK_PAUSE`], so that a lasting problem does not fill the log.

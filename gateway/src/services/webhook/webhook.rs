@@ -12,6 +12,7 @@ use super::{
     request::Outbound,
     targets::{RequestId, TargetIndex, TargetSummary, Targets, Tried},
 };
+use crate::cluster::DrainAction;
 use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -149,9 +150,14 @@ impl Webhook {
         self.targets().summary(self.now())
     }
 
-    /// Drains a target, or ends that. Returns false if there is no such target.
-    pub(crate) fn set_drained(&self, target: TargetIndex, drained: bool) -> bool {
-        self.targets().set_drained(target, drained)
+    /// The name of a target. None if there is no such target.
+    pub(crate) fn target_name(&self, target: TargetIndex) -> Option<Box<str>> {
+        self.targets().name(target)
+    }
+
+    /// Finds the target with this name, drains it, or ends that. Returns false if there is no such target.
+    pub(crate) fn drain_target(&self, name: &str, action: DrainAction) -> bool {
+        self.targets().drain(name, action)
     }
 
     /// Sends the request to one target after the other, until one of them may have taken it; with a key, until one of them is not busy.

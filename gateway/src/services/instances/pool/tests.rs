@@ -182,8 +182,8 @@ fn an_instance_that_an_operator_drains_gets_no_calls_and_stays_drained_when_it_o
     let mut pool = pool(2);
     let interests = Interests::only(LifecycleKind::Connected);
     let _queues = (join_with(&mut pool, "i1", 10, interests).expect("room"), join(&mut pool, "i2", 10));
-    assert!(!pool.set_drained("i3", true), "it has no link");
-    assert!(pool.set_drained("i1", true) && pool.set_drained("i1", true));
+    assert!(pool.has_instance("i1") && !pool.has_instance("i3"));
+    assert_eq!((pool.drain_instance("i1"), pool.drain_instance("i1")), (None, None));
     let state = |pool: &Pool| pool.summary(Tick(0)).iter().map(|i| (i.draining, i.in_flight)).collect::<Vec<_>>();
     let _calls: Vec<_> = (0..5).map(|_| start(&mut pool).expect("credit")).collect();
     assert_eq!(state(&pool), [(true, 0), (false, 5)]);
@@ -192,25 +192,42 @@ fn an_instance_that_an_operator_drains_gets_no_calls_and_stays_drained_when_it_o
     assert_eq!(pool.offer(&event, CreditUse::All), Offered::NoInstance);
     let again = join(&mut pool, "i1", 10);
     assert_eq!(state(&pool)[0], (true, 0));
-    pool.set_drained("i2", true);
+    pool.drain_instance("i2");
     let refusal = start(&mut pool).expect_err("both are drained");
     assert_eq!((refusal.code, refusal.retry_after), (ErrorCode::ServiceUnavailable, None));
-    assert!(pool.set_drained("i1", false));
+    assert!(pool.undrain_instance("i1"));
     start(&mut pool).expect("it is used again");
     pool.drain(again.0);
-    pool.set_drained("i1", false);
+    pool.undrain_instance("i1");
     assert_eq!(state(&pool)[0], (true, 1), "it will leave, whatever an operator says");
 }
 
 #[test]
-fn names_of_drained_instances_are_bounded() {
+fn an_order_counts_for_an_instance_without_a_link() {
     let mut pool = pool(2);
-    for n in 0..20 {
-        let (link, _queue, _) = join(&mut pool, &format!("i{n}"), 1);
-        assert!(pool.set_drained(&format!("i{n}"), true));
-        assert!(pool.drained.len() <= 2);
+    assert!(!pool.undrain_instance("i1"), "nobody knows it");
+    let is_drained = |pool: &mut Pool| {
+        let (link, _queue, _) = join(pool, "i1", 1);
+        let draining = pool.summary(Tick(0))[0].draining;
         pool.leave(link, &HashSet::new(), Tick(0));
-    }
+        draining
+    };
+    assert_eq!(pool.drain_instance("i1"), None);
+    assert!(pool.has_instance("i1") && is_drained(&mut pool) && is_drained(&mut pool));
+    assert!(pool.undrain_instance("i1"), "it was drained");
+    assert!(!is_drained(&mut pool) && !pool.has_instance("i1"));
+}
+
+#[test]
+fn above_the_limit_the_oldest_order_for_an_instance_without_a_link_is_forgotten() {
+    let mut pool = pool(2);
+    let _linked = (join(&mut pool, "i0", 1), join(&mut pool, "i1", 1));
+    let forgotten: Vec<_> = (0..9).filter_map(|n| pool.drain_instance(&format!("i{n}"))).collect();
+    assert_eq!(forgotten.iter().map(|name| &**name).collect::<Vec<_>>(), ["i2", "i3", "i4", "i5", "i6"]);
+    assert_eq!(pool.drain_instance("i7"), None, "it has an order already, which is now the newest");
+    assert_eq!(pool.drain_instance("i9").as_deref(), Some("i8"));
+    let drained: Vec<_> = (0..10).filter(|n| pool.undrain_instance(&format!("i{n}"))).collect();
+    assert_eq!(drained, [0, 1, 7, 9]);
 }
 
 #[test]

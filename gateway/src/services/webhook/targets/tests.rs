@@ -96,16 +96,34 @@ fn the_same_remark_is_logged_once_in_ten_minutes() {
 fn a_target_that_an_operator_drains_gets_no_requests() {
     let mut targets = targets(2);
     let (before, at) = targets.begin(Choice::LessBusy, Tick(0)).expect("room");
-    assert!(targets.set_drained(at, true) && !targets.set_drained(2, true));
+    let [drained, other] = [at, 1 - at].map(|at| targets.name(at).expect("two"));
+    assert!(targets.drain(&drained, DrainAction::Find) && !targets.summary(Tick(0))[at].draining);
+    assert!(targets.drain(&drained, DrainAction::Drain));
     for _ in 0..10 {
         assert_ne!(targets.begin(Choice::LessBusy, Tick(0)).expect("the other one").1, at);
     }
     assert!(targets.summary(Tick(0))[at].draining && targets.summary(Tick(0))[at].in_flight == 1, "what is in flight goes on");
-    targets.set_drained(1 - at, true);
+    targets.drain(&other, DrainAction::Drain);
     assert_eq!(targets.begin(Choice::LessBusy, Tick(0)).expect_err("none").code, ErrorCode::ServiceUnavailable);
-    targets.set_drained(at, false);
+    targets.drain(&drained, DrainAction::Undrain);
     assert_eq!(targets.begin(Choice::LessBusy, Tick(0)).expect("it is used again").1, at);
     targets.end(before);
+}
+
+#[test]
+fn the_name_of_a_target_finds_it_at_every_place() {
+    let node = |urls: &[&str]| Targets::new("shop".into(), urls.iter().map(|&url| url.into()), 9, BREAKER);
+    let drained = |node: &Targets| node.summary(Tick(0)).iter().map(|target| target.draining).collect::<Vec<_>>();
+    let before = node(&["http://a/", "http://b/", "http://b/"]);
+    let mut after = node(&["http://b/", "http://b/", "http://c/"]);
+    assert_eq!(before.name(3), None);
+    let names = [0, 1, 2].map(|at| before.name(at).expect("three"));
+    for (name, is_found, expected) in
+        [(&names[0], false, [false, false, false]), (&names[2], true, [false, true, false]), (&names[1], true, [true, true, false])]
+    {
+        assert_eq!(after.drain(name, DrainAction::Drain), is_found, "{name}");
+        assert_eq!(drained(&after), expected, "{name}");
+    }
 }
 
 fn choose(targets: &mut Targets, key: &str, now: Tick) -> (RequestId, TargetIndex) {
