@@ -45,14 +45,14 @@ struct Histograms {
 impl Probes {
     /// Opens probes that send pings.
     pub(crate) fn open(server: &Server, count: usize) -> Result<Self> {
-        Self::open_with(server, count, r#"{"id":3,"ping":{}}"#)
+        Self::open_with(server.public, count, r#"{"id":3,"ping":{}}"#)
     }
 
-    /// Opens probes that send this command, whose id is 3.
-    pub(crate) fn open_with(server: &Server, count: usize, command: &str) -> Result<Self> {
+    /// Opens probes that send this command, whose id is 3. Blocks until they are connected.
+    pub(crate) fn open_with(server: SocketAddr, count: usize, command: &str) -> Result<Self> {
         let histograms = Histograms { round_trip: latency::histogram()?, send_delay: latency::histogram()? };
         let histograms = Arc::new(Mutex::new(histograms));
-        let streams = (0..count).map(|_| open_connection(server.public)).collect::<Result<Vec<_>>>()?;
+        let streams = (0..count).map(|_| open_connection(server)).collect::<Result<Vec<_>>>()?;
         let (probes, frame) = (Self { histograms: histograms.clone() }, text_frame(command.as_bytes()));
         thread::spawn(move || {
             // The threads of the probes inherit the priority.

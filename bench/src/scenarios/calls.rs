@@ -192,11 +192,15 @@ impl Schedule {
             }
             sleep_until(due).await;
             client.send(&message).await.map_err(|error| error.to_string())?;
-            let mut is_error = false;
-            let read = client.read(16 * 1024, |_, payload| is_error = memchr::memmem::find(payload, b"\"error\"").is_some());
+            let mut error = None;
+            let read = client.read(16 * 1024, |_, payload| {
+                if memchr::memmem::find(payload, b"\"error\"").is_some() {
+                    error = Some(String::from_utf8_lossy(payload).into_owned());
+                }
+            });
             read.await.map_err(|_| "the server closed the connection")?;
-            if is_error {
-                return Err("a call was answered with an error".into());
+            if let Some(error) = error {
+                return Err(format!("a call was answered with an error: {error}"));
             }
             count += 1;
             latency.borrow_mut().saturating_record(due.elapsed().as_micros() as u64);

@@ -8,10 +8,14 @@ use crate::{
 };
 use serde_json::Value;
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 
 /// Connections that call the other service meanwhile.
 const CALLERS: usize = 4;
+const CALL: &str = r#"{"id":3,"rpc":{"method":"chatbot.echo","data":"hello"}}"#;
 /// One client in so many is refused by the guard.
 const REFUSED: usize = 10;
 /// Pause before a client that was refused with a temporary error tries again.
@@ -44,7 +48,9 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let questions = Questions::default();
     let asked = questions.clone();
     let _door = service::Running::link(&server, "door", move |frame| answer(&asked, frame)).await?;
-    let probes = Probes::open_with(&server, CALLERS, r#"{"id":3,"rpc":{"method":"chatbot.echo","data":"hello"}}"#)?;
+    let address = server.public;
+    // The guard on this thread decides about them meanwhile.
+    let probes = spawn_blocking(move || Probes::open_with(address, CALLERS, CALL).map_err(|error| error.to_string())).await??;
     println!(
         "                       connected  refused  tried again  questions  seconds  p99 of calls, ms (delay of the generator, longest)"
     );
