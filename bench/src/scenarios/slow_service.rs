@@ -89,15 +89,20 @@ async fn measure(server: &Server, arguments: &Arguments, slow_calls: usize) -> R
     Ok(figures)
 }
 
-/// Sends calls to the slow service. Returns how many of them were refused at once. `before` is that number for the connections before.
+/// Sends calls to the slow service, and waits until the gateway has taken all of them. Returns how many were refused at once. `before` is that number
+/// for the connections before.
 async fn call_slow(client: &mut Client, calls: usize, before: usize, number: usize) -> Result<usize> {
     for _ in 0..calls {
         client.send(r#"{"id":9,"rpc":{"method":"slow.wait","data":null}}"#).await?;
     }
+    client.send(r#"{"id":10,"ping":{}}"#).await?;
     let refused = ((number + 1) * calls).saturating_sub(LIMIT) - before;
-    let mut seen = 0;
-    while seen < refused {
-        let read = client.read(16 * 1024, |_, payload| seen += memmem::find_iter(payload, br#""code":1002"#).count());
+    let (mut seen, mut answered) = (0, false);
+    while seen < refused || !answered {
+        let read = client.read(16 * 1024, |_, payload| {
+            seen += memmem::find_iter(payload, br#""code":1002"#).count();
+            answered |= memmem::find(payload, br#""id":10"#).is_some();
+        });
         read.await.map_err(|_| "the server closed the connection")?;
     }
     Ok(refused)
