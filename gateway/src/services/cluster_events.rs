@@ -18,6 +18,7 @@ use crate::{
     cluster::{Cluster, DeadNodeEntries, OccupationEvent},
 };
 use std::time::Duration;
+use tokio::{sync::mpsc, time::sleep};
 
 impl Services {
     /// Sends the events that wait over links, and those for which the cluster has the reasons. Makes the cluster look for such reasons as soon as a
@@ -30,10 +31,8 @@ impl Services {
             }
         };
         let occupations = async {
-            let Some(mut events) = cluster.occupation_events() else { return };
-            while let Some(event) = events.recv().await {
-                self.send_occupation(event);
-            }
+            let Some(events) = cluster.occupation_events() else { return };
+            self.send_occupations(events).await;
         };
         futures_util::future::join4(self.request_reasons(cluster), ends, occupations, self.send_waiting_events()).await;
     }
@@ -59,6 +58,40 @@ impl Services {
         }
     }
 
+    /// Sends the events about channels until the cluster stops. An end that no service wants yet waits: after a restart of all nodes, the ends of the
+    /// occupations before it may come earlier than the first link.
+    async fn send_occupations(&self, mut events: mpsc::Receiver<OccupationEvent>) {
+        let mut wanted = self.wanted.subscribe();
+        loop {
+            let expiry = self.unrequested().expiry().map(|expiry| expiry.since(self.now()));
+            let event = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => Some(event),
+                    None => return,
+                },
+                Ok(()) = wanted.changed() => None,
+                () = sleep(expiry.unwrap_or(Duration::MAX)) => None,
+            };
+            // The events of a channel stay in order.
+            self.send_unrequested();
+            if let Some(event) = event {
+                self.send_occupation(event);
+            }
+        }
+    }
+
+    /// Drops the waiting ends that expired, and sends the others if a service wants them now.
+    fn send_unrequested(&self) {
+        let expired = self.unrequested().remove_expired(self.now());
+        self.counters.add_many(Count::LifecycleNotRequested, expired.len() as u64);
+        if self.wants(LifecycleKind::Vacated) {
+            let requested = self.unrequested().remove(usize::MAX);
+            for event in &requested {
+                self.send_lifecycle(event);
+            }
+        }
+    }
+
     fn send_occupation(&self, event: OccupationEvent) {
         match event {
             OccupationEvent::Occupied(channel, generation) => {
@@ -66,8 +99,20 @@ impl Services {
             }
             OccupationEvent::Vacated(channel, generation, receipt) => {
                 let receipt = Receipt::new(move || drop(receipt));
-                self.send_lifecycle(&Lifecycle::new(Change::Vacated(Occupation { channel, generation })).with_receipt(Some(receipt)));
+                self.send_vacated(Lifecycle::new(Change::Vacated(Occupation { channel, generation })).with_receipt(Some(receipt)));
             }
+        }
+    }
+
+    fn send_vacated(&self, event: Lifecycle) {
+        if self.wants(LifecycleKind::Vacated) {
+            return self.send_lifecycle(&event);
+        }
+        let mut unrequested = self.unrequested();
+        if unrequested.has_room(false) {
+            unrequested.push(event, self.now());
+        } else {
+            self.counters.add(Count::LifecycleQueueFull);
         }
     }
 
@@ -112,19 +157,28 @@ impl Services {
 mod tests {
     use super::*;
     use crate::services::{
-        LinkLimits, ServiceConfig,
+        LifecycleLimits, LinkLimits, ServiceConfig,
         instances::instance::{LinkId, NewLink, Outgoing},
     };
     use gateway_core::model::ConnectionId;
-    use std::collections::HashSet;
-    use tokio::sync::mpsc;
+    use std::{
+        collections::HashSet,
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering::Relaxed},
+        },
+    };
     use tokio_util::sync::CancellationToken;
 
     const LONG: Duration = Duration::from_secs(60);
 
     fn services() -> Services {
         let bots = ["bot", "log"].map(|name| (name.parse().expect("valid"), ServiceConfig::default()));
-        Services::new(bots, LinkLimits::default()).with_event_ttl(LONG)
+        Services::new(bots, LinkLimits::default()).with_event_limits(LifecycleLimits {
+            event_ttl: LONG,
+            queue_events: 4,
+            ..LifecycleLimits::default()
+        })
     }
 
     fn join(services: &Services, name: &str, credit: u32, kind: LifecycleKind) -> (LinkId, mpsc::Receiver<Outgoing>) {
@@ -274,5 +328,30 @@ mod tests {
             }
         }
         panic!("no connection was done while an earlier one waited");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_an_occupation_stays_registered_until_it_is_sent_or_dropped() {
+        let (services, forgotten) = (services(), Arc::new(AtomicU32::new(0)));
+        let vacate = |generation| {
+            let forgotten = forgotten.clone();
+            let receipt = Receipt::new(move || {
+                forgotten.fetch_add(1, Relaxed);
+            });
+            let occupation = Occupation { channel: "c:a".parse().expect("valid"), generation };
+            services.send_vacated(Lifecycle::new(Change::Vacated(occupation)).with_receipt(Some(receipt)));
+        };
+        (0..6).for_each(vacate);
+        let counts = || [Count::LifecycleQueueFull, Count::LifecycleNotRequested].map(|count| services.counters.get(count));
+        assert_eq!((forgotten.load(Relaxed), counts()), (2, [2, 0]), "four have a place");
+        sleep(LONG).await;
+        services.send_unrequested();
+        assert_eq!((forgotten.load(Relaxed), counts()), (6, [2, 4]));
+        (6..8).for_each(vacate);
+        let (_, mut queued) = join(&services, "bot", 9, LifecycleKind::Vacated);
+        services.send_unrequested();
+        assert_eq!(forgotten.load(Relaxed), 6, "nothing is written");
+        assert_eq!(ids(&mut queued), ["c:a/6/vacated", "c:a/7/vacated"]);
+        assert_eq!((forgotten.load(Relaxed), counts()), (8, [2, 4]));
     }
 }

@@ -12,7 +12,7 @@ use super::{
     lifecycle::{
         event::Lifecycle,
         kinds::{Interests, LifecycleKind},
-        queue::LifecycleLimits,
+        queue::{LifecycleLimits, LifecycleQueue},
     },
     repeats::repeats::Repeats,
     routes::forwarded::{ForwardedParts, RequestKeeper},
@@ -25,11 +25,11 @@ use crate::{
     telemetry::Metrics,
 };
 use futures_util::future::join_all;
-use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
+use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick, lock};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
@@ -114,8 +114,10 @@ pub struct Services {
     pub(super) interests: AtomicU8,
     /// The same kinds, for those who wait until a kind is wanted.
     pub(super) wanted: watch::Sender<Interests>,
-    /// See [`Self::with_event_ttl`].
+    /// See [`Self::with_event_limits`].
     pub(super) event_ttl: Duration,
+    /// Events that are sent at least once, until a service wants their kind.
+    unrequested: Mutex<LifecycleQueue>,
     pub(super) counters: Arc<Counters>,
     pub(super) closing: CancellationToken,
     /// Links that are not closed yet, and events of webhooks on their way.
@@ -142,6 +144,7 @@ impl Services {
             interests: AtomicU8::new(0),
             wanted: watch::Sender::default(),
             event_ttl: LifecycleLimits::default().event_ttl,
+            unrequested: Mutex::new(LifecycleQueue::new(LifecycleLimits::default())),
             counters,
             closing,
             open,
@@ -186,10 +189,11 @@ impl Services {
         Self { guards: Guards::new(config, self.by_name.keys()), ..self }
     }
 
-    /// Sets how long the gateway tries to send an event that it can build again, such as one about a connection of a dead node.
+    /// Sets how long the gateway tries to send an event that it can build again, such as one about a connection of a dead node, and how many ends of
+    /// channels wait, and how long, until a service wants them.
     #[must_use]
-    pub fn with_event_ttl(self, event_ttl: Duration) -> Self {
-        Self { event_ttl, ..self }
+    pub fn with_event_limits(self, limits: LifecycleLimits) -> Self {
+        Self { event_ttl: limits.event_ttl, unrequested: Mutex::new(LifecycleQueue::new(limits)), ..self }
     }
 
     /// Whether the settings name this service.
@@ -334,6 +338,10 @@ impl Services {
             let detail = format!("{name} has a webhook and no links. Open no link, or set services.{name}.reach to \"link\".");
             Refusal::new(ErrorCode::BadRequest, detail)
         })
+    }
+
+    pub(super) fn unrequested(&self) -> MutexGuard<'_, LifecycleQueue> {
+        lock(&self.unrequested)
     }
 
     fn links(&self) -> impl Iterator<Item = &Links> {
