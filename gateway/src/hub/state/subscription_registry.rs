@@ -79,6 +79,11 @@ impl SubscriptionRegistry {
         self.entries.borrow().get(&(connection, channel.clone())).map(|(number, _)| *number)
     }
 
+    /// Whether services get to know a subscription once its entry is written.
+    pub(crate) fn is_unreported(&self, connection: ConnectionId, channel: &ChannelName) -> bool {
+        matches!(self.entries.borrow().get(&(connection, channel.clone())), Some((_, Stage::Queued | Stage::Written)))
+    }
+
     /// Some subscriptions to add.
     pub(crate) fn next_to_add(&self) -> Vec<ToAdd> {
         let (mut to_add, mut entries, mut group) = (self.to_add.borrow_mut(), self.entries.borrow_mut(), Vec::new());
