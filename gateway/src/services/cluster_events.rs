@@ -17,8 +17,12 @@ use crate::{
     broker::RegistryKey,
     cluster::{Cluster, DeadNodeEntries, OccupationEvent},
 };
+use gateway_core::model::{ServiceName, lock};
 use std::time::Duration;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 impl Services {
     /// Sends the events that wait over links, and those for which the cluster has the reasons. Makes the cluster look for such reasons as soon as a
@@ -26,8 +30,14 @@ impl Services {
     pub async fn send_events(&self, cluster: &Cluster) {
         let ends = async {
             let Some(mut found) = cluster.dead_node_entries() else { return };
-            while let Some(ended_with_node) = found.recv().await {
-                self.send_ends(ended_with_node);
+            let event_ttl = self.event_limits.event_ttl;
+            loop {
+                match timeout(event_ttl, found.recv()).await {
+                    Ok(Some(ended_with_node)) => self.send_ends(ended_with_node),
+                    Ok(None) => return,
+                    Err(_) => {}
+                }
+                lock(&self.partly_taken).forget_idle(self.now(), event_ttl);
             }
         };
         let occupations = async {
@@ -116,9 +126,11 @@ impl Services {
         }
     }
 
-    /// Sends the events about what ended with a node. Each entry is done once every interested service has its event.
+    /// Sends the events about what ended with a node. Each entry is done once every interested service has its event. Services that have it do not get
+    /// it again with the next attempt.
     fn send_ends(&self, ended_with_node: DeadNodeEntries) {
         let DeadNodeEntries { holder, entries, waited, done } = ended_with_node;
+        let mut partly_taken = lock(&self.partly_taken).remove(&holder);
         for (key, user) in entries {
             let origin = |connection| Origin { holder: holder.as_str().into(), connection, user, meta: None };
             let change = match &key {
@@ -129,21 +141,39 @@ impl Services {
                 }
             };
             let done = done.clone();
+            let mut takers = partly_taken.remove(&key);
             // The cluster may have stopped waiting. There is room for each entry once.
-            let receipt = Receipt::new(move || drop(done.try_send(key)));
+            let receipt = Receipt::new({
+                let key = key.clone();
+                move || drop(done.try_send(key))
+            });
+            takers.hold_back(&receipt);
             let event = Lifecycle::new(change).with_receipt(Some(receipt.clone()));
-            if !self.send_until_expired(&event, waited) {
+            let had_it = takers.services.len();
+            if !self.send_to_others(&event, waited, &mut takers.services) {
                 receipt.cancel();
+                if takers.services.len() > had_it {
+                    takers.add_sent(&receipt);
+                }
+                if !takers.services.is_empty() {
+                    partly_taken.remember(key, takers, self.event_limits.queue_events);
+                }
             }
         }
+        lock(&self.partly_taken).remember(holder, partly_taken, self.now());
     }
 
     /// Sends one of many events, if enough credit remains for calls. Returns whether the event is done: either every interested service has it, or
     /// `waited` reached the limit and the event was dropped and counted.
     pub fn send_until_expired(&self, event: &Lifecycle, waited: Duration) -> bool {
-        let counts = self.offer(event, CreditUse::AboveReserve);
-        let is_over = waited >= self.event_ttl;
-        match (counts.accepted(), counts.refused()) {
+        self.send_to_others(event, waited, &mut Vec::new())
+    }
+
+    /// The same, but not to the services that have the event already. Adds those that have it now.
+    fn send_to_others(&self, event: &Lifecycle, waited: Duration, takers: &mut Vec<ServiceName>) -> bool {
+        let counts = self.offer_to_others(event, CreditUse::AboveReserve, takers);
+        let is_over = waited >= self.event_limits.event_ttl;
+        match (takers.len(), counts.refused()) {
             (1.., 0) => return true,
             _ if !is_over => {}
             (0, 0) => self.counters.add(Count::LifecycleNotRequested),
@@ -328,6 +358,25 @@ mod tests {
             }
         }
         panic!("no connection was done while an earlier one waited");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_has_an_end_does_not_get_it_again_while_another_one_is_absent() {
+        let services = services();
+        let (link, _queued) = join(&services, "log", 9, LifecycleKind::Disconnected);
+        services.service("log").expect("known").pool().leave(link, &HashSet::new(), services.now());
+        let (_, mut queued) = join(&services, "bot", 9, LifecycleKind::Disconnected);
+        let keys = connections(1);
+        for waited in [Duration::ZERO, LONG / 4, LONG / 2] {
+            assert!(all(send(&services, &keys, waited)).is_empty());
+        }
+        let (_, mut returned) = join(&services, "log", 9, LifecycleKind::Disconnected);
+        let mut finished = send(&services, &keys, LONG / 2);
+        assert_eq!(ids(&mut returned), [id(&keys[0])]);
+        assert!(finished.try_recv().is_err(), "the first copy is not written yet");
+        assert_eq!(ids(&mut queued), [id(&keys[0])], "once");
+        assert_eq!(all(finished), keys);
+        assert!(lock(&services.partly_taken).is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use super::{
         event::Lifecycle,
         kinds::{Interests, LifecycleKind},
         queue::{LifecycleLimits, LifecycleQueue},
+        takers::PartlyTakenByNode,
     },
     repeats::repeats::Repeats,
     routes::forwarded::{ForwardedParts, RequestKeeper},
@@ -84,11 +85,6 @@ pub(super) struct OfferCounts {
 }
 
 impl OfferCounts {
-    /// Number of services that have it, or for which it waits.
-    pub(super) fn accepted(self) -> u64 {
-        self.sent + self.waiting
-    }
-
     pub(super) fn refused(self) -> u64 {
         self.no_credit + self.no_instance + self.queue_full
     }
@@ -115,7 +111,9 @@ pub struct Services {
     /// The same kinds, for those who wait until a kind is wanted.
     pub(super) wanted: watch::Sender<Interests>,
     /// See [`Self::with_event_limits`].
-    pub(super) event_ttl: Duration,
+    pub(super) event_limits: LifecycleLimits,
+    /// Events about the ends of dead nodes that only some services have.
+    pub(super) partly_taken: Mutex<PartlyTakenByNode>,
     /// Events that are sent at least once, until a service wants their kind.
     unrequested: Mutex<LifecycleQueue>,
     pub(super) counters: Arc<Counters>,
@@ -143,7 +141,8 @@ impl Services {
             start: Instant::now(),
             interests: AtomicU8::new(0),
             wanted: watch::Sender::default(),
-            event_ttl: LifecycleLimits::default().event_ttl,
+            event_limits: LifecycleLimits::default(),
+            partly_taken: Mutex::default(),
             unrequested: Mutex::new(LifecycleQueue::new(LifecycleLimits::default())),
             counters,
             closing,
@@ -193,7 +192,7 @@ impl Services {
     /// channels wait, and how long, until a service wants them.
     #[must_use]
     pub fn with_event_limits(self, limits: LifecycleLimits) -> Self {
-        Self { event_ttl: limits.event_ttl, unrequested: Mutex::new(LifecycleQueue::new(limits)), ..self }
+        Self { event_limits: limits, unrequested: Mutex::new(LifecycleQueue::new(limits)), ..self }
     }
 
     /// Whether the settings name this service.
@@ -238,6 +237,22 @@ impl Services {
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse) -> OfferCounts {
         let each = self.by_name.values().filter_map(|service| service.offer(event, credit_use, self.now()));
         each.fold(OfferCounts::default(), OfferCounts::and)
+    }
+
+    /// Offers an event to the services that are not among `takers`, and adds those that take it.
+    pub(super) fn offer_to_others(&self, event: &Lifecycle, credit_use: CreditUse, takers: &mut Vec<ServiceName>) -> OfferCounts {
+        let mut counts = OfferCounts::default();
+        for service in self.by_name.values() {
+            if !takers.contains(&service.name)
+                && let Some(offered) = service.offer(event, credit_use, self.now())
+            {
+                counts = counts.and(offered);
+                if matches!(offered, Offered::Sent | Offered::Waiting) {
+                    takers.push(service.name.clone());
+                }
+            }
+        }
+        counts
     }
 
     pub(super) fn count_dropped(&self, counts: OfferCounts) {
