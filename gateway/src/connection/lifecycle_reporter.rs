@@ -43,11 +43,19 @@ impl Driver {
                 self.lifecycle_state = LifecycleState::PendingReports(Box::new(PendingReports {
                     since: self.now(),
                     connected_reported: false,
-                    joined: self.worker.hub.live_channels(self.registration.key()),
+                    joined: self.reported_channels(),
                 }));
                 self.report_pending();
             }
         }
+    }
+
+    /// The channels of which services have received `subscribed`, or which wait for it here. The registry gives notice of the others.
+    fn reported_channels(&self) -> Vec<ChannelName> {
+        let (hub, Some(info)) = (&self.worker.hub, &self.info) else { return Vec::new() };
+        let mut channels = hub.live_channels(self.registration.key());
+        channels.retain(|channel| !hub.awaits_registration(info.client, channel));
+        channels
     }
 
     /// Sends pending reports as far as services have credit.

@@ -121,6 +121,11 @@ impl Hub {
         self.subscription_registry.report(connection, channel)
     }
 
+    /// Whether services learn of a subscription once it is in the registry.
+    pub fn awaits_registration(&self, connection: ConnectionId, channel: &ChannelName) -> bool {
+        self.subscription_registry.is_unreported(connection, channel)
+    }
+
     /// Ends a subscription in the registry.
     pub fn end_registered(&self, connection: ConnectionId, channel: &ChannelName) -> RegisteredEnd {
         if !self.subscription_registry.is_enabled.get() {
@@ -236,6 +241,16 @@ impl Hub {
         let outboxes: Vec<_> = self.state.borrow().connections.iter().map(|(_, entry)| entry.outbox.clone()).collect();
         for outbox in outboxes {
             outbox.notify(Notice::Registered);
+        }
+    }
+
+    /// Notifies the connections of all queued subscriptions as if these were in the registry.
+    #[cfg(test)]
+    pub(crate) fn all_subscriptions_registered(&self) {
+        for (key, subscription, _) in self.subscription_registry.next_to_add() {
+            if let RegistryKey::Subscription { channel, .. } = subscription {
+                self.notify(key, Notice::SubscriptionRegistered(channel));
+            }
         }
     }
 

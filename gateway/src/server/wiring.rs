@@ -63,7 +63,7 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
     let all_services = Services::new(services(settings)?, links)
         .with_metrics(metrics.clone())
         .with_guards(guards(settings))
-        .with_event_ttl(settings.lifecycle.event_ttl)
+        .with_event_limits((&settings.lifecycle).into())
         .with_kept_requests(settings.connection.header_bytes.bytes())
         .with_answers(broker.clone(), settings.idempotency.answer_size.bytes());
     let node = Node {

@@ -17,7 +17,12 @@ use crate::{
     broker::RegistryKey,
     cluster::{Cluster, DeadNodeEntries, OccupationEvent},
 };
+use gateway_core::model::{ServiceName, lock};
 use std::time::Duration;
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 impl Services {
     /// Sends the events that wait over links, and those for which the cluster has the reasons. Makes the cluster look for such reasons as soon as a
@@ -25,15 +30,19 @@ impl Services {
     pub async fn send_events(&self, cluster: &Cluster) {
         let ends = async {
             let Some(mut found) = cluster.dead_node_entries() else { return };
-            while let Some(ended_with_node) = found.recv().await {
-                self.send_ends(ended_with_node);
+            let event_ttl = self.event_limits.event_ttl;
+            loop {
+                match timeout(event_ttl, found.recv()).await {
+                    Ok(Some(ended_with_node)) => self.send_ends(ended_with_node),
+                    Ok(None) => return,
+                    Err(_) => {}
+                }
+                lock(&self.partly_taken).forget_idle(self.now(), event_ttl);
             }
         };
         let occupations = async {
-            let Some(mut events) = cluster.occupation_events() else { return };
-            while let Some(event) = events.recv().await {
-                self.send_occupation(event);
-            }
+            let Some(events) = cluster.occupation_events() else { return };
+            self.send_occupations(events).await;
         };
         futures_util::future::join4(self.request_reasons(cluster), ends, occupations, self.send_waiting_events()).await;
     }
@@ -59,6 +68,40 @@ impl Services {
         }
     }
 
+    /// Sends the events about channels until the cluster stops. An end that no service wants yet waits: after a restart of all nodes, the ends of the
+    /// occupations before it may come earlier than the first link.
+    async fn send_occupations(&self, mut events: mpsc::Receiver<OccupationEvent>) {
+        let mut wanted = self.wanted.subscribe();
+        loop {
+            let expiry = self.unrequested().expiry().map(|expiry| expiry.since(self.now()));
+            let event = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => Some(event),
+                    None => return,
+                },
+                Ok(()) = wanted.changed() => None,
+                () = sleep(expiry.unwrap_or(Duration::MAX)) => None,
+            };
+            // The events of a channel stay in order.
+            self.send_unrequested();
+            if let Some(event) = event {
+                self.send_occupation(event);
+            }
+        }
+    }
+
+    /// Drops the waiting ends that expired, and sends the others if a service wants them now.
+    fn send_unrequested(&self) {
+        let expired = self.unrequested().remove_expired(self.now());
+        self.counters.add_many(Count::LifecycleNotRequested, expired.len() as u64);
+        if self.wants(LifecycleKind::Vacated) {
+            let requested = self.unrequested().remove(usize::MAX);
+            for event in &requested {
+                self.send_lifecycle(event);
+            }
+        }
+    }
+
     fn send_occupation(&self, event: OccupationEvent) {
         match event {
             OccupationEvent::Occupied(channel, generation) => {
@@ -66,14 +109,28 @@ impl Services {
             }
             OccupationEvent::Vacated(channel, generation, receipt) => {
                 let receipt = Receipt::new(move || drop(receipt));
-                self.send_lifecycle(&Lifecycle::new(Change::Vacated(Occupation { channel, generation })).with_receipt(Some(receipt)));
+                self.send_vacated(Lifecycle::new(Change::Vacated(Occupation { channel, generation })).with_receipt(Some(receipt)));
             }
         }
     }
 
-    /// Sends the events about what ended with a node. Each entry is done once every interested service has its event.
+    fn send_vacated(&self, event: Lifecycle) {
+        if self.wants(LifecycleKind::Vacated) {
+            return self.send_lifecycle(&event);
+        }
+        let mut unrequested = self.unrequested();
+        if unrequested.has_room(false) {
+            unrequested.push(event, self.now());
+        } else {
+            self.counters.add(Count::LifecycleQueueFull);
+        }
+    }
+
+    /// Sends the events about what ended with a node. Each entry is done once every interested service has its event. Services that have it do not get
+    /// it again with the next attempt.
     fn send_ends(&self, ended_with_node: DeadNodeEntries) {
         let DeadNodeEntries { holder, entries, waited, done } = ended_with_node;
+        let mut partly_taken = lock(&self.partly_taken).remove(&holder);
         for (key, user) in entries {
             let origin = |connection| Origin { holder: holder.as_str().into(), connection, user, meta: None };
             let change = match &key {
@@ -84,21 +141,39 @@ impl Services {
                 }
             };
             let done = done.clone();
+            let mut takers = partly_taken.remove(&key);
             // The cluster may have stopped waiting. There is room for each entry once.
-            let receipt = Receipt::new(move || drop(done.try_send(key)));
+            let receipt = Receipt::new({
+                let key = key.clone();
+                move || drop(done.try_send(key))
+            });
+            takers.hold_back(&receipt);
             let event = Lifecycle::new(change).with_receipt(Some(receipt.clone()));
-            if !self.send_until_expired(&event, waited) {
+            let had_it = takers.services.len();
+            if !self.send_to_others(&event, waited, &mut takers.services) {
                 receipt.cancel();
+                if takers.services.len() > had_it {
+                    takers.add_sent(&receipt);
+                }
+                if !takers.services.is_empty() {
+                    partly_taken.remember(key, takers, self.event_limits.queue_events);
+                }
             }
         }
+        lock(&self.partly_taken).remember(holder, partly_taken, self.now());
     }
 
     /// Sends one of many events, if enough credit remains for calls. Returns whether the event is done: either every interested service has it, or
     /// `waited` reached the limit and the event was dropped and counted.
     pub fn send_until_expired(&self, event: &Lifecycle, waited: Duration) -> bool {
-        let counts = self.offer(event, CreditUse::AboveReserve);
-        let is_over = waited >= self.event_ttl;
-        match (counts.accepted(), counts.refused()) {
+        self.send_to_others(event, waited, &mut Vec::new())
+    }
+
+    /// The same, but not to the services that have the event already. Adds those that have it now.
+    fn send_to_others(&self, event: &Lifecycle, waited: Duration, takers: &mut Vec<ServiceName>) -> bool {
+        let counts = self.offer_to_others(event, CreditUse::AboveReserve, takers);
+        let is_over = waited >= self.event_limits.event_ttl;
+        match (takers.len(), counts.refused()) {
             (1.., 0) => return true,
             _ if !is_over => {}
             (0, 0) => self.counters.add(Count::LifecycleNotRequested),
@@ -112,19 +187,28 @@ impl Services {
 mod tests {
     use super::*;
     use crate::services::{
-        LinkLimits, ServiceConfig,
+        LifecycleLimits, LinkLimits, ServiceConfig,
         instances::instance::{LinkId, NewLink, Outgoing},
     };
     use gateway_core::model::ConnectionId;
-    use std::collections::HashSet;
-    use tokio::sync::mpsc;
+    use std::{
+        collections::HashSet,
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering::Relaxed},
+        },
+    };
     use tokio_util::sync::CancellationToken;
 
     const LONG: Duration = Duration::from_secs(60);
 
     fn services() -> Services {
         let bots = ["bot", "log"].map(|name| (name.parse().expect("valid"), ServiceConfig::default()));
-        Services::new(bots, LinkLimits::default()).with_event_ttl(LONG)
+        Services::new(bots, LinkLimits::default()).with_event_limits(LifecycleLimits {
+            event_ttl: LONG,
+            queue_events: 4,
+            ..LifecycleLimits::default()
+        })
     }
 
     fn join(services: &Services, name: &str, credit: u32, kind: LifecycleKind) -> (LinkId, mpsc::Receiver<Outgoing>) {
@@ -274,5 +358,49 @@ mod tests {
             }
         }
         panic!("no connection was done while an earlier one waited");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_has_an_end_does_not_get_it_again_while_another_one_is_absent() {
+        let services = services();
+        let (link, _queued) = join(&services, "log", 9, LifecycleKind::Disconnected);
+        services.service("log").expect("known").pool().leave(link, &HashSet::new(), services.now());
+        let (_, mut queued) = join(&services, "bot", 9, LifecycleKind::Disconnected);
+        let keys = connections(1);
+        for waited in [Duration::ZERO, LONG / 4, LONG / 2] {
+            assert!(all(send(&services, &keys, waited)).is_empty());
+        }
+        let (_, mut returned) = join(&services, "log", 9, LifecycleKind::Disconnected);
+        let mut finished = send(&services, &keys, LONG / 2);
+        assert_eq!(ids(&mut returned), [id(&keys[0])]);
+        assert!(finished.try_recv().is_err(), "the first copy is not written yet");
+        assert_eq!(ids(&mut queued), [id(&keys[0])], "once");
+        assert_eq!(all(finished), keys);
+        assert!(lock(&services.partly_taken).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_an_occupation_stays_registered_until_it_is_sent_or_dropped() {
+        let (services, forgotten) = (services(), Arc::new(AtomicU32::new(0)));
+        let vacate = |generation| {
+            let forgotten = forgotten.clone();
+            let receipt = Receipt::new(move || {
+                forgotten.fetch_add(1, Relaxed);
+            });
+            let occupation = Occupation { channel: "c:a".parse().expect("valid"), generation };
+            services.send_vacated(Lifecycle::new(Change::Vacated(occupation)).with_receipt(Some(receipt)));
+        };
+        (0..6).for_each(vacate);
+        let counts = || [Count::LifecycleQueueFull, Count::LifecycleNotRequested].map(|count| services.counters.get(count));
+        assert_eq!((forgotten.load(Relaxed), counts()), (2, [2, 0]), "four have a place");
+        sleep(LONG).await;
+        services.send_unrequested();
+        assert_eq!((forgotten.load(Relaxed), counts()), (6, [2, 4]));
+        (6..8).for_each(vacate);
+        let (_, mut queued) = join(&services, "bot", 9, LifecycleKind::Vacated);
+        services.send_unrequested();
+        assert_eq!(forgotten.load(Relaxed), 6, "nothing is written");
+        assert_eq!(ids(&mut queued), ["c:a/6/vacated", "c:a/7/vacated"]);
+        assert_eq!((forgotten.load(Relaxed), counts()), (8, [2, 4]));
     }
 }

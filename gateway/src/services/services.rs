@@ -12,7 +12,8 @@ use super::{
     lifecycle::{
         event::Lifecycle,
         kinds::{Interests, LifecycleKind},
-        queue::LifecycleLimits,
+        queue::{LifecycleLimits, LifecycleQueue},
+        takers::PartlyTakenByNode,
     },
     repeats::repeats::Repeats,
     routes::forwarded::{ForwardedParts, RequestKeeper},
@@ -25,11 +26,11 @@ use crate::{
     telemetry::Metrics,
 };
 use futures_util::future::join_all;
-use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
+use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick, lock};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
@@ -84,11 +85,6 @@ pub(super) struct OfferCounts {
 }
 
 impl OfferCounts {
-    /// Number of services that have it, or for which it waits.
-    pub(super) fn accepted(self) -> u64 {
-        self.sent + self.waiting
-    }
-
     pub(super) fn refused(self) -> u64 {
         self.no_credit + self.no_instance + self.queue_full
     }
@@ -114,8 +110,12 @@ pub struct Services {
     pub(super) interests: AtomicU8,
     /// The same kinds, for those who wait until a kind is wanted.
     pub(super) wanted: watch::Sender<Interests>,
-    /// See [`Self::with_event_ttl`].
-    pub(super) event_ttl: Duration,
+    /// See [`Self::with_event_limits`].
+    pub(super) event_limits: LifecycleLimits,
+    /// Events about the ends of dead nodes that only some services have.
+    pub(super) partly_taken: Mutex<PartlyTakenByNode>,
+    /// Events that are sent at least once, until a service wants their kind.
+    unrequested: Mutex<LifecycleQueue>,
     pub(super) counters: Arc<Counters>,
     pub(super) closing: CancellationToken,
     /// Links that are not closed yet, and events of webhooks on their way.
@@ -141,7 +141,9 @@ impl Services {
             start: Instant::now(),
             interests: AtomicU8::new(0),
             wanted: watch::Sender::default(),
-            event_ttl: LifecycleLimits::default().event_ttl,
+            event_limits: LifecycleLimits::default(),
+            partly_taken: Mutex::default(),
+            unrequested: Mutex::new(LifecycleQueue::new(LifecycleLimits::default())),
             counters,
             closing,
             open,
@@ -186,10 +188,11 @@ impl Services {
         Self { guards: Guards::new(config, self.by_name.keys()), ..self }
     }
 
-    /// Sets how long the gateway tries to send an event that it can build again, such as one about a connection of a dead node.
+    /// Sets how long the gateway tries to send an event that it can build again, such as one about a connection of a dead node, and how many ends of
+    /// channels wait, and how long, until a service wants them.
     #[must_use]
-    pub fn with_event_ttl(self, event_ttl: Duration) -> Self {
-        Self { event_ttl, ..self }
+    pub fn with_event_limits(self, limits: LifecycleLimits) -> Self {
+        Self { event_limits: limits, unrequested: Mutex::new(LifecycleQueue::new(limits)), ..self }
     }
 
     /// Whether the settings name this service.
@@ -234,6 +237,22 @@ impl Services {
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse) -> OfferCounts {
         let each = self.by_name.values().filter_map(|service| service.offer(event, credit_use, self.now()));
         each.fold(OfferCounts::default(), OfferCounts::and)
+    }
+
+    /// Offers an event to the services that are not among `takers`, and adds those that take it.
+    pub(super) fn offer_to_others(&self, event: &Lifecycle, credit_use: CreditUse, takers: &mut Vec<ServiceName>) -> OfferCounts {
+        let mut counts = OfferCounts::default();
+        for service in self.by_name.values() {
+            if !takers.contains(&service.name)
+                && let Some(offered) = service.offer(event, credit_use, self.now())
+            {
+                counts = counts.and(offered);
+                if matches!(offered, Offered::Sent | Offered::Waiting) {
+                    takers.push(service.name.clone());
+                }
+            }
+        }
+        counts
     }
 
     pub(super) fn count_dropped(&self, counts: OfferCounts) {
@@ -334,6 +353,10 @@ impl Services {
             let detail = format!("{name} has a webhook and no links. Open no link, or set services.{name}.reach to \"link\".");
             Refusal::new(ErrorCode::BadRequest, detail)
         })
+    }
+
+    pub(super) fn unrequested(&self) -> MutexGuard<'_, LifecycleQueue> {
+        lock(&self.unrequested)
     }
 
     fn links(&self) -> impl Iterator<Item = &Links> {

@@ -404,7 +404,7 @@ section! {
 
     /// `[lifecycle]`: lifecycle events for services.
     Lifecycle {
-        /// Limit of events that wait for one service.
+        /// Limit of events that wait for one service, and of `vacated` that wait until a service wants them.
         queue_events: usize = 100..=10_000_000,
         /// How long an event waits until the service takes it.
         event_ttl: Duration = SECOND..=DAY,

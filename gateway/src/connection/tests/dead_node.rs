@@ -57,3 +57,25 @@ fn a_connection_that_ends_before_its_second_report_is_reported_as_disconnected()
         assert_eq!(bot.events().await, ["connected b", "connected c", "connected d"]);
     });
 }
+
+#[test]
+fn subscriptions_that_services_do_not_know_yet_are_reported_once() {
+    run(default_bounds(), |world| async move {
+        let mut bot = Bot::with_events(&world, &ALL).await;
+        world.worker.hub.register_all_subscriptions();
+        let alice = world.user("alice").await;
+        alice.request(r#"{"id":2,"subscribe":{"channel":"watched:a"}}"#).await;
+        alice.request(r#"{"id":3,"subscribe":{"channel":"watched:b"}}"#).await;
+        let known = ["connected alice", "subscribed alice #alice"];
+        assert_eq!(bot.events().await, known, "the registry does not have the others yet");
+        bot.send(&json!({"credit": {"n": 8}}));
+        world.worker.hub.all_registered();
+        elapse(1.0).await;
+        assert_eq!(bot.events().await, known);
+        alice.request(r#"{"id":4,"unsubscribe":{"channel":"watched:a"}}"#).await;
+        world.worker.hub.all_subscriptions_registered();
+        assert_eq!(bot.events().await, ["subscribed alice watched:b"]);
+        alice.request(r#"{"id":5,"unsubscribe":{"channel":"watched:b"}}"#).await;
+        assert_eq!(bot.events().await, ["unsubscribed alice watched:b"]);
+    });
+}

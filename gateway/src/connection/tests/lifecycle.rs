@@ -1,6 +1,7 @@
 //! The lifecycle events of connections and of their subscriptions.
 
 use super::*;
+use crate::services::Count;
 
 const ALL: [&str; 4] = ["connected", "disconnected", "subscribed", "unsubscribed"];
 
@@ -130,6 +131,8 @@ fn a_channel_is_occupied_from_its_first_subscriber_until_it_was_empty_for_a_whil
         early.request(r#"{"id":2,"subscribe":{"channel":"watched:early"}}"#).await;
         let (mut bot, mut generations) = (Bot::with_events(&world, &["occupied", "vacated"]).await, Vec::new());
         assert_eq!(of_channels(&mut bot, &mut generations).await, ["occupied watched:early"], "it was occupied before anybody asked");
+        // Generations of different channels may be equal.
+        generations.clear();
         let (alice, bob) = (world.anonymous().await, world.anonymous().await);
         for _ in 0..2 {
             alice.request(r#"{"id":2,"subscribe":{"channel":"watched:a"}}"#).await;
@@ -151,4 +154,23 @@ fn a_channel_is_occupied_from_its_first_subscriber_until_it_was_empty_for_a_whil
             assert_eq!(of_channels(&mut bot, &mut generations).await, ["vacated watched:a"]);
         }
     });
+}
+
+#[test]
+fn the_end_of_an_occupation_waits_until_a_service_asks_for_it() {
+    for (wait, expected) in [(300.0, vec!["vacated watched:a"]), (700.0, vec![])] {
+        run_with_cluster(|world| async move {
+            // It makes the node look for occupations, and nobody wants their ends.
+            let (mut early, mut generations) = (Bot::with_events(&world, &["occupied"]).await, Vec::new());
+            let alice = world.anonymous().await;
+            alice.request(r#"{"id":2,"subscribe":{"channel":"watched:a"}}"#).await;
+            assert_eq!(of_channels(&mut early, &mut generations).await, ["occupied watched:a"]);
+            alice.request(r#"{"id":3,"unsubscribe":{"channel":"watched:a"}}"#).await;
+            elapse(wait).await;
+            let expired = world.worker.node.services.counters().get(Count::LifecycleNotRequested);
+            assert_eq!(expired, u64::from(expected.is_empty()));
+            let mut late = Bot::with_events(&world, &["vacated"]).await;
+            assert_eq!(of_channels(&mut late, &mut generations).await, expected);
+        });
+    }
 }

@@ -5,7 +5,7 @@ use crate::{broker::RegistryKey, hub::keys::ConnKey};
 use gateway_core::model::{ChannelName, ConnectionId};
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
 };
 
 /// How far a subscription has come.
@@ -41,7 +41,8 @@ type ToAdd = (ConnKey, RegistryKey, AfterRegistration);
 pub(crate) struct SubscriptionRegistry {
     pub(crate) is_enabled: Cell<bool>,
     entries: RefCell<Entries>,
-    to_add: RefCell<VecDeque<ToAdd>>,
+    /// By their numbers, which grow: oldest first. Each is in `entries`, so there is one for each live subscription at most.
+    to_add: RefCell<BTreeMap<u64, ToAdd>>,
 }
 
 impl SubscriptionRegistry {
@@ -57,14 +58,20 @@ impl SubscriptionRegistry {
     }
 
     fn insert(&self, key: ConnKey, connection: ConnectionId, channel: &ChannelName, entry: (u64, Stage), after: AfterRegistration) {
-        self.entries.borrow_mut().insert((connection, channel.clone()), entry);
+        let mut to_add = self.to_add.borrow_mut();
+        if let Some((earlier, _)) = self.entries.borrow_mut().insert((connection, channel.clone()), entry)
+            && earlier != entry.0
+        {
+            to_add.remove(&earlier);
+        }
         let registered = RegistryKey::Subscription { connection, number: entry.0, channel: channel.clone() };
-        self.to_add.borrow_mut().push_back((key, registered, after));
+        // A notice that is requested stays requested.
+        to_add.entry(entry.0).or_insert((key, registered, after));
     }
 
     /// Forgets what was to be added again, before all of it is to be added again.
     pub(crate) fn clear_repeats(&self) {
-        self.to_add.borrow_mut().retain(|(_, _, after)| *after == AfterRegistration::Notify);
+        self.to_add.borrow_mut().retain(|_, (_, _, after)| *after == AfterRegistration::Notify);
     }
 
     /// The number of a subscription that is in the registry or will be.
@@ -72,23 +79,23 @@ impl SubscriptionRegistry {
         self.entries.borrow().get(&(connection, channel.clone())).map(|(number, _)| *number)
     }
 
-    /// Some subscriptions to add, without those that have ended.
+    /// Whether services get to know a subscription once its entry is written.
+    pub(crate) fn is_unreported(&self, connection: ConnectionId, channel: &ChannelName) -> bool {
+        matches!(self.entries.borrow().get(&(connection, channel.clone())), Some((_, Stage::Queued | Stage::Written)))
+    }
+
+    /// Some subscriptions to add.
     pub(crate) fn next_to_add(&self) -> Vec<ToAdd> {
         let (mut to_add, mut entries, mut group) = (self.to_add.borrow_mut(), self.entries.borrow_mut(), Vec::new());
         while group.len() < CHUNK
-            && let Some(next) = to_add.pop_front()
+            && let Some((_, next)) = to_add.pop_first()
         {
-            let RegistryKey::Subscription { connection, number, channel } = &next.1 else { continue };
-            let Some((_, stage)) = entries.get_mut(&(*connection, channel.clone())).filter(|(current, _)| current == number) else {
-                continue;
-            };
-            if *stage == Stage::Queued {
+            if let RegistryKey::Subscription { connection, channel, .. } = &next.1
+                && let Some((_, stage @ Stage::Queued)) = entries.get_mut(&(*connection, channel.clone()))
+            {
                 *stage = Stage::Written;
             }
             group.push(next);
-        }
-        if to_add.is_empty() {
-            to_add.shrink_to(CHUNK);
         }
         group
     }
@@ -109,6 +116,7 @@ impl SubscriptionRegistry {
         let Some((number, stage)) = self.entries.borrow_mut().remove(&(connection, channel.clone())) else {
             return (RegisteredEnd::Unregistered, None);
         };
+        self.to_add.borrow_mut().remove(&number);
         let key = RegistryKey::Subscription { connection, number, channel: channel.clone() };
         match stage {
             Stage::Queued => (RegisteredEnd::Unreported, None),
@@ -163,5 +171,23 @@ mod tests {
         assert_eq!(registry.number(id, &channel()), Some(7));
         assert_eq!(registry.next_to_add(), [(KEY, entry(id, 7), AfterRegistration::Nothing)]);
         assert_eq!(registry.end(id, &channel()).0, RegisteredEnd::Reported(entry(id, 7)));
+    }
+
+    #[test]
+    fn subscriptions_that_end_before_they_are_added_keep_no_place() {
+        let (registry, id) = (SubscriptionRegistry::default(), ConnectionId::random());
+        for number in 0..1000 {
+            registry.begin(KEY, id, &channel(), number);
+            registry.end(id, &channel());
+        }
+        assert_eq!(registry.to_add.borrow().len(), 0);
+    }
+
+    #[test]
+    fn a_subscription_that_is_added_again_before_it_is_written_has_one_entry_and_its_notice() {
+        let (registry, id) = (SubscriptionRegistry::default(), ConnectionId::random());
+        registry.begin(KEY, id, &channel(), 7);
+        registry.begin_reported(KEY, id, &channel(), 9);
+        assert_eq!(registry.next_to_add(), [(KEY, entry(id, 7), AfterRegistration::Notify)]);
     }
 }

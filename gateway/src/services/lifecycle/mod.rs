@@ -1,6 +1,7 @@
 //! Lifecycle events: changes of connections and of channels, for the services that want them.
 //!
 //! - [`kinds`]: the kinds, and sets of them; [`event`]: one event; [`receipt`]: when the registry may forget it
+//! - [`takers`]: which services have an event that others have not taken yet
 //! - [`queue`]: the events that wait for a service; [`outlet`]: their way to it; [`webhook_sender`]: the same over HTTP
 
 pub(super) mod event;
@@ -8,4 +9,5 @@ pub(super) mod kinds;
 pub(super) mod outlet;
 pub(super) mod queue;
 pub(super) mod receipt;
+pub(super) mod takers;
 mod webhook_sender;

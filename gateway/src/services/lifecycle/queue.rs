@@ -99,6 +99,11 @@ impl LifecycleQueue {
         removed
     }
 
+    /// When the oldest event has waited too long. `None` if no event waits.
+    pub(in crate::services) fn expiry(&self) -> Option<Tick> {
+        self.waiting.front().map(|(_, since)| since.after(self.limits.event_ttl))
+    }
+
     /// Removes the events that waited too long.
     pub(in crate::services) fn remove_expired(&mut self, now: Tick) -> Vec<Lifecycle> {
         let expired = self.waiting.iter().take_while(|(_, since)| now.since(*since) >= self.limits.event_ttl).count();

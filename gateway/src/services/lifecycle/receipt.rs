@@ -3,7 +3,7 @@
 use gateway_core::model::lock;
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
 };
 
 /// Runs an action once the event that has this receipt, and all copies of the event, were sent or dropped. Until then the event is in the registry,
@@ -24,6 +24,25 @@ impl Receipt {
     /// Prevents the action: the event has to be sent again later.
     pub(in crate::services) fn cancel(&self) {
         lock(&self.0.0).take();
+    }
+
+    /// Refers to the copies of the event that services took.
+    pub(in crate::services) fn sent(&self) -> SentReceipt {
+        SentReceipt(Arc::downgrade(&self.0))
+    }
+}
+
+/// A receipt whose action was cancelled, while services may not have their copies of the event yet.
+pub(in crate::services) struct SentReceipt(Weak<Pending>);
+
+impl SentReceipt {
+    /// Delays the action of a later receipt until these copies, too, were sent or dropped.
+    pub(in crate::services) fn hold_back(&self, later: &Receipt) {
+        if let Some(pending) = self.0.upgrade() {
+            let later = later.clone();
+            let earlier = lock(&pending.0).replace(Box::new(move || drop(later)));
+            drop(earlier);
+        }
     }
 }
 

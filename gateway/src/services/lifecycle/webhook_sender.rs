@@ -18,6 +18,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// The pauses between attempts that fail. They grow until the service answers, over all batches.
+struct Pauses(Duration);
+
+impl Pauses {
+    fn reset(&mut self) {
+        self.0 = FIRST_PAUSE;
+    }
+
+    async fn pause(&mut self) {
+        sleep(self.0.mul_f32(rand::random_range(0.5..1.0))).await;
+        self.0 = (2 * self.0).min(LONGEST_PAUSE);
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
@@ -46,8 +60,9 @@ impl Webhook {
 
     /// Sends batches until the node stops and no event is left.
     async fn send_batches(&self, outlet: &Outlet) {
+        let mut pauses = Pauses(FIRST_PAUSE);
         while let Some(batch) = self.next_batch(outlet).await {
-            self.send_batch(outlet, &batch).await;
+            self.send_batch(outlet, &batch, &mut pauses).await;
         }
     }
 
@@ -69,22 +84,23 @@ impl Webhook {
     }
 
     /// Sends a batch until the service has it, or refuses it, or some of its events have waited too long.
-    async fn send_batch(&self, outlet: &Outlet, batch: &[Lifecycle]) {
-        let (outbound, mut pause) = (Outbound::events(batch), FIRST_PAUSE);
+    async fn send_batch(&self, outlet: &Outlet, batch: &[Lifecycle], pauses: &mut Pauses) {
+        let outbound = Outbound::events(batch);
         loop {
             let count = match self.attempt_batch(&outbound).await {
                 Attempt::Taken => Count::LifecycleSent,
                 Attempt::Refused => Count::LifecycleRefused,
                 Attempt::Failed => {
-                    let expired = outlet.queue().remove_expired(self.now());
-                    if !expired.is_empty() {
-                        return self.counters.add_many(Count::LifecycleExpired, expired.len() as u64);
+                    let expired = outlet.queue().remove_expired(self.now()).len();
+                    self.counters.add_many(Count::LifecycleExpired, expired as u64);
+                    pauses.pause().await;
+                    if expired > 0 {
+                        return;
                     }
-                    sleep(pause.mul_f32(rand::random_range(0.5..1.0))).await;
-                    pause = (2 * pause).min(LONGEST_PAUSE);
                     continue;
                 }
             };
+            pauses.reset();
             let done = outlet.queue().remove(batch.len());
             return self.counters.add_many(count, done.len() as u64);
         }

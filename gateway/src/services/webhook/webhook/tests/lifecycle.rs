@@ -153,3 +153,18 @@ async fn events_that_a_stopping_node_cannot_send_are_counted() {
     soon("the end", services.close()).await;
     assert_eq!(services.counters().get(Count::LifecycleStopped), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn pauses_between_attempts_stay_long_while_events_expire() {
+    let nobody = format!("http://{}/", nobody().await);
+    let services = shop_for_events(&[&nobody], LifecycleLimits { event_ttl: Duration::from_secs(1), ..limits() });
+    let (mut expired, mut attempts) = (0, 0);
+    for _ in 0..600 {
+        services.send_lifecycle(&connected(ConnectionId::random()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let before = std::mem::replace(&mut expired, services.counters().get(Count::LifecycleExpired));
+        attempts += u32::from(expired != before);
+    }
+    // In one minute: the pauses grow to 5 to 10 seconds within the first twelve.
+    assert!((5..=20).contains(&attempts), "{attempts}");
+}
