@@ -6,6 +6,7 @@ use gateway_core::model::Revocation;
 use tokio::time::Instant;
 
 const SUBSCRIBE: &str = r#"{"id":2,"subscribe":{"channel":"guarded:a"}}"#;
+const LENIENT: &str = r#"{"id":2,"subscribe":{"channel":"lenient:a"}}"#;
 const PUBLISH: &str = r#"{"id":3,"publish":{"channel":"guarded:a","data":"said"}}"#;
 
 fn bounds_with(change: impl FnOnce(&mut GuardConfig)) -> Bounds {
@@ -513,6 +514,64 @@ fn a_question_that_finds_no_room_in_its_time_is_refused() {
         elapse(0.2).await;
         assert_eq!(error(&alice.receive().await), (111, true));
         assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Overloaded), 1);
+    });
+}
+
+#[test]
+fn a_flood_does_not_open_a_channel_that_may_do_without_its_guard() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let mut slow = 0;
+        for name in ["a", "b", "c", "d"] {
+            world.user(name).await.send(r#"{"id":9,"rpc":{"method":"bot.slow"}}"#);
+            slow = bot.question().await.0;
+        }
+        let alice = world.user("alice").await;
+        alice.send(LENIENT);
+        elapse(1.95).await;
+        bot.answer(slow, &json!(1));
+        assert_eq!(bot.question().await.1["method"], "guard.subscribe", "there is room, but little time");
+        elapse(0.1).await;
+        assert_eq!(error(&alice.receive().await), (111, true));
+        let counters = world.worker.node.services.guard_counters();
+        assert_eq!(
+            (counters.bypassed(QuestionKind::Subscribe), world.questions(QuestionKind::Subscribe, QuestionResult::Overloaded)),
+            (0, 1)
+        );
+    });
+}
+
+#[test]
+fn a_question_that_waited_for_an_equal_one_does_not_open_a_channel() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let (first, second) = (world.user("alice").await, world.user("alice").await);
+        first.send(LENIENT);
+        bot.question().await;
+        second.send(LENIENT);
+        elapse(1.95).await;
+        first.send_bytes(close_frame(1000));
+        assert!(bot.receive().await["cancel"].is_object());
+        bot.question().await;
+        elapse(0.1).await;
+        assert_eq!(error(&second.receive().await), (111, true));
+    });
+}
+
+#[test]
+fn questions_that_wait_for_an_equal_one_share_its_end() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let (first, second) = (world.user("alice").await, world.user("alice").await);
+        first.send(SUBSCRIBE);
+        let (id, _) = bot.question().await;
+        elapse(1.0).await;
+        second.send(SUBSCRIBE);
+        elapse(1.1).await;
+        assert_eq!([error(&first.receive().await), error(&second.receive().await)], [(1000, true); 2]);
+        assert_eq!(bot.receive().await, json!({"cancel": {"id": id}}));
+        assert!(bot.is_idle().await, "the second one does not ask again");
+        assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Timeout), 2);
     });
 }
 

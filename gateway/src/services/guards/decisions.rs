@@ -3,10 +3,11 @@
 use super::{
     super::{caller::Caller, services::Services},
     answer::{self, ConnectTerms, Decision},
-    ask::{Question, Unanswered},
+    ask::{Question, Start},
     config::ConnectGuard,
     counters::{GuardCounters, QuestionKind},
     guards::Guards,
+    unanswered::Unanswered,
 };
 use gateway_core::{
     channel::{Guard, WhenAway},
@@ -136,7 +137,7 @@ impl Services {
         caller: &'a Caller,
         within: Duration,
     ) -> Question<'a, Q> {
-        Question { kind, service, content, caller, deadline: Instant::now() + within.min(self.guards.timeout) }
+        Question { kind, service, content, caller, deadline: Instant::now() + within.min(self.guards.timeout), start: Start::AtOnce }
     }
 
     fn without_answer<T: Default>(&self, kind: QuestionKind, guard: &Guard, unanswered: Unanswered) -> Result<Decision<T>, Refusal> {

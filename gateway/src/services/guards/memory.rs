@@ -1,6 +1,9 @@
 //! Answers that are remembered, and questions under way that others wait for. Pure: the time is an argument.
 
-use super::answer::{ConnectTerms, Decision};
+use super::{
+    answer::{ConnectTerms, Decision},
+    unanswered::Unanswered,
+};
 use gateway_core::{
     model::{Tick, UserId},
     session::SubscribePermit,
@@ -38,12 +41,15 @@ pub(super) struct Dated<T> {
     pub(super) asked: u64,
 }
 
+/// How a question ended for those that waited for it: with its answer, with none that others may use, or unanswered.
+pub(super) type Shared<T> = Result<Option<Dated<T>>, Unanswered>;
+
 /// What is known about a question.
 pub(super) enum Known<T> {
     /// Its answer.
     Answer(Dated<T>),
-    /// It is being asked. The answer comes here if others may use it.
-    UnderWay(oneshot::Receiver<Option<Dated<T>>>),
+    /// It is being asked. Its end comes here, unless its caller leaves.
+    UnderWay(oneshot::Receiver<Shared<T>>),
     /// Nothing. The caller has to ask, and to report the end with [`Memory::end`].
     Nothing,
 }
@@ -63,7 +69,7 @@ pub(super) struct Memory<K, T> {
     /// The keys of the entries, oldest first.
     by_age: BTreeMap<u64, K>,
     by_user: HashMap<UserId, BTreeSet<K>>,
-    under_way: HashMap<K, Vec<oneshot::Sender<Option<Dated<T>>>>>,
+    under_way: HashMap<K, Vec<oneshot::Sender<Shared<T>>>>,
     last_number: u64,
     evicted: u64,
 }
@@ -98,13 +104,14 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
         Known::Nothing
     }
 
-    /// Ends a question. Remembers its answer for this time, if there is one, for this user.
-    pub(super) fn end(&mut self, key: K, answer: Option<(Dated<T>, Option<UserId>, Duration)>, now: Tick) {
+    /// Ends a question. Remembers its answer for this time, if others may use it, for this user.
+    pub(super) fn end(&mut self, key: K, answer: Result<Option<(Dated<T>, Option<UserId>, Duration)>, Unanswered>, now: Tick) {
         let waiting = self.under_way.remove(&key).unwrap_or_default();
         for each in waiting {
-            let _ = each.send(answer.as_ref().map(|(dated, ..)| dated.clone()));
+            let shared = answer.as_ref().map(|answer| answer.as_ref().map(|(dated, ..)| dated.clone()));
+            let _ = each.send(shared.map_err(Clone::clone));
         }
-        if let Some((dated, user, valid)) = answer {
+        if let Ok(Some((dated, user, valid))) = answer {
             self.insert(key, dated, user, valid, now);
         }
     }
@@ -194,7 +201,7 @@ mod tests {
 
     fn remember(memory: &mut Subscribes, key: &'static str, who: &str, dated: Dated<SubscribePermit>, seconds: u64, now: Tick) {
         assert!(matches!(memory.look_up(&key, now), Known::Nothing), "{key}");
-        memory.end(key, Some((dated, Some(user(who)), Duration::from_secs(seconds))), now);
+        memory.end(key, Ok(Some((dated, Some(user(who)), Duration::from_secs(seconds)))), now);
     }
 
     fn known(memory: &mut Subscribes, key: &'static str, now: Tick) -> Option<Dated<SubscribePermit>> {
@@ -229,12 +236,12 @@ mod tests {
         };
         assert!(matches!(memory.look_up(&"a", Tick(0)), Known::Nothing));
         let mut waiting = ask(&mut memory);
-        memory.end("a", None, Tick(0));
-        assert_eq!(waiting.try_recv(), Ok(None), "it is for one caller only");
+        memory.end("a", Ok(None), Tick(0));
+        assert_eq!(waiting.try_recv(), Ok(Ok(None)), "it is for one caller only");
         assert!(matches!(memory.look_up(&"a", Tick(0)), Known::Nothing));
         let (mut one, mut other) = (ask(&mut memory), ask(&mut memory));
-        memory.end("a", Some((allowed(None, 7), Some(user("alice")), Duration::from_secs(1))), Tick(0));
-        assert_eq!((one.try_recv(), other.try_recv()), (Ok(Some(allowed(None, 7))), Ok(Some(allowed(None, 7)))));
+        memory.end("a", Ok(Some((allowed(None, 7), Some(user("alice")), Duration::from_secs(1)))), Tick(0));
+        assert_eq!((one.try_recv(), other.try_recv()), (Ok(Ok(Some(allowed(None, 7)))), Ok(Ok(Some(allowed(None, 7))))));
         assert!(matches!(memory.look_up(&"b", Tick(0)), Known::Nothing));
         let Known::UnderWay(mut left) = memory.look_up(&"b", Tick(0)) else { panic!("not under way") };
         memory.abandon(&"b");
