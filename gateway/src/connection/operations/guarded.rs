@@ -8,7 +8,7 @@ use crate::{
 };
 use gateway_core::{
     model::{ChannelName, Content, Data, ErrorCode, Refusal, Tags, UserId},
-    session::{ConnectPermit, ConnectQuestion, Identity, NamedBy, Outcome},
+    session::{ConnectPermit, ConnectQuestion, Identity, NamedBy, Occasion, Outcome},
 };
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl Requester {
     }
 
     /// Asks the guard of a channel whether the connection may subscribe.
-    pub(super) async fn ask_subscribe(&self, channel: &ChannelName, data: Option<Data>, within: Duration) -> Outcome {
+    pub(super) async fn ask_subscribe(&self, channel: &ChannelName, data: Option<Data>, within: Duration, occasion: Occasion) -> Outcome {
         let node = &self.worker.node;
         let options = node.session_config.namespaces.options(channel);
         let Some(guard) = options.and_then(|options| options.subscribe_via.as_ref()) else { return Outcome::Allowed(Box::default()) };
@@ -98,7 +98,7 @@ impl Requester {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        match node.services.ask_subscribe(guard, channel, data, &caller, within).await {
+        match node.services.ask_subscribe(guard, channel, data, &caller, (within, occasion)).await {
             Ok(decision) => outcome_of(decision, |permit| Outcome::Allowed(Box::new(permit))),
             Err(refusal) => Outcome::Failed(refusal),
         }

@@ -576,6 +576,24 @@ fn questions_that_wait_for_an_equal_one_share_its_end() {
 }
 
 #[test]
+fn a_renewal_does_not_do_without_the_guard() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(LENIENT);
+        bot.decide(json!({"expires_in": 100})).await;
+        alice.receive().await;
+        drop(bot);
+        elapse(118.0).await;
+        assert_eq!(alice.receive().await, [""; 0], "within the grace");
+        elapse(4.0).await;
+        let ended = r#"{"push":{"channel":"lenient:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
+        assert!(alice.receive().await.contains(&ended.to_owned()));
+        assert_eq!(world.worker.node.services.guard_counters().bypassed(QuestionKind::Subscribe), 0);
+    });
+}
+
+#[test]
 fn an_answer_without_a_user_connects_only_where_anonymous_connections_are_allowed() {
     for (anonymous, answer, expected) in [
         (true, json!({}), Ok("")),

@@ -12,7 +12,7 @@ use super::{
 use gateway_core::{
     channel::{Guard, WhenAway},
     model::{ChannelName, Content, Data, ErrorCode, Refusal, UserId},
-    session::SubscribePermit,
+    session::{Occasion, SubscribePermit},
 };
 use serde_json::value::RawValue;
 use shared_proto::{
@@ -72,14 +72,15 @@ impl Services {
         }
     }
 
-    /// Asks the guard of a channel whether the caller may subscribe, within this time. If the guard is away, its setting decides.
+    /// Asks the guard of a channel whether the caller may subscribe, or stay subscribed, within this time. If the guard is away, its setting decides about a
+    /// subscribe; a renewal is refused, so that it is asked again.
     pub async fn ask_subscribe(
         &self,
         guard: &Guard,
         channel: &ChannelName,
         data: Option<Data>,
         caller: &Caller,
-        within: Duration,
+        (within, occasion): (Duration, Occasion),
     ) -> Result<Decision<SubscribePermit>, Refusal> {
         let content = SubscribeQuestion { channel: channel.to_string(), data: raw(data) };
         let question = self.question(QuestionKind::Subscribe, &guard.service, &content, caller, within);
@@ -89,7 +90,7 @@ impl Services {
             let key = (caller.user.clone(), channel.clone());
             self.ask_or_remember(question, answer::subscribe, (key, Guards::subscribes), |_| Some(caller.user.clone())).await
         };
-        answer.map(|dated| dated.decision).or_else(|unanswered| self.without_answer(QuestionKind::Subscribe, guard, unanswered))
+        answer.map(|dated| dated.decision).or_else(|unanswered| self.without_answer(QuestionKind::Subscribe, occasion, guard, unanswered))
     }
 
     /// Asks the guard of a channel whether the caller may publish this. It may replace the content; none: it stays as it is. If the guard is away,
@@ -110,7 +111,9 @@ impl Services {
         let content = PublishQuestion { channel: channel.to_string(), data, text, data_base64 };
         let question = self.question(QuestionKind::Publish, &guard.service, &content, caller, Duration::MAX);
         let answer = self.ask(question, answer::publish).await;
-        answer.map(|answer| answer.decision).or_else(|unanswered| self.without_answer(QuestionKind::Publish, guard, unanswered))
+        answer
+            .map(|answer| answer.decision)
+            .or_else(|unanswered| self.without_answer(QuestionKind::Publish, Occasion::Begin, guard, unanswered))
     }
 
     /// Forgets the answers about a user that were asked for until this time, in seconds since 1970, because the user was revoked then.
@@ -140,15 +143,22 @@ impl Services {
         Question { kind, service, content, caller, deadline: Instant::now() + within.min(self.guards.timeout), start: Start::AtOnce }
     }
 
-    fn without_answer<T: Default>(&self, kind: QuestionKind, guard: &Guard, unanswered: Unanswered) -> Result<Decision<T>, Refusal> {
-        match (unanswered, guard.when_away) {
+    fn without_answer<T: Default>(
+        &self,
+        kind: QuestionKind,
+        occasion: Occasion,
+        guard: &Guard,
+        unanswered: Unanswered,
+    ) -> Result<Decision<T>, Refusal> {
+        match (unanswered, guard.when_away, occasion) {
             // Whoever can fill the limit could get around the guard otherwise.
-            (Unanswered::Overloaded(detail), _) => Err(Refusal::new(ErrorCode::TooManyRequests, detail)),
-            (Unanswered::Away(..), WhenAway::Allow) => {
+            (Unanswered::Overloaded(detail), ..) => Err(Refusal::new(ErrorCode::TooManyRequests, detail)),
+            (Unanswered::Away(..), WhenAway::Allow, Occasion::Begin) => {
                 self.guards.counters.add_bypassed(kind);
                 Ok(Decision::Allowed(T::default()))
             }
-            (Unanswered::Away(..), WhenAway::Refuse) => {
+            // Without an expiry, an allowed renewal would be the last one.
+            (Unanswered::Away(..), ..) => {
                 let detail = format!("{}, which decides about this channel, is not available. Try again shortly.", guard.service);
                 Err(Refusal::new(ErrorCode::ServiceUnavailable, detail))
             }
