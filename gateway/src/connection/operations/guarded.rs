@@ -25,7 +25,8 @@ impl Requester {
             TokenCheck::First | TokenCheck::Never => None,
         };
         let facts = ConnectFacts {
-            digest: (!question.token.is_empty()).then(|| token_digest(&question.token)),
+            digest: digest(&question.token),
+            occasion: Occasion::Begin,
             claims: verified.as_ref().and_then(|_| node.tokens.claims_json(&question.token)),
             token: question.token.clone(),
             data: question.data.clone(),
@@ -44,7 +45,8 @@ impl Requester {
         let is_valid = by_token && node.tokens.verify_connection(&question.token, unix_time()).is_ok();
         let verified = by_token.then(|| VerifiedToken { claims: ConnectionClaims::of(info.user.clone()), expires_in: None });
         let facts = ConnectFacts {
-            digest: None,
+            digest: digest(&question.token),
+            occasion: Occasion::Renewal,
             claims: if is_valid { node.tokens.claims_json(&question.token) } else { None },
             token: question.token.clone(),
             data: question.data.clone(),
@@ -128,6 +130,11 @@ impl Requester {
             Decision::Disconnect { code, reason } => Decision::Disconnect { code, reason },
         })
     }
+}
+
+/// Under what the answer about a connection with this token is remembered.
+fn digest(token: &str) -> Option<[u8; 32]> {
+    (!token.is_empty()).then(|| token_digest(token))
 }
 
 fn outcome_of<T>(decision: Decision<T>, allowed: impl FnOnce(T) -> Outcome) -> Outcome {

@@ -594,6 +594,38 @@ fn a_renewal_does_not_do_without_the_guard() {
 }
 
 #[test]
+fn a_renewal_is_asked_and_its_answer_is_remembered() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        let began = Instant::now();
+        bot.decide(json!({"expires_in": 100, "cache": 99})).await;
+        bot.decide(json!({"data": "renewed", "expires_in": 100, "cache": 60})).await;
+        assert!((80..=97).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        let subscribed = world.user("alice").await.request(SUBSCRIBE).await;
+        assert!(subscribed[0].contains(r#""data":"renewed""#), "{subscribed:?}");
+        assert!(bot.is_idle().await);
+    });
+}
+
+#[test]
+fn a_connection_whose_renewal_is_refused_does_not_come_back_with_the_older_answer() {
+    run(bot_decides(TokenCheck::Never), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let connect = r#"{"id":1,"connect":{"token":"t"}}"#;
+        let alice = world.open();
+        alice.send(connect);
+        bot.decide(json!({"user": "alice", "expires_in": 100, "cache": 100})).await;
+        bot.decide(json!({"error": {"code": 403, "message": "no longer"}})).await;
+        assert_eq!(alice.receive().await.last().map(String::as_str), Some("close 3005 connection expired"));
+        let again = world.open().request(connect).await;
+        assert_eq!(again, [""; 0], "the service is asked");
+        bot.question().await;
+    });
+}
+
+#[test]
 fn an_answer_without_a_user_connects_only_where_anonymous_connections_are_allowed() {
     for (anonymous, answer, expected) in [
         (true, json!({}), Ok("")),

@@ -22,13 +22,15 @@ use shared_proto::{
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What the gateway knows about a connection that wants to connect.
+/// What the gateway knows about a connection that asks for permission.
 #[derive(Clone, Debug)]
 pub struct ConnectFacts {
     /// The token that the frontend sent; empty if it sent none.
     pub token: String,
     /// The digest of the token, under which the answer is remembered; none: it is not.
     pub digest: Option<[u8; 32]>,
+    /// Whether it wants to connect, or to stay connected.
+    pub occasion: Occasion,
     /// The claims of the token, if the gateway has verified it.
     pub claims: Option<Box<RawValue>>,
     /// What the application says about itself.
@@ -50,7 +52,7 @@ impl Services {
         facts: ConnectFacts,
         caller: &Caller,
     ) -> Result<(Decision<ConnectTerms>, u64), Refusal> {
-        let ConnectFacts { token, digest, claims, data } = facts;
+        let ConnectFacts { token, digest, occasion, claims, data } = facts;
         let content = ConnectQuestion { token, claims, data: raw(data) };
         let question = self.question(QuestionKind::Connect, &guard.service, &content, caller, Duration::MAX);
         let answer = match digest {
@@ -60,7 +62,7 @@ impl Services {
                     Decision::Allowed(ConnectTerms { user: Some(user), .. }) => Some(user.clone()),
                     _ => Some(caller.user.clone()),
                 };
-                self.ask_or_remember(question, answer::connect, (digest, Guards::connects), user).await
+                self.ask_or_remember(question, answer::connect, (digest, occasion, Guards::connects), user).await
             }
         };
         match answer {
@@ -88,7 +90,7 @@ impl Services {
             self.ask_now(question, answer::subscribe).await.map(|(dated, _)| dated)
         } else {
             let key = (caller.user.clone(), channel.clone());
-            self.ask_or_remember(question, answer::subscribe, (key, Guards::subscribes), |_| Some(caller.user.clone())).await
+            self.ask_or_remember(question, answer::subscribe, (key, occasion, Guards::subscribes), |_| Some(caller.user.clone())).await
         };
         answer.map(|dated| dated.decision).or_else(|unanswered| self.without_answer(QuestionKind::Subscribe, occasion, guard, unanswered))
     }

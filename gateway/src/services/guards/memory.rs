@@ -6,7 +6,7 @@ use super::{
 };
 use gateway_core::{
     model::{Tick, UserId},
-    session::SubscribePermit,
+    session::{Occasion, SubscribePermit},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -88,9 +88,11 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
         }
     }
 
-    /// Looks a question up. If nothing is known, the question counts as under way from now on.
-    pub(super) fn look_up(&mut self, key: &K, now: Tick) -> Known<T> {
+    /// Looks a question up. If nothing is known, the question counts as under way from now on. An answer that has to be renewed ends soon, so a
+    /// renewal takes no answer that is remembered.
+    pub(super) fn look_up(&mut self, key: &K, occasion: Occasion, now: Tick) -> Known<T> {
         match self.entries.get(key) {
+            Some(_) if occasion == Occasion::Renewal => {}
             Some(entry) if now < entry.until => return Known::Answer(entry.aged(now)),
             Some(_) => self.remove(key),
             None => {}
@@ -104,15 +106,17 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
         Known::Nothing
     }
 
-    /// Ends a question. Remembers its answer for this time, if others may use it, for this user.
+    /// Ends a question. Remembers its answer for this time, if others may use it, for this user. Forgets an older answer to it.
     pub(super) fn end(&mut self, key: K, answer: Result<Option<(Dated<T>, Option<UserId>, Duration)>, Unanswered>, now: Tick) {
         let waiting = self.under_way.remove(&key).unwrap_or_default();
         for each in waiting {
             let shared = answer.as_ref().map(|answer| answer.as_ref().map(|(dated, ..)| dated.clone()));
             let _ = each.send(shared.map_err(Clone::clone));
         }
-        if let Ok(Some((dated, user, valid))) = answer {
-            self.insert(key, dated, user, valid, now);
+        match answer {
+            Ok(Some((dated, user, valid))) => self.insert(key, dated, user, valid, now),
+            Ok(None) => self.remove(&key),
+            Err(_) => {}
         }
     }
 
@@ -200,12 +204,12 @@ mod tests {
     }
 
     fn remember(memory: &mut Subscribes, key: &'static str, who: &str, dated: Dated<SubscribePermit>, seconds: u64, now: Tick) {
-        assert!(matches!(memory.look_up(&key, now), Known::Nothing), "{key}");
+        assert!(matches!(memory.look_up(&key, Occasion::Begin, now), Known::Nothing), "{key}");
         memory.end(key, Ok(Some((dated, Some(user(who)), Duration::from_secs(seconds)))), now);
     }
 
     fn known(memory: &mut Subscribes, key: &'static str, now: Tick) -> Option<Dated<SubscribePermit>> {
-        match memory.look_up(&key, now) {
+        match memory.look_up(&key, Occasion::Begin, now) {
             Known::Answer(dated) => Some(dated),
             Known::Nothing => {
                 memory.abandon(&key);
@@ -228,22 +232,36 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_replaces_what_is_remembered() {
+        let mut memory = Subscribes::new(10);
+        remember(&mut memory, "a", "alice", allowed(None, 1), 100, Tick(0));
+        let mut renew = |answer| {
+            assert!(matches!(memory.look_up(&"a", Occasion::Renewal, Tick(1)), Known::Nothing));
+            memory.end("a", answer, Tick(1));
+            known(&mut memory, "a", Tick(1)).map(|it| it.asked)
+        };
+        assert_eq!(renew(Err(Unanswered::Overloaded(String::new()))), Some(1));
+        assert_eq!(renew(Ok(Some((allowed(None, 2), Some(user("alice")), Duration::from_secs(100))))), Some(2));
+        assert_eq!(renew(Ok(None)), None, "the newest answer is for one caller only");
+    }
+
+    #[test]
     fn equal_questions_share_an_answer_that_may_be_remembered() {
         let mut memory = Subscribes::new(10);
-        let ask = |memory: &mut Subscribes| match memory.look_up(&"a", Tick(0)) {
+        let ask = |memory: &mut Subscribes| match memory.look_up(&"a", Occasion::Begin, Tick(0)) {
             Known::UnderWay(answer) => answer,
             Known::Answer(_) | Known::Nothing => panic!("not under way"),
         };
-        assert!(matches!(memory.look_up(&"a", Tick(0)), Known::Nothing));
+        assert!(matches!(memory.look_up(&"a", Occasion::Begin, Tick(0)), Known::Nothing));
         let mut waiting = ask(&mut memory);
         memory.end("a", Ok(None), Tick(0));
         assert_eq!(waiting.try_recv(), Ok(Ok(None)), "it is for one caller only");
-        assert!(matches!(memory.look_up(&"a", Tick(0)), Known::Nothing));
+        assert!(matches!(memory.look_up(&"a", Occasion::Begin, Tick(0)), Known::Nothing));
         let (mut one, mut other) = (ask(&mut memory), ask(&mut memory));
         memory.end("a", Ok(Some((allowed(None, 7), Some(user("alice")), Duration::from_secs(1)))), Tick(0));
         assert_eq!((one.try_recv(), other.try_recv()), (Ok(Ok(Some(allowed(None, 7)))), Ok(Ok(Some(allowed(None, 7))))));
-        assert!(matches!(memory.look_up(&"b", Tick(0)), Known::Nothing));
-        let Known::UnderWay(mut left) = memory.look_up(&"b", Tick(0)) else { panic!("not under way") };
+        assert!(matches!(memory.look_up(&"b", Occasion::Begin, Tick(0)), Known::Nothing));
+        let Known::UnderWay(mut left) = memory.look_up(&"b", Occasion::Begin, Tick(0)) else { panic!("not under way") };
         memory.abandon(&"b");
         assert_eq!(left.try_recv(), Err(oneshot::error::TryRecvError::Closed), "it has to ask itself");
     }

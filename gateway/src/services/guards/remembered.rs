@@ -9,7 +9,10 @@ use super::{
     memory::{Dated, Known, Memory, Terms},
     unanswered::Unanswered,
 };
-use gateway_core::model::{Data, UserId};
+use gateway_core::{
+    model::{Data, UserId},
+    session::Occasion,
+};
 use serde::Serialize;
 use std::{hash::Hash, sync::MutexGuard, time::SystemTime};
 use tokio::time::timeout_at;
@@ -18,16 +21,16 @@ use tokio::time::timeout_at;
 pub(super) type MemoryOf<K, T> = fn(&Guards) -> MutexGuard<'_, Memory<K, T>>;
 
 impl Services {
-    /// Asks, unless the answer is known. `user_of` finds the user whom an answer is about.
+    /// Asks, unless the answer is known; a renewal is asked in any case. `user_of` finds the user whom an answer is about.
     pub(super) async fn ask_or_remember<Q: Serialize, K: Clone + Eq + Hash + Ord, T: Terms>(
         &self,
         mut question: Question<'_, Q>,
         check: fn(&Data) -> Result<Answer<T>, String>,
-        (key, memory): (K, MemoryOf<K, T>),
+        (key, occasion, memory): (K, Occasion, MemoryOf<K, T>),
         user_of: impl Fn(&Decision<T>) -> Option<UserId>,
     ) -> Result<Dated<T>, Unanswered> {
         loop {
-            let known = memory(&self.guards).look_up(&key, self.now());
+            let known = memory(&self.guards).look_up(&key, occasion, self.now());
             match known {
                 Known::Answer(dated) => return Ok(self.known(&question, dated)),
                 Known::UnderWay(answer) => match timeout_at(question.deadline, answer).await {
