@@ -626,6 +626,23 @@ fn a_connection_whose_renewal_is_refused_does_not_come_back_with_the_older_answe
 }
 
 #[test]
+fn an_answer_is_not_remembered_for_longer_than_a_revocation() {
+    run(bounds_with(|guards| guards.revocation_ttl = Duration::from_mins(1)), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        bot.decide(json!({"cache": 600})).await;
+        elapse(57.0).await;
+        world.user("alice").await.request(SUBSCRIBE).await;
+        assert!(bot.is_idle().await, "it is remembered");
+        elapse(2.0).await;
+        world.user("alice").await.request(SUBSCRIBE).await;
+        bot.decide(json!({})).await;
+        assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Allowed), 2);
+    });
+}
+
+#[test]
 fn an_answer_without_a_user_connects_only_where_anonymous_connections_are_allowed() {
     for (anonymous, answer, expected) in [
         (true, json!({}), Ok("")),

@@ -62,6 +62,13 @@ struct Entry<T> {
     number: u64,
 }
 
+/// A question that is being asked.
+struct UnderWay<T> {
+    waiting: Vec<oneshot::Sender<Shared<T>>>,
+    /// The latest revocation meanwhile, of any user: whom the answer is about is not known yet.
+    revoked_until: Option<u64>,
+}
+
 /// The answers to one kind of question.
 pub(super) struct Memory<K, T> {
     limit: usize,
@@ -69,7 +76,7 @@ pub(super) struct Memory<K, T> {
     /// The keys of the entries, oldest first.
     by_age: BTreeMap<u64, K>,
     by_user: HashMap<UserId, BTreeSet<K>>,
-    under_way: HashMap<K, Vec<oneshot::Sender<Shared<T>>>>,
+    under_way: HashMap<K, UnderWay<T>>,
     last_number: u64,
     evicted: u64,
 }
@@ -97,25 +104,28 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
             Some(_) => self.remove(key),
             None => {}
         }
-        if let Some(waiting) = self.under_way.get_mut(key) {
+        if let Some(under_way) = self.under_way.get_mut(key) {
             let (send, answer) = oneshot::channel();
-            waiting.push(send);
+            under_way.waiting.push(send);
             return Known::UnderWay(answer);
         }
-        self.under_way.insert(key.clone(), Vec::new());
+        self.under_way.insert(key.clone(), UnderWay { waiting: Vec::new(), revoked_until: None });
         Known::Nothing
     }
 
     /// Ends a question. Remembers its answer for this time, if others may use it, for this user. Forgets an older answer to it.
+    /// An answer that was asked for before a revocation meanwhile is not remembered.
     pub(super) fn end(&mut self, key: K, answer: Result<Option<(Dated<T>, Option<UserId>, Duration)>, Unanswered>, now: Tick) {
-        let waiting = self.under_way.remove(&key).unwrap_or_default();
+        let Some(UnderWay { waiting, revoked_until }) = self.under_way.remove(&key) else { return };
         for each in waiting {
             let shared = answer.as_ref().map(|answer| answer.as_ref().map(|(dated, ..)| dated.clone()));
             let _ = each.send(shared.map_err(Clone::clone));
         }
         match answer {
-            Ok(Some((dated, user, valid))) => self.insert(key, dated, user, valid, now),
-            Ok(None) => self.remove(&key),
+            Ok(Some((dated, user, valid))) if revoked_until.is_none_or(|until| until < dated.asked) => {
+                self.insert(key, dated, user, valid, now)
+            }
+            Ok(_) => self.remove(&key),
             Err(_) => {}
         }
     }
@@ -127,6 +137,9 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
 
     /// Forgets the answers about a user to questions that were asked until this time, in seconds since 1970.
     pub(super) fn forget(&mut self, user: &UserId, until: u64) {
+        for question in self.under_way.values_mut() {
+            question.revoked_until = question.revoked_until.max(Some(until));
+        }
         let keys: Vec<K> = self.by_user.get(user).into_iter().flatten().cloned().collect();
         for key in keys {
             if self.entries.get(&key).is_some_and(|entry| entry.dated.asked <= until) {
@@ -274,6 +287,18 @@ mod tests {
         }
         memory.forget(&user("alice"), 5);
         assert_eq!(["a", "b", "c"].map(|key| known(&mut memory, key, Tick(1)).is_some()), [false, true, true]);
+    }
+
+    #[test]
+    fn an_answer_that_was_asked_for_before_a_revocation_meanwhile_is_not_remembered() {
+        let mut memory = Subscribes::new(10);
+        for (asked, expected) in [(5, None), (6, Some(6))] {
+            assert!(matches!(memory.look_up(&"a", Occasion::Begin, Tick(0)), Known::Nothing));
+            memory.forget(&user("alice"), 5);
+            memory.forget(&user("bob"), 4);
+            memory.end("a", Ok(Some((allowed(None, asked), Some(user("alice")), Duration::from_secs(100)))), Tick(0));
+            assert_eq!(known(&mut memory, "a", Tick(1)).map(|it| it.asked), expected);
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Services {
     ) -> Result<(Dated<T>, std::time::Duration), Unanswered> {
         let asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let Answer { decision, cache } = self.ask(question, check).await?;
-        Ok((Dated { decision, asked }, cache))
+        Ok((Dated { decision, asked }, cache.min(self.guards.cache_max)))
     }
 
     fn known<Q, T>(&self, question: &Question<'_, Q>, dated: Dated<T>) -> Dated<T> {
