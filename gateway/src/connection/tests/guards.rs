@@ -643,6 +643,28 @@ fn an_answer_is_not_remembered_for_longer_than_a_revocation() {
 }
 
 #[test]
+fn an_answer_that_does_not_fit_the_token_is_not_valid_and_not_remembered() {
+    for (tokens, answer) in [
+        (TokenCheck::First, json!({"user": "bob", "cache": 60})),
+        (TokenCheck::Never, json!({"user": "alice", "channels": ["#bob"], "cache": 60})),
+    ] {
+        run(bot_decides(tokens), |world| async move {
+            let mut bot = Bot::open(&world).await;
+            let connect = json!({"id": 1, "connect": {"token": world.token("alice")}}).to_string();
+            for asked in 1..=2 {
+                let peer = world.open();
+                peer.send(&connect);
+                settle().await;
+                bot.decide(answer.clone()).await;
+                assert_eq!(error(&peer.receive().await), (100, true), "{answer}");
+                let results = [QuestionResult::BadReply, QuestionResult::Allowed, QuestionResult::Cached];
+                assert_eq!(results.map(|result| world.questions(QuestionKind::Connect, result)), [asked, 0, 0], "{answer}");
+            }
+        });
+    }
+}
+
+#[test]
 fn an_answer_without_a_user_connects_only_where_anonymous_connections_are_allowed() {
     for (anonymous, answer, expected) in [
         (true, json!({}), Ok("")),

@@ -69,7 +69,7 @@ impl Services {
     pub(super) async fn ask<Q: Serialize, T>(
         &self,
         question: Question<'_, Q>,
-        check: fn(&Data) -> Result<Answer<T>, String>,
+        check: impl Fn(&Data) -> Result<Answer<T>, String>,
     ) -> Result<Answer<T>, Unanswered> {
         let tally = Tally::new(&self.guards.counters, question.kind);
         let step = TraceSpan::begin(SpanKind::Call, question.caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
@@ -95,7 +95,7 @@ impl Services {
     async fn try_ask<Q: Serialize, T>(
         &self,
         question: Question<'_, Q>,
-        check: fn(&Data) -> Result<Answer<T>, String>,
+        check: impl Fn(&Data) -> Result<Answer<T>, String>,
     ) -> Result<Answer<T>, Unanswered> {
         let Question { kind, service: name, content, caller, deadline, start } = question;
         let away = |why: &str| Unanswered::Away(QuestionResult::Unavailable, why.into());

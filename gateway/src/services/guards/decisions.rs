@@ -29,6 +29,8 @@ pub struct ConnectFacts {
     pub token: String,
     /// The digest of the token, under which the answer is remembered; none: it is not.
     pub digest: Option<[u8; 32]>,
+    /// The user of the token; anonymous if the gateway has verified none.
+    pub user: UserId,
     /// Whether it wants to connect, or to stay connected.
     pub occasion: Occasion,
     /// The claims of the token, if the gateway has verified it.
@@ -52,17 +54,24 @@ impl Services {
         facts: ConnectFacts,
         caller: &Caller,
     ) -> Result<(Decision<ConnectTerms>, u64), Refusal> {
-        let ConnectFacts { token, digest, occasion, claims, data } = facts;
+        let ConnectFacts { token, digest, user: by_token, occasion, claims, data } = facts;
         let content = ConnectQuestion { token, claims, data: raw(data) };
         let question = self.question(QuestionKind::Connect, &guard.service, &content, caller, Duration::MAX);
+        let check = |data: &Data| {
+            let answer = answer::connect(data)?;
+            match &answer.decision {
+                Decision::Allowed(terms) => terms.check(&by_token).map(|()| answer),
+                Decision::Refused { .. } | Decision::Disconnect { .. } => Ok(answer),
+            }
+        };
         let answer = match digest {
-            None => self.ask_now(question, answer::connect).await.map(|(dated, _)| dated),
+            None => self.ask_now(question, check).await.map(|(dated, _)| dated),
             Some(digest) => {
                 let user = |decision: &Decision<ConnectTerms>| match decision {
                     Decision::Allowed(ConnectTerms { user: Some(user), .. }) => Some(user.clone()),
                     _ => Some(caller.user.clone()),
                 };
-                self.ask_or_remember(question, answer::connect, (digest, occasion, Guards::connects), user).await
+                self.ask_or_remember(question, check, (digest, occasion, Guards::connects), user).await
             }
         };
         match answer {

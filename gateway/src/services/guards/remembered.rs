@@ -25,7 +25,7 @@ impl Services {
     pub(super) async fn ask_or_remember<Q: Serialize, K: Clone + Eq + Hash + Ord, T: Terms>(
         &self,
         mut question: Question<'_, Q>,
-        check: fn(&Data) -> Result<Answer<T>, String>,
+        check: impl Fn(&Data) -> Result<Answer<T>, String>,
         (key, occasion, memory): (K, Occasion, MemoryOf<K, T>),
         user_of: impl Fn(&Decision<T>) -> Option<UserId>,
     ) -> Result<Dated<T>, Unanswered> {
@@ -59,7 +59,7 @@ impl Services {
     pub(super) async fn ask_now<Q: Serialize, T>(
         &self,
         question: Question<'_, Q>,
-        check: fn(&Data) -> Result<Answer<T>, String>,
+        check: impl Fn(&Data) -> Result<Answer<T>, String>,
     ) -> Result<(Dated<T>, std::time::Duration), Unanswered> {
         let asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let Answer { decision, cache } = self.ask(question, check).await?;
