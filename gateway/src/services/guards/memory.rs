@@ -41,6 +41,9 @@ pub(super) struct Dated<T> {
     pub(super) asked: u64,
 }
 
+/// An answer that others may use, the user whom it is about, and how long it is remembered.
+type Shareable<T> = (Dated<T>, Option<UserId>, Duration);
+
 /// How a question ended for those that waited for it: with its answer, with none that others may use, or unanswered.
 pub(super) type Shared<T> = Result<Option<Dated<T>>, Unanswered>;
 
@@ -115,7 +118,7 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
 
     /// Ends a question. Remembers its answer for this time, if others may use it, for this user. Forgets an older answer to it.
     /// An answer that was asked for before a revocation meanwhile is not remembered.
-    pub(super) fn end(&mut self, key: K, answer: Result<Option<(Dated<T>, Option<UserId>, Duration)>, Unanswered>, now: Tick) {
+    pub(super) fn end(&mut self, key: K, answer: Result<Option<Shareable<T>>, Unanswered>, now: Tick) {
         let Some(UnderWay { waiting, revoked_until }) = self.under_way.remove(&key) else { return };
         for each in waiting {
             let shared = answer.as_ref().map(|answer| answer.as_ref().map(|(dated, ..)| dated.clone()));
@@ -123,7 +126,7 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
         }
         match answer {
             Ok(Some((dated, user, valid))) if revoked_until.is_none_or(|until| until < dated.asked) => {
-                self.insert(key, dated, user, valid, now)
+                self.insert(key, dated, user, valid, now);
             }
             Ok(_) => self.remove(&key),
             Err(_) => {}
