@@ -269,6 +269,7 @@ fn guards(settings: &Settings) -> GuardConfig {
         timeout: settings.guards.timeout,
         max_in_flight: settings.guards.max_in_flight,
         cache_entries: settings.guards.cache_entries,
+        revocation_ttl: settings.tokens.revocation_ttl,
         connect: settings.connect.service.0.clone().map(|service| ConnectGuard { service, tokens }),
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use gateway_core::{
     model::{ChannelName, Content, Data, ErrorCode, Refusal, Tags, UserId},
-    session::{ConnectPermit, ConnectQuestion, Identity, NamedBy, Outcome},
+    session::{ConnectPermit, ConnectQuestion, Identity, NamedBy, Occasion, Outcome},
 };
 use std::time::Duration;
 
@@ -25,7 +25,9 @@ impl Requester {
             TokenCheck::First | TokenCheck::Never => None,
         };
         let facts = ConnectFacts {
-            digest: (!question.token.is_empty()).then(|| token_digest(&question.token)),
+            digest: digest(&question.token),
+            user: user_of(verified.as_ref()),
+            occasion: Occasion::Begin,
             claims: verified.as_ref().and_then(|_| node.tokens.claims_json(&question.token)),
             token: question.token.clone(),
             data: question.data.clone(),
@@ -44,7 +46,9 @@ impl Requester {
         let is_valid = by_token && node.tokens.verify_connection(&question.token, unix_time()).is_ok();
         let verified = by_token.then(|| VerifiedToken { claims: ConnectionClaims::of(info.user.clone()), expires_in: None });
         let facts = ConnectFacts {
-            digest: None,
+            digest: digest(&question.token),
+            user: user_of(verified.as_ref()),
+            occasion: Occasion::Renewal,
             claims: if is_valid { node.tokens.claims_json(&question.token) } else { None },
             token: question.token.clone(),
             data: question.data.clone(),
@@ -76,21 +80,18 @@ impl Requester {
             Ok(answer) => answer,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        outcome_of(decision, |terms| match identity(verified, terms, asked, question) {
-            Ok(identity) if identity.user.is_anonymous() && !node.tokens.accepts_anonymous() => {
+        outcome_of(decision, |terms| {
+            let identity = identity(verified, terms, asked, question);
+            if identity.user.is_anonymous() && !node.tokens.accepts_anonymous() {
                 let detail = "the service named no user, and anonymous connections are not allowed";
-                Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, detail))
+                return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, detail));
             }
-            Ok(identity) => Outcome::Authenticated(Box::new(identity)),
-            Err(why) => {
-                tracing::warn!(service = %guard.service, "the answer about a connection is not valid: {why}");
-                Outcome::Failed(Refusal::new(ErrorCode::Internal, "The service that decides about connections sent an invalid answer."))
-            }
+            Outcome::Authenticated(Box::new(identity))
         })
     }
 
     /// Asks the guard of a channel whether the connection may subscribe.
-    pub(super) async fn ask_subscribe(&self, channel: &ChannelName, data: Option<Data>, within: Duration) -> Outcome {
+    pub(super) async fn ask_subscribe(&self, channel: &ChannelName, data: Option<Data>, within: Duration, occasion: Occasion) -> Outcome {
         let node = &self.worker.node;
         let options = node.session_config.namespaces.options(channel);
         let Some(guard) = options.and_then(|options| options.subscribe_via.as_ref()) else { return Outcome::Allowed(Box::default()) };
@@ -98,7 +99,7 @@ impl Requester {
             Ok(caller) => caller,
             Err(refusal) => return Outcome::Failed(refusal),
         };
-        match node.services.ask_subscribe(guard, channel, data, &caller, within).await {
+        match node.services.ask_subscribe(guard, channel, data, &caller, (within, occasion)).await {
             Ok(decision) => outcome_of(decision, |permit| Outcome::Allowed(Box::new(permit))),
             Err(refusal) => Outcome::Failed(refusal),
         }
@@ -130,6 +131,15 @@ impl Requester {
     }
 }
 
+fn user_of(verified: Option<&VerifiedToken<ConnectionClaims>>) -> UserId {
+    verified.map_or_else(UserId::anonymous, |verified| verified.claims.user.clone())
+}
+
+/// Under what the answer about a connection with this token is remembered.
+fn digest(token: &str) -> Option<[u8; 32]> {
+    (!token.is_empty()).then(|| token_digest(token))
+}
+
 fn outcome_of<T>(decision: Decision<T>, allowed: impl FnOnce(T) -> Outcome) -> Outcome {
     match decision {
         Decision::Allowed(terms) => allowed(terms),
@@ -138,28 +148,14 @@ fn outcome_of<T>(decision: Decision<T>, allowed: impl FnOnce(T) -> Outcome) -> O
     }
 }
 
-/// Who a connection is, by its token, if the gateway verified one, and the terms of the service. The error says what is wrong with the terms.
-fn identity(
-    verified: Option<VerifiedToken<ConnectionClaims>>,
-    terms: ConnectTerms,
-    asked: u64,
-    question: ConnectQuestion,
-) -> Result<Identity, String> {
-    let ConnectTerms { user: named, info, meta, data, channels, expires_in: valid } = terms;
+/// Who a connection is, by its token, if the gateway verified one, and the terms of the service, which fit the token.
+fn identity(verified: Option<VerifiedToken<ConnectionClaims>>, terms: ConnectTerms, asked: u64, question: ConnectQuestion) -> Identity {
     let VerifiedToken { claims, expires_in } =
         verified.unwrap_or_else(|| VerifiedToken { claims: ConnectionClaims::of(UserId::anonymous()), expires_in: None });
-    let named = named.filter(|user| !user.is_anonymous());
-    let (user, issued, named_by) = if claims.user.is_anonymous() {
-        (named.unwrap_or_else(UserId::anonymous), Some(asked), NamedBy::Service)
-    } else if named.is_none_or(|named| named == claims.user) {
-        (claims.user, claims.issued, NamedBy::Token)
-    } else {
-        return Err(format!("user: the token names {:?}", claims.user));
-    };
-    if let Some(other) = channels.iter().find(|channel| !channel.is_of(&user)) {
-        return Err(format!("channels: {other} is the personal channel of another user"));
-    }
+    let user = terms.user(&claims.user).clone();
+    let (issued, named_by) = if claims.user.is_anonymous() { (Some(asked), NamedBy::Service) } else { (claims.issued, NamedBy::Token) };
+    let ConnectTerms { user: _, info, meta, data, channels, expires_in: valid } = terms;
     let permit = ConnectPermit { named_by, meta, data, renewal: valid.map(|valid| (valid, question)) };
     let channels = claims.channels.into_iter().chain(channels).collect();
-    Ok(Identity { user, issued, expires_in, info: info.or(claims.info), channels, permit: Some(permit) })
+    Identity { user, issued, expires_in, info: info.or(claims.info), channels, permit: Some(permit) }
 }

@@ -60,7 +60,7 @@ async fn run(op: Op, requester: Requester) -> Outcome {
         Op::Attach(attach) => return attach::attach(requester.worker, requester.key, attach).await,
         Op::Authenticate(question) => return requester.authenticate(question).await,
         Op::AskConnect(question) => return requester.ask_connect(question).await,
-        Op::AskSubscribe { channel, data, within } => return requester.ask_subscribe(&channel, data, within).await,
+        Op::AskSubscribe { channel, data, within, occasion } => return requester.ask_subscribe(&channel, data, within, occasion).await,
         Op::Subscriptions { user, issued } => return requester.subscriptions(&user, issued).await,
         Op::Refresh { token } => return requester.refresh(&token).await,
         Op::Authorize { channel, token } => return requester.authorize(&channel, &token).await,

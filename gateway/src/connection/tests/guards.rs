@@ -6,6 +6,7 @@ use gateway_core::model::Revocation;
 use tokio::time::Instant;
 
 const SUBSCRIBE: &str = r#"{"id":2,"subscribe":{"channel":"guarded:a"}}"#;
+const LENIENT: &str = r#"{"id":2,"subscribe":{"channel":"lenient:a"}}"#;
 const PUBLISH: &str = r#"{"id":3,"publish":{"channel":"guarded:a","data":"said"}}"#;
 
 fn bounds_with(change: impl FnOnce(&mut GuardConfig)) -> Bounds {
@@ -514,6 +515,153 @@ fn a_question_that_finds_no_room_in_its_time_is_refused() {
         assert_eq!(error(&alice.receive().await), (111, true));
         assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Overloaded), 1);
     });
+}
+
+#[test]
+fn a_flood_does_not_open_a_channel_that_may_do_without_its_guard() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let mut slow = 0;
+        for name in ["a", "b", "c", "d"] {
+            world.user(name).await.send(r#"{"id":9,"rpc":{"method":"bot.slow"}}"#);
+            slow = bot.question().await.0;
+        }
+        let alice = world.user("alice").await;
+        alice.send(LENIENT);
+        elapse(1.95).await;
+        bot.answer(slow, &json!(1));
+        assert_eq!(bot.question().await.1["method"], "guard.subscribe", "there is room, but little time");
+        elapse(0.1).await;
+        assert_eq!(error(&alice.receive().await), (111, true));
+        let counters = world.worker.node.services.guard_counters();
+        assert_eq!(
+            (counters.bypassed(QuestionKind::Subscribe), world.questions(QuestionKind::Subscribe, QuestionResult::Overloaded)),
+            (0, 1)
+        );
+    });
+}
+
+#[test]
+fn a_question_that_waited_for_an_equal_one_does_not_open_a_channel() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let (first, second) = (world.user("alice").await, world.user("alice").await);
+        first.send(LENIENT);
+        bot.question().await;
+        second.send(LENIENT);
+        elapse(1.95).await;
+        first.send_bytes(close_frame(1000));
+        assert!(bot.receive().await["cancel"].is_object());
+        bot.question().await;
+        elapse(0.1).await;
+        assert_eq!(error(&second.receive().await), (111, true));
+    });
+}
+
+#[test]
+fn questions_that_wait_for_an_equal_one_share_its_end() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let (first, second) = (world.user("alice").await, world.user("alice").await);
+        first.send(SUBSCRIBE);
+        let (id, _) = bot.question().await;
+        elapse(1.0).await;
+        second.send(SUBSCRIBE);
+        elapse(1.1).await;
+        assert_eq!([error(&first.receive().await), error(&second.receive().await)], [(1000, true); 2]);
+        assert_eq!(bot.receive().await, json!({"cancel": {"id": id}}));
+        assert!(bot.is_idle().await, "the second one does not ask again");
+        assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Timeout), 2);
+    });
+}
+
+#[test]
+fn a_renewal_does_not_do_without_the_guard() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(LENIENT);
+        bot.decide(json!({"expires_in": 100})).await;
+        alice.receive().await;
+        drop(bot);
+        elapse(118.0).await;
+        assert_eq!(alice.receive().await, [""; 0], "within the grace");
+        elapse(4.0).await;
+        let ended = r#"{"push":{"channel":"lenient:a","unsubscribe":{"code":2501,"reason":"subscription expired"}}}"#;
+        assert!(alice.receive().await.contains(&ended.to_owned()));
+        assert_eq!(world.worker.node.services.guard_counters().bypassed(QuestionKind::Subscribe), 0);
+    });
+}
+
+#[test]
+fn a_renewal_is_asked_and_its_answer_is_remembered() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        let began = Instant::now();
+        bot.decide(json!({"expires_in": 100, "cache": 99})).await;
+        bot.decide(json!({"data": "renewed", "expires_in": 100, "cache": 60})).await;
+        assert!((80..=97).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        let subscribed = world.user("alice").await.request(SUBSCRIBE).await;
+        assert!(subscribed[0].contains(r#""data":"renewed""#), "{subscribed:?}");
+        assert!(bot.is_idle().await);
+    });
+}
+
+#[test]
+fn a_connection_whose_renewal_is_refused_does_not_come_back_with_the_older_answer() {
+    run(bot_decides(TokenCheck::Never), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let connect = r#"{"id":1,"connect":{"token":"t"}}"#;
+        let alice = world.open();
+        alice.send(connect);
+        bot.decide(json!({"user": "alice", "expires_in": 100, "cache": 100})).await;
+        bot.decide(json!({"error": {"code": 403, "message": "no longer"}})).await;
+        assert_eq!(alice.receive().await.last().map(String::as_str), Some("close 3005 connection expired"));
+        let again = world.open().request(connect).await;
+        assert_eq!(again, [""; 0], "the service is asked");
+        bot.question().await;
+    });
+}
+
+#[test]
+fn an_answer_is_not_remembered_for_longer_than_a_revocation() {
+    run(bounds_with(|guards| guards.revocation_ttl = Duration::from_mins(1)), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        bot.decide(json!({"cache": 600})).await;
+        elapse(57.0).await;
+        world.user("alice").await.request(SUBSCRIBE).await;
+        assert!(bot.is_idle().await, "it is remembered");
+        elapse(2.0).await;
+        world.user("alice").await.request(SUBSCRIBE).await;
+        bot.decide(json!({})).await;
+        assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Allowed), 2);
+    });
+}
+
+#[test]
+fn an_answer_that_does_not_fit_the_token_is_not_valid_and_not_remembered() {
+    for (tokens, answer) in [
+        (TokenCheck::First, json!({"user": "bob", "cache": 60})),
+        (TokenCheck::Never, json!({"user": "alice", "channels": ["#bob"], "cache": 60})),
+    ] {
+        run(bot_decides(tokens), |world| async move {
+            let mut bot = Bot::open(&world).await;
+            let connect = json!({"id": 1, "connect": {"token": world.token("alice")}}).to_string();
+            for asked in 1..=2 {
+                let peer = world.open();
+                peer.send(&connect);
+                settle().await;
+                bot.decide(answer.clone()).await;
+                assert_eq!(error(&peer.receive().await), (100, true), "{answer}");
+                let results = [QuestionResult::BadReply, QuestionResult::Allowed, QuestionResult::Cached];
+                assert_eq!(results.map(|result| world.questions(QuestionKind::Connect, result)), [asked, 0, 0], "{answer}");
+            }
+        });
+    }
 }
 
 #[test]

@@ -75,6 +75,25 @@ pub struct ConnectTerms {
     pub expires_in: Option<Duration>,
 }
 
+impl ConnectTerms {
+    /// Who the connection is. `by_token`: the user of its token, anonymous if the gateway verified none.
+    pub fn user<'a>(&'a self, by_token: &'a UserId) -> &'a UserId {
+        self.user.as_ref().filter(|_| by_token.is_anonymous()).unwrap_or(by_token)
+    }
+
+    /// Checks that they fit the user of the token. The error says which member does not, and why.
+    pub(super) fn check(&self, by_token: &UserId) -> Result<(), String> {
+        let user = self.user(by_token);
+        if self.user.as_ref().is_some_and(|named| !named.is_anonymous() && named != user) {
+            return Err(format!("user: the token names {by_token:?}"));
+        }
+        match self.channels.iter().find(|channel| !channel.is_of(user)) {
+            Some(other) => Err(format!("channels: {other} is the personal channel of another user")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A valid answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer<T> {

@@ -12,6 +12,7 @@ use super::{
     answer::{Answer, Decision},
     counters::{QuestionKind, QuestionResult, Tally},
     guards::QuestionQueue,
+    unanswered::Unanswered,
 };
 use crate::telemetry::{SpanKind, TraceSpan};
 use gateway_core::model::{Data, ErrorCode, MetaChange, Refusal, ServiceName};
@@ -33,15 +34,34 @@ pub(super) struct Question<'a, Q> {
     pub(super) caller: &'a Caller,
     /// When the answer has to be there.
     pub(super) deadline: Instant,
+    pub(super) start: Start,
 }
 
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unanswered {
-    /// The service is away. The result says how.
-    Away(QuestionResult, String),
-    /// Too many questions are in flight, or the service is busy.
-    Overloaded(String),
+/// Whether a question is sent as soon as its command is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// The service has the whole time for the answer.
+    AtOnce,
+    /// The question waited. The service has only the rest of the time, so a late answer says nothing about it.
+    AfterWait,
+}
+
+impl Start {
+    /// What a late answer means for the breaker.
+    fn late(self) -> AbandonReason {
+        match self {
+            Self::AtOnce => AbandonReason::Deadline,
+            Self::AfterWait => AbandonReason::Cancelled,
+        }
+    }
+
+    /// Why there is no answer if it did not come in time. A flood of questions must not make the service count as away.
+    fn too_late(self, service: &ServiceName, why: String) -> Unanswered {
+        match self {
+            Self::AtOnce => Unanswered::Away(QuestionResult::Timeout, why),
+            Self::AfterWait => Unanswered::overloaded(service),
+        }
+    }
 }
 
 impl Services {
@@ -49,7 +69,7 @@ impl Services {
     pub(super) async fn ask<Q: Serialize, T>(
         &self,
         question: Question<'_, Q>,
-        check: fn(&Data) -> Result<Answer<T>, String>,
+        check: impl Fn(&Data) -> Result<Answer<T>, String>,
     ) -> Result<Answer<T>, Unanswered> {
         let tally = Tally::new(&self.guards.counters, question.kind);
         let step = TraceSpan::begin(SpanKind::Call, question.caller.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
@@ -60,12 +80,13 @@ impl Services {
                 self.guards.failures(question.kind).succeeded();
                 tally.end(answer.decision.result());
             }
-            Err(Unanswered::Overloaded(_)) => tally.end(QuestionResult::Overloaded),
-            Err(Unanswered::Away(how, why)) => {
-                self.guards.failures(question.kind).failed(|| {
-                    tracing::warn!(service = %question.service, question = question.kind.name(), "a guard does not answer: {why}");
-                });
-                tally.end(*how);
+            Err(unanswered) => {
+                if let Unanswered::Away(_, why) = unanswered {
+                    self.guards.failures(question.kind).failed(|| {
+                        tracing::warn!(service = %question.service, question = question.kind.name(), "a guard does not answer: {why}");
+                    });
+                }
+                tally.end(unanswered.result());
             }
         }
         answer
@@ -74,15 +95,13 @@ impl Services {
     async fn try_ask<Q: Serialize, T>(
         &self,
         question: Question<'_, Q>,
-        check: fn(&Data) -> Result<Answer<T>, String>,
+        check: impl Fn(&Data) -> Result<Answer<T>, String>,
     ) -> Result<Answer<T>, Unanswered> {
-        let Question { kind, service: name, content, caller, deadline } = question;
+        let Question { kind, service: name, content, caller, deadline, start } = question;
         let away = |why: &str| Unanswered::Away(QuestionResult::Unavailable, why.into());
         let service = self.service(name).map_err(|refusal| away(&refusal.detail))?;
         let queue = self.guards.queues.get(name).ok_or_else(|| away("unknown service"))?;
-        let _place = queue.places.try_acquire().map_err(|_| {
-            Unanswered::Overloaded(format!("Too many questions to {name} wait for an answer. Try again with a growing pause."))
-        })?;
+        let _place = queue.places.try_acquire().map_err(|_| Unanswered::overloaded(name))?;
         let data = to_raw_value(content).map_err(|error| away(&error.to_string()))?;
         let data = Data::parse(&data).map_err(|error| away(&error.to_string()))?;
         let method = kind.method();
@@ -96,12 +115,12 @@ impl Services {
             request: request.clone(),
             deadline,
         };
-        let (in_flight, late) = self.begin_question(service, queue, call, deadline).await?;
+        let (in_flight, start) = self.begin_question(service, queue, call, (deadline, start)).await?;
         let ending = Ending(queue);
-        let answer = in_flight.answer(deadline, late).await;
+        let answer = in_flight.answer(deadline, start.late()).await;
         drop(ending);
         match answer {
-            None => Err(Unanswered::Away(QuestionResult::Timeout, format!("{name} did not answer in time"))),
+            None => Err(start.too_late(name, format!("{name} did not answer in time"))),
             Some(Ok(Reply { meta: MetaChange::Set(_), .. })) => Err(bad_reply(name, "only replies to calls have a `meta` of their own")),
             Some(Ok(Reply { data, .. })) => check(&data).map_err(|error| bad_reply(name, &error)),
             Some(Err(CallError::Service { code, .. })) if code < 400 => {
@@ -110,27 +129,26 @@ impl Services {
             Some(Err(CallError::Service { code, message, temporary })) => {
                 Ok(Answer { decision: Decision::Refused { code, message, temporary }, cache: Duration::ZERO })
             }
+            Some(Err(CallError::Refused(Refusal { code: ErrorCode::Timeout, detail, .. }))) => Err(start.too_late(name, detail)),
             Some(Err(CallError::Refused(refusal))) => Err(refusal.into()),
         }
     }
 }
 
 impl Services {
-    /// Sends a question as soon as the service has room for it. Also returns what it means if no answer comes in time: if the question waited,
-    /// there was little time left, which says nothing about the instance.
+    /// Sends a question as soon as the service has room for it. Also returns whether it waited.
     async fn begin_question<'a, 'c>(
         &'a self,
         service: &'a Service,
         queue: &'a QuestionQueue,
         call: impl Fn() -> CallRequest<'c>,
-        deadline: Instant,
-    ) -> Result<(InFlight<'a>, AbandonReason), Refusal> {
-        let mut late = AbandonReason::Deadline;
+        (deadline, mut start): (Instant, Start),
+    ) -> Result<(InFlight<'a>, Start), Refusal> {
         loop {
             match InFlight::begin(self, service, Choice::LeavingRoom, call(), None) {
-                Ok(in_flight) => return Ok((in_flight, late)),
+                Ok(in_flight) => return Ok((in_flight, start)),
                 Err(refusal) if refusal.code != ErrorCode::Overloaded || deadline <= Instant::now() => return Err(refusal),
-                Err(_) => late = AbandonReason::Cancelled,
+                Err(_) => start = Start::AfterWait,
             }
             let _ = timeout_at(deadline.min(Instant::now() + ROOM_POLL), queue.ended.notified()).await;
         }
@@ -139,17 +157,6 @@ impl Services {
 
 fn bad_reply(service: &ServiceName, error: &str) -> Unanswered {
     Unanswered::Away(QuestionResult::BadReply, format!("the answer of {service} is not valid: {error}"))
-}
-
-impl From<Refusal> for Unanswered {
-    fn from(Refusal { code, detail, .. }: Refusal) -> Self {
-        match code {
-            ErrorCode::Overloaded => Self::Overloaded(detail),
-            ErrorCode::Timeout => Self::Away(QuestionResult::Timeout, detail),
-            ErrorCode::BadReply => Self::Away(QuestionResult::BadReply, detail),
-            _ => Self::Away(QuestionResult::Unavailable, detail),
-        }
-    }
 }
 
 /// Wakes the next question that waits for room, when it is dropped.

@@ -12,6 +12,8 @@ pub struct GuardConfig {
     pub max_in_flight: usize,
     /// Answers of each kind that are remembered.
     pub cache_entries: usize,
+    /// How long revocations of users are remembered. No answer is remembered for longer, counted from its question.
+    pub revocation_ttl: Duration,
     /// Who decides about connections; none: tokens only.
     pub connect: Option<ConnectGuard>,
 }
@@ -36,6 +38,7 @@ pub enum TokenCheck {
 
 impl Default for GuardConfig {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(2), max_in_flight: 10_000, cache_entries: 100_000, connect: None }
+        let revocation_ttl = Duration::from_hours(24);
+        Self { timeout: Duration::from_secs(2), max_in_flight: 10_000, cache_entries: 100_000, revocation_ttl, connect: None }
     }
 }

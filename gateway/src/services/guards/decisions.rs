@@ -3,15 +3,16 @@
 use super::{
     super::{caller::Caller, services::Services},
     answer::{self, ConnectTerms, Decision},
-    ask::{Question, Unanswered},
+    ask::{Question, Start},
     config::ConnectGuard,
     counters::{GuardCounters, QuestionKind},
     guards::Guards,
+    unanswered::Unanswered,
 };
 use gateway_core::{
     channel::{Guard, WhenAway},
     model::{ChannelName, Content, Data, ErrorCode, Refusal, UserId},
-    session::SubscribePermit,
+    session::{Occasion, SubscribePermit},
 };
 use serde_json::value::RawValue;
 use shared_proto::{
@@ -21,13 +22,17 @@ use shared_proto::{
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What the gateway knows about a connection that wants to connect.
+/// What the gateway knows about a connection that asks for permission.
 #[derive(Clone, Debug)]
 pub struct ConnectFacts {
     /// The token that the frontend sent; empty if it sent none.
     pub token: String,
     /// The digest of the token, under which the answer is remembered; none: it is not.
     pub digest: Option<[u8; 32]>,
+    /// The user of the token; anonymous if the gateway has verified none.
+    pub user: UserId,
+    /// Whether it wants to connect, or to stay connected.
+    pub occasion: Occasion,
     /// The claims of the token, if the gateway has verified it.
     pub claims: Option<Box<RawValue>>,
     /// What the application says about itself.
@@ -49,17 +54,24 @@ impl Services {
         facts: ConnectFacts,
         caller: &Caller,
     ) -> Result<(Decision<ConnectTerms>, u64), Refusal> {
-        let ConnectFacts { token, digest, claims, data } = facts;
+        let ConnectFacts { token, digest, user: by_token, occasion, claims, data } = facts;
         let content = ConnectQuestion { token, claims, data: raw(data) };
         let question = self.question(QuestionKind::Connect, &guard.service, &content, caller, Duration::MAX);
+        let check = |data: &Data| {
+            let answer = answer::connect(data)?;
+            match &answer.decision {
+                Decision::Allowed(terms) => terms.check(&by_token).map(|()| answer),
+                Decision::Refused { .. } | Decision::Disconnect { .. } => Ok(answer),
+            }
+        };
         let answer = match digest {
-            None => self.ask_now(question, answer::connect).await.map(|(dated, _)| dated),
+            None => self.ask_now(question, check).await.map(|(dated, _)| dated),
             Some(digest) => {
                 let user = |decision: &Decision<ConnectTerms>| match decision {
                     Decision::Allowed(ConnectTerms { user: Some(user), .. }) => Some(user.clone()),
                     _ => Some(caller.user.clone()),
                 };
-                self.ask_or_remember(question, answer::connect, (digest, Guards::connects), user).await
+                self.ask_or_remember(question, check, (digest, occasion, Guards::connects), user).await
             }
         };
         match answer {
@@ -71,14 +83,15 @@ impl Services {
         }
     }
 
-    /// Asks the guard of a channel whether the caller may subscribe, within this time. If the guard is away, its setting decides.
+    /// Asks the guard of a channel whether the caller may subscribe, or stay subscribed, within this time. If the guard is away, its setting decides about a
+    /// subscribe; a renewal is refused, so that it is asked again.
     pub async fn ask_subscribe(
         &self,
         guard: &Guard,
         channel: &ChannelName,
         data: Option<Data>,
         caller: &Caller,
-        within: Duration,
+        (within, occasion): (Duration, Occasion),
     ) -> Result<Decision<SubscribePermit>, Refusal> {
         let content = SubscribeQuestion { channel: channel.to_string(), data: raw(data) };
         let question = self.question(QuestionKind::Subscribe, &guard.service, &content, caller, within);
@@ -86,9 +99,9 @@ impl Services {
             self.ask_now(question, answer::subscribe).await.map(|(dated, _)| dated)
         } else {
             let key = (caller.user.clone(), channel.clone());
-            self.ask_or_remember(question, answer::subscribe, (key, Guards::subscribes), |_| Some(caller.user.clone())).await
+            self.ask_or_remember(question, answer::subscribe, (key, occasion, Guards::subscribes), |_| Some(caller.user.clone())).await
         };
-        answer.map(|dated| dated.decision).or_else(|unanswered| self.without_answer(QuestionKind::Subscribe, guard, unanswered))
+        answer.map(|dated| dated.decision).or_else(|unanswered| self.without_answer(QuestionKind::Subscribe, occasion, guard, unanswered))
     }
 
     /// Asks the guard of a channel whether the caller may publish this. It may replace the content; none: it stays as it is. If the guard is away,
@@ -109,7 +122,9 @@ impl Services {
         let content = PublishQuestion { channel: channel.to_string(), data, text, data_base64 };
         let question = self.question(QuestionKind::Publish, &guard.service, &content, caller, Duration::MAX);
         let answer = self.ask(question, answer::publish).await;
-        answer.map(|answer| answer.decision).or_else(|unanswered| self.without_answer(QuestionKind::Publish, guard, unanswered))
+        answer
+            .map(|answer| answer.decision)
+            .or_else(|unanswered| self.without_answer(QuestionKind::Publish, Occasion::Begin, guard, unanswered))
     }
 
     /// Forgets the answers about a user that were asked for until this time, in seconds since 1970, because the user was revoked then.
@@ -136,18 +151,25 @@ impl Services {
         caller: &'a Caller,
         within: Duration,
     ) -> Question<'a, Q> {
-        Question { kind, service, content, caller, deadline: Instant::now() + within.min(self.guards.timeout) }
+        Question { kind, service, content, caller, deadline: Instant::now() + within.min(self.guards.timeout), start: Start::AtOnce }
     }
 
-    fn without_answer<T: Default>(&self, kind: QuestionKind, guard: &Guard, unanswered: Unanswered) -> Result<Decision<T>, Refusal> {
-        match (unanswered, guard.when_away) {
+    fn without_answer<T: Default>(
+        &self,
+        kind: QuestionKind,
+        occasion: Occasion,
+        guard: &Guard,
+        unanswered: Unanswered,
+    ) -> Result<Decision<T>, Refusal> {
+        match (unanswered, guard.when_away, occasion) {
             // Whoever can fill the limit could get around the guard otherwise.
-            (Unanswered::Overloaded(detail), _) => Err(Refusal::new(ErrorCode::TooManyRequests, detail)),
-            (Unanswered::Away(..), WhenAway::Allow) => {
+            (Unanswered::Overloaded(detail), ..) => Err(Refusal::new(ErrorCode::TooManyRequests, detail)),
+            (Unanswered::Away(..), WhenAway::Allow, Occasion::Begin) => {
                 self.guards.counters.add_bypassed(kind);
                 Ok(Decision::Allowed(T::default()))
             }
-            (Unanswered::Away(..), WhenAway::Refuse) => {
+            // Without an expiry, an allowed renewal would be the last one.
+            (Unanswered::Away(..), ..) => {
                 let detail = format!("{}, which decides about this channel, is not available. Try again shortly.", guard.service);
                 Err(Refusal::new(ErrorCode::ServiceUnavailable, detail))
             }

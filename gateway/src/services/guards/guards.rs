@@ -40,6 +40,8 @@ impl QuestionQueue {
 /// What all questions of a node share: limits, answers that are remembered, counters.
 pub(in super::super) struct Guards {
     pub(super) timeout: Duration,
+    /// Longest time for which an answer is remembered. Later nobody would know of a revocation that came after its question.
+    pub(super) cache_max: Duration,
     pub(super) connect: Option<ConnectGuard>,
     pub(super) queues: BTreeMap<ServiceName, QuestionQueue>,
     subscribes: Mutex<Subscribes>,
@@ -53,6 +55,7 @@ impl Guards {
     pub(in super::super) fn new<'a>(config: GuardConfig, services: impl Iterator<Item = &'a ServiceName>) -> Self {
         Self {
             timeout: config.timeout,
+            cache_max: config.revocation_ttl.saturating_sub(config.timeout),
             connect: config.connect,
             queues: services.map(|name| (name.clone(), QuestionQueue::new(config.max_in_flight))).collect(),
             subscribes: Mutex::new(Memory::new(config.cache_entries)),

@@ -1,9 +1,12 @@
 //! Answers that are remembered, and questions under way that others wait for. Pure: the time is an argument.
 
-use super::answer::{ConnectTerms, Decision};
+use super::{
+    answer::{ConnectTerms, Decision},
+    unanswered::Unanswered,
+};
 use gateway_core::{
     model::{Tick, UserId},
-    session::SubscribePermit,
+    session::{Occasion, SubscribePermit},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -38,12 +41,18 @@ pub(super) struct Dated<T> {
     pub(super) asked: u64,
 }
 
+/// An answer that others may use, the user whom it is about, and how long it is remembered.
+type Shareable<T> = (Dated<T>, Option<UserId>, Duration);
+
+/// How a question ended for those that waited for it: with its answer, with none that others may use, or unanswered.
+pub(super) type Shared<T> = Result<Option<Dated<T>>, Unanswered>;
+
 /// What is known about a question.
 pub(super) enum Known<T> {
     /// Its answer.
     Answer(Dated<T>),
-    /// It is being asked. The answer comes here if others may use it.
-    UnderWay(oneshot::Receiver<Option<Dated<T>>>),
+    /// It is being asked. Its end comes here, unless its caller leaves.
+    UnderWay(oneshot::Receiver<Shared<T>>),
     /// Nothing. The caller has to ask, and to report the end with [`Memory::end`].
     Nothing,
 }
@@ -56,6 +65,13 @@ struct Entry<T> {
     number: u64,
 }
 
+/// A question that is being asked.
+struct UnderWay<T> {
+    waiting: Vec<oneshot::Sender<Shared<T>>>,
+    /// The latest revocation meanwhile, of any user: whom the answer is about is not known yet.
+    revoked_until: Option<u64>,
+}
+
 /// The answers to one kind of question.
 pub(super) struct Memory<K, T> {
     limit: usize,
@@ -63,7 +79,7 @@ pub(super) struct Memory<K, T> {
     /// The keys of the entries, oldest first.
     by_age: BTreeMap<u64, K>,
     by_user: HashMap<UserId, BTreeSet<K>>,
-    under_way: HashMap<K, Vec<oneshot::Sender<Option<Dated<T>>>>>,
+    under_way: HashMap<K, UnderWay<T>>,
     last_number: u64,
     evicted: u64,
 }
@@ -82,30 +98,38 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
         }
     }
 
-    /// Looks a question up. If nothing is known, the question counts as under way from now on.
-    pub(super) fn look_up(&mut self, key: &K, now: Tick) -> Known<T> {
+    /// Looks a question up. If nothing is known, the question counts as under way from now on. An answer that has to be renewed ends soon, so a
+    /// renewal takes no answer that is remembered.
+    pub(super) fn look_up(&mut self, key: &K, occasion: Occasion, now: Tick) -> Known<T> {
         match self.entries.get(key) {
+            Some(_) if occasion == Occasion::Renewal => {}
             Some(entry) if now < entry.until => return Known::Answer(entry.aged(now)),
             Some(_) => self.remove(key),
             None => {}
         }
-        if let Some(waiting) = self.under_way.get_mut(key) {
+        if let Some(under_way) = self.under_way.get_mut(key) {
             let (send, answer) = oneshot::channel();
-            waiting.push(send);
+            under_way.waiting.push(send);
             return Known::UnderWay(answer);
         }
-        self.under_way.insert(key.clone(), Vec::new());
+        self.under_way.insert(key.clone(), UnderWay { waiting: Vec::new(), revoked_until: None });
         Known::Nothing
     }
 
-    /// Ends a question. Remembers its answer for this time, if there is one, for this user.
-    pub(super) fn end(&mut self, key: K, answer: Option<(Dated<T>, Option<UserId>, Duration)>, now: Tick) {
-        let waiting = self.under_way.remove(&key).unwrap_or_default();
+    /// Ends a question. Remembers its answer for this time, if others may use it, for this user. Forgets an older answer to it.
+    /// An answer that was asked for before a revocation meanwhile is not remembered.
+    pub(super) fn end(&mut self, key: K, answer: Result<Option<Shareable<T>>, Unanswered>, now: Tick) {
+        let Some(UnderWay { waiting, revoked_until }) = self.under_way.remove(&key) else { return };
         for each in waiting {
-            let _ = each.send(answer.as_ref().map(|(dated, ..)| dated.clone()));
+            let shared = answer.as_ref().map(|answer| answer.as_ref().map(|(dated, ..)| dated.clone()));
+            let _ = each.send(shared.map_err(Clone::clone));
         }
-        if let Some((dated, user, valid)) = answer {
-            self.insert(key, dated, user, valid, now);
+        match answer {
+            Ok(Some((dated, user, valid))) if revoked_until.is_none_or(|until| until < dated.asked) => {
+                self.insert(key, dated, user, valid, now);
+            }
+            Ok(_) => self.remove(&key),
+            Err(_) => {}
         }
     }
 
@@ -116,6 +140,9 @@ impl<K: Clone + Eq + Hash + Ord, T: Terms> Memory<K, T> {
 
     /// Forgets the answers about a user to questions that were asked until this time, in seconds since 1970.
     pub(super) fn forget(&mut self, user: &UserId, until: u64) {
+        for question in self.under_way.values_mut() {
+            question.revoked_until = question.revoked_until.max(Some(until));
+        }
         let keys: Vec<K> = self.by_user.get(user).into_iter().flatten().cloned().collect();
         for key in keys {
             if self.entries.get(&key).is_some_and(|entry| entry.dated.asked <= until) {
@@ -193,12 +220,12 @@ mod tests {
     }
 
     fn remember(memory: &mut Subscribes, key: &'static str, who: &str, dated: Dated<SubscribePermit>, seconds: u64, now: Tick) {
-        assert!(matches!(memory.look_up(&key, now), Known::Nothing), "{key}");
-        memory.end(key, Some((dated, Some(user(who)), Duration::from_secs(seconds))), now);
+        assert!(matches!(memory.look_up(&key, Occasion::Begin, now), Known::Nothing), "{key}");
+        memory.end(key, Ok(Some((dated, Some(user(who)), Duration::from_secs(seconds)))), now);
     }
 
     fn known(memory: &mut Subscribes, key: &'static str, now: Tick) -> Option<Dated<SubscribePermit>> {
-        match memory.look_up(&key, now) {
+        match memory.look_up(&key, Occasion::Begin, now) {
             Known::Answer(dated) => Some(dated),
             Known::Nothing => {
                 memory.abandon(&key);
@@ -221,22 +248,36 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_replaces_what_is_remembered() {
+        let mut memory = Subscribes::new(10);
+        remember(&mut memory, "a", "alice", allowed(None, 1), 100, Tick(0));
+        let mut renew = |answer| {
+            assert!(matches!(memory.look_up(&"a", Occasion::Renewal, Tick(1)), Known::Nothing));
+            memory.end("a", answer, Tick(1));
+            known(&mut memory, "a", Tick(1)).map(|it| it.asked)
+        };
+        assert_eq!(renew(Err(Unanswered::Overloaded(String::new()))), Some(1));
+        assert_eq!(renew(Ok(Some((allowed(None, 2), Some(user("alice")), Duration::from_secs(100))))), Some(2));
+        assert_eq!(renew(Ok(None)), None, "the newest answer is for one caller only");
+    }
+
+    #[test]
     fn equal_questions_share_an_answer_that_may_be_remembered() {
         let mut memory = Subscribes::new(10);
-        let ask = |memory: &mut Subscribes| match memory.look_up(&"a", Tick(0)) {
+        let ask = |memory: &mut Subscribes| match memory.look_up(&"a", Occasion::Begin, Tick(0)) {
             Known::UnderWay(answer) => answer,
             Known::Answer(_) | Known::Nothing => panic!("not under way"),
         };
-        assert!(matches!(memory.look_up(&"a", Tick(0)), Known::Nothing));
+        assert!(matches!(memory.look_up(&"a", Occasion::Begin, Tick(0)), Known::Nothing));
         let mut waiting = ask(&mut memory);
-        memory.end("a", None, Tick(0));
-        assert_eq!(waiting.try_recv(), Ok(None), "it is for one caller only");
-        assert!(matches!(memory.look_up(&"a", Tick(0)), Known::Nothing));
+        memory.end("a", Ok(None), Tick(0));
+        assert_eq!(waiting.try_recv(), Ok(Ok(None)), "it is for one caller only");
+        assert!(matches!(memory.look_up(&"a", Occasion::Begin, Tick(0)), Known::Nothing));
         let (mut one, mut other) = (ask(&mut memory), ask(&mut memory));
-        memory.end("a", Some((allowed(None, 7), Some(user("alice")), Duration::from_secs(1))), Tick(0));
-        assert_eq!((one.try_recv(), other.try_recv()), (Ok(Some(allowed(None, 7))), Ok(Some(allowed(None, 7)))));
-        assert!(matches!(memory.look_up(&"b", Tick(0)), Known::Nothing));
-        let Known::UnderWay(mut left) = memory.look_up(&"b", Tick(0)) else { panic!("not under way") };
+        memory.end("a", Ok(Some((allowed(None, 7), Some(user("alice")), Duration::from_secs(1)))), Tick(0));
+        assert_eq!((one.try_recv(), other.try_recv()), (Ok(Ok(Some(allowed(None, 7)))), Ok(Ok(Some(allowed(None, 7))))));
+        assert!(matches!(memory.look_up(&"b", Occasion::Begin, Tick(0)), Known::Nothing));
+        let Known::UnderWay(mut left) = memory.look_up(&"b", Occasion::Begin, Tick(0)) else { panic!("not under way") };
         memory.abandon(&"b");
         assert_eq!(left.try_recv(), Err(oneshot::error::TryRecvError::Closed), "it has to ask itself");
     }
@@ -249,6 +290,18 @@ mod tests {
         }
         memory.forget(&user("alice"), 5);
         assert_eq!(["a", "b", "c"].map(|key| known(&mut memory, key, Tick(1)).is_some()), [false, true, true]);
+    }
+
+    #[test]
+    fn an_answer_that_was_asked_for_before_a_revocation_meanwhile_is_not_remembered() {
+        let mut memory = Subscribes::new(10);
+        for (asked, expected) in [(5, None), (6, Some(6))] {
+            assert!(matches!(memory.look_up(&"a", Occasion::Begin, Tick(0)), Known::Nothing));
+            memory.forget(&user("alice"), 5);
+            memory.forget(&user("bob"), 4);
+            memory.end("a", Ok(Some((allowed(None, asked), Some(user("alice")), Duration::from_secs(100)))), Tick(0));
+            assert_eq!(known(&mut memory, "a", Tick(1)).map(|it| it.asked), expected);
+        }
     }
 
     #[test]

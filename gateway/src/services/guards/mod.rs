@@ -5,7 +5,7 @@
 //!
 //! - [`guards`]: what all questions of the node share; [`config`]: its limits; [`counters`]: questions by kind and result
 //! - [`ask`]: one question; [`remembered`]: the same, if an answer is known; [`decisions`]: the three kinds of questions
-//! - [`answer`]: checks answers; [`memory`]: answers that are remembered
+//! - [`answer`]: checks answers; [`unanswered`]: why there is none; [`memory`]: answers that are remembered
 
 mod answer;
 mod ask;
@@ -16,6 +16,7 @@ mod decisions;
 pub(super) mod guards;
 mod memory;
 mod remembered;
+mod unanswered;
 
 pub use answer::{ConnectTerms, Decision};
 pub use decisions::ConnectFacts;

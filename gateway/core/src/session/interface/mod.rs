@@ -9,5 +9,7 @@ mod start;
 pub use action::Action;
 pub use config::SessionConfig;
 pub use input::Input;
-pub use op::{Attach, Attached, ConnectPermit, ConnectQuestion, Identity, NamedBy, Op, OpId, Outcome, ServerSubscription, SubscribePermit};
+pub use op::{
+    Attach, Attached, ConnectPermit, ConnectQuestion, Identity, NamedBy, Occasion, Op, OpId, Outcome, ServerSubscription, SubscribePermit,
+};
 pub use start::{PingForm, SessionStart};

@@ -51,6 +51,8 @@ pub enum Op {
         data: Option<Data>,
         /// Longest time for the answer.
         within: Duration,
+        /// Why it is asked.
+        occasion: Occasion,
     },
     /// Add the connection to a channel, and read what it missed. New publications are buffered until [`Action::GoLive`](super::Action::GoLive).
     Attach(Attach),
@@ -258,6 +260,15 @@ pub struct ConnectPermit {
     pub data: Option<Data>,
     /// How long the answer is valid, and what to ask before it ends; none: it does not expire.
     pub renewal: Option<(Duration, ConnectQuestion)>,
+}
+
+/// Why a service is asked for its permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// A frontend wants to begin something.
+    Begin,
+    /// An earlier answer ends soon.
+    Renewal,
 }
 
 /// What the guard of a channel says about a subscription.

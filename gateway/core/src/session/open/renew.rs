@@ -4,7 +4,7 @@ use super::open_session::OpenSession;
 use crate::{
     model::{ChannelName, Data, Disconnect, Tick, Unsubscribe},
     session::{
-        Action, Identity, NamedBy, Op, OpId, Outcome, SessionConfig,
+        Action, Identity, NamedBy, Occasion, Op, OpId, Outcome, SessionConfig,
         close_reason::CloseReason,
         context::Context,
         state::{command_queue::Purpose, renewal::Renewal, subscriptions::SubscriptionEvent},
@@ -42,7 +42,8 @@ impl OpenSession {
         if !has_room {
             return renewal.postpone(cx.now);
         }
-        let op = Op::AskSubscribe { channel: channel.clone(), data: renewal.question.clone(), within: cx.config.attach_timeout };
+        let (data, within) = (renewal.question.clone(), cx.config.attach_timeout);
+        let op = Op::AskSubscribe { channel: channel.clone(), data, within, occasion: Occasion::Renewal };
         // Commands on the channel do not wait for the answer.
         let op = self.start(cx, 0, None, Purpose::RenewSubscription(channel.clone()), op);
         if let Some(renewal) = self.renewal_of(&channel) {

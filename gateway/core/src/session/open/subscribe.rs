@@ -6,7 +6,7 @@ use crate::{
     model::{ChannelName, ClientInfo, Data, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide, Tick},
     protocol::{Reply, SubscribeRequest, Subscribed},
     session::{
-        Action, Attach, Attached, Op, Outcome, SubscribePermit,
+        Action, Attach, Attached, Occasion, Op, Outcome, SubscribePermit,
         context::Context,
         state::{
             command_queue::{PendingOp, Purpose},
@@ -69,7 +69,7 @@ impl OpenSession {
             let op = Op::Authorize { channel: channel.clone(), token: request.token.clone() };
             (Source::Token, SubscriptionEvent::SubscribeWithToken, Some(op))
         } else if options.subscribe_via.is_some() {
-            let op = Op::AskSubscribe { channel: channel.clone(), data: request.data.clone(), within };
+            let op = Op::AskSubscribe { channel: channel.clone(), data: request.data.clone(), within, occasion: Occasion::Begin };
             (Source::Frontend, SubscriptionEvent::SubscribeWithGuard, Some(op))
         } else {
             (Source::Frontend, SubscriptionEvent::Subscribe, None)

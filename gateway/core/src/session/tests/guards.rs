@@ -107,11 +107,11 @@ fn an_unsubscribe_ends_a_question_under_way() {
 fn an_answer_that_ends_is_renewed_by_another_question() {
     let mut it = guarded();
     assert_eq!(it.advance(79), Vec::<String>::new());
-    assert_eq!(it.advance(2), [r#"start 4: ask about "guarded:a" with {"a":1} within 4s"#]);
+    assert_eq!(it.advance(2), [r#"start 4: ask again about "guarded:a" with {"a":1} within 4s"#]);
     assert!(it.send(r#"{"id":7,"publish":{"channel":"guarded:a","data":1}}"#)[0].starts_with("start 5: publish"), "commands do not wait");
     assert_eq!(it.complete(4, allowed(Some(100))), Vec::<String>::new());
     assert_eq!(it.advance(79), Vec::<String>::new());
-    assert_eq!(it.advance(2), [r#"start 6: ask about "guarded:a" with {"a":1} within 4s"#]);
+    assert_eq!(it.advance(2), [r#"start 6: ask again about "guarded:a" with {"a":1} within 4s"#]);
     assert_eq!(it.complete(6, allowed(None)), Vec::<String>::new());
     assert_eq!(it.advance(1000), Vec::<String>::new(), "the last answer does not expire");
 }
@@ -139,7 +139,7 @@ fn a_guard_that_is_away_is_asked_until_the_grace_is_over() {
             break;
         }
         (op, asked) = (op + 1, asked + 1);
-        assert!(lines.iter().any(|line| line.starts_with(&format!("start {op}: ask about"))), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with(&format!("start {op}: ask again about"))), "{lines:?}");
     }
     assert_eq!(asked, 8, "from second 81 to second 120, every 5 seconds");
 }
@@ -152,7 +152,7 @@ fn renewals_wait_while_too_many_operations_are_in_flight() {
     }
     assert_eq!(it.advance(81), Vec::<String>::new(), "no room");
     it.complete(4, called("0"));
-    assert!(it.advance(1).iter().any(|line| line.starts_with("start 7: ask about")));
+    assert!(it.advance(1).iter().any(|line| line.starts_with("start 7: ask again about")));
 }
 
 #[test]

@@ -198,7 +198,10 @@ fn describe(op: &Op) -> String {
     match op {
         Op::Authenticate(question) => format!("authenticate {}", asked(&question.token, question.data.as_ref())),
         Op::AskConnect(question) => format!("ask again {}", asked(&question.token, question.data.as_ref())),
-        Op::AskSubscribe { channel, data, within } => format!("ask about {} within {within:?}", asked(channel, data.as_ref())),
+        Op::AskSubscribe { channel, data, within, occasion } => {
+            let again = if *occasion == Occasion::Renewal { "again " } else { "" };
+            format!("ask {again}about {} within {within:?}", asked(channel, data.as_ref()))
+        }
         Op::Subscriptions { user, issued: None } => format!("read subscriptions of {user:?}"),
         Op::Subscriptions { user, issued: Some(at) } => format!("read subscriptions of {user:?} since {at}"),
         Op::Refresh { token } => format!("refresh {token:?}"),
