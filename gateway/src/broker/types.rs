@@ -181,7 +181,7 @@ pub enum RegistryKey {
 pub struct Hold {
     /// The generation of the channel's occupation. It grows with each occupation of the channel; at most 2^53.
     pub generation: u64,
-    /// Whether the occupation began with this hold.
+    /// Whether the occupation began with this hold. A repeat of the hold says the same, because the first answer may have been lost.
     pub began: bool,
 }
 

@@ -15,25 +15,25 @@ pub(super) struct Occupancy {
 #[derive(Debug)]
 struct Occupation {
     generation: u64,
-    is_held: bool,
+    hold: Option<Hold>,
 }
 
 impl Occupancy {
     pub(super) fn hold(&mut self, channel: &ChannelName, unix_ms: u64) -> Hold {
         if let Some(occupation) = self.occupied.get_mut(channel) {
-            occupation.is_held = true;
-            return Hold { generation: occupation.generation, began: false };
+            return *occupation.hold.get_or_insert(Hold { generation: occupation.generation, began: false });
         }
         let generation = unix_ms.max(self.last + 1);
-        self.occupied.insert(channel.clone(), Occupation { generation, is_held: true });
-        Hold { generation, began: true }
+        let hold = Hold { generation, began: true };
+        self.occupied.insert(channel.clone(), Occupation { generation, hold: Some(hold) });
+        hold
     }
 
     pub(super) fn release(&mut self, channel: &ChannelName) -> Release {
         match self.occupied.get_mut(channel) {
             None => Release::Unoccupied,
             Some(occupation) => {
-                occupation.is_held = false;
+                occupation.hold = None;
                 Release::Vacant(occupation.generation)
             }
         }
@@ -41,7 +41,7 @@ impl Occupancy {
 
     pub(super) fn vacate(&mut self, channel: &ChannelName, generation: u64) -> bool {
         match self.occupied.get(channel) {
-            Some(occupation) if occupation.generation == generation && occupation.is_held => false,
+            Some(occupation) if occupation.generation == generation && occupation.hold.is_some() => false,
             Some(occupation) if occupation.generation == generation => {
                 self.last = self.last.max(generation);
                 self.occupied.remove(channel);

@@ -1,6 +1,6 @@
 //! Tells the broker which channels have subscribers on this node, and announces begins and ends of occupations.
 
-use super::table::{Occupation, Step, Table, Task};
+use super::table::{Held, Occupation, Step, Table, Task};
 use crate::{
     broker::{Broker, BrokerError, NodeTask, Nodes, Release},
     telemetry::FailureLog,
@@ -178,7 +178,8 @@ impl Holds {
                 Step::Nothing => return Ok(()),
                 Step::Hold => {
                     let hold = self.broker.hold(channel).await?;
-                    let over = self.table().held(channel, hold.generation, holder);
+                    let held = self.table().held(channel, hold.generation, holder);
+                    let Held::New { over } = held else { continue };
                     if let Some(over) = over {
                         self.announce_lost(over).await;
                     }
@@ -245,3 +246,6 @@ impl Holds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

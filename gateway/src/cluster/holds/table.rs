@@ -37,6 +37,15 @@ pub(super) enum Step {
     Nothing,
 }
 
+/// What a hold tells this node about the occupation of the channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The node knew the occupation before.
+    Known,
+    /// The occupation is new to the node. The one that it knew before is over.
+    New { over: Option<Occupation> },
+}
+
 /// A channel with subscribers, or with a hold.
 #[derive(Debug, Default)]
 struct Channel {
@@ -189,13 +198,15 @@ impl Table {
         step
     }
 
-    /// The broker has the hold. Returns the occupation that this node knew before, if it is another one and so is over.
-    pub(super) fn held(&mut self, channel: &ChannelName, generation: u64, holder: Arc<str>) -> Option<Occupation> {
+    /// The broker has the hold.
+    pub(super) fn held(&mut self, channel: &ChannelName, generation: u64, holder: Arc<str>) -> Held {
         let entry = self.channels.entry(channel.clone()).or_default();
         entry.is_uncertain = false;
-        let before = entry.hold.replace(Hold { generation, holder });
-        let over = before.map(|hold| hold.generation).filter(|before| *before != generation)?;
-        Some(Occupation { channel: channel.clone(), generation: over })
+        match entry.hold.replace(Hold { generation, holder }) {
+            Some(before) if before.generation == generation => Held::Known,
+            Some(before) => Held::New { over: Some(Occupation { channel: channel.clone(), generation: before.generation }) },
+            None => Held::New { over: None },
+        }
     }
 
     /// The broker has released the hold. Returns the occupation that this node knew.

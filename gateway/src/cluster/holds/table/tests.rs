@@ -26,7 +26,7 @@ fn only_the_first_and_the_last_subscriber_of_the_node_concern_the_broker() {
     assert!(!table.enter(&channel()));
     assert_eq!((table.next(now), table.next(now)), (Some(settle()), None));
     assert_eq!(table.step(&channel(), "n1/1"), Step::Hold);
-    assert_eq!(table.held(&channel(), 7, "n1/1".into()), None);
+    assert_eq!(table.held(&channel(), 7, "n1/1".into()), Held::New { over: None });
     assert_eq!(table.step(&channel(), "n1/1"), Step::Nothing);
     table.finish(&settle());
     assert!(!table.leave(&channel()));
@@ -68,9 +68,9 @@ fn a_new_generation_of_the_node_holds_again_and_ends_an_occupation_that_the_stor
     table.enter(&channel());
     table.held(&channel(), 7, "n1/1".into());
     assert_eq!(table.step(&channel(), "n1/2"), Step::Hold);
-    assert_eq!(table.held(&channel(), 7, "n1/2".into()), None, "the occupation goes on");
+    assert_eq!(table.held(&channel(), 7, "n1/2".into()), Held::Known, "the occupation goes on");
     assert_eq!(table.step(&channel(), "n1/3"), Step::Hold);
-    assert_eq!(table.held(&channel(), 9, "n1/3".into()), Some(Occupation { channel: channel(), generation: 7 }));
+    assert_eq!(table.held(&channel(), 9, "n1/3".into()), Held::New { over: Some(Occupation { channel: channel(), generation: 7 }) });
     table.leave(&channel());
     assert_eq!(table.step(&channel(), "n1/4"), Step::Nothing, "others clean up after the generation that had the hold");
     assert!(table.channels.is_empty());
@@ -83,7 +83,7 @@ fn a_doubted_hold_is_written_again_or_released() {
     table.held(&channel(), 7, "n1/1".into());
     table.doubt_all();
     assert_eq!(table.step(&channel(), "n1/1"), Step::Hold);
-    assert_eq!(table.held(&channel(), 7, "n1/1".into()), None);
+    assert_eq!(table.held(&channel(), 7, "n1/1".into()), Held::Known);
     assert_eq!(table.step(&channel(), "n1/1"), Step::Nothing);
     table.doubt_all();
     table.leave(&channel());
