@@ -181,7 +181,7 @@ impl Holds {
                     let held = self.table().held(channel, hold.generation, holder);
                     let Held::New { over } = held else { continue };
                     if let Some(over) = over {
-                        self.announce_lost(over).await;
+                        self.vacate(over, Duration::ZERO);
                     }
                     if hold.began {
                         self.send(OccupationEvent::Occupied(channel.clone(), hold.generation)).await;
@@ -192,7 +192,7 @@ impl Holds {
                     let known = self.table().released(channel);
                     match (release, known) {
                         (Release::Vacant(generation), _) => self.vacate(Occupation { channel: channel.clone(), generation }, self.linger),
-                        (Release::Unoccupied, Some(known)) => self.announce_lost(known).await,
+                        (Release::Unoccupied, Some(known)) => self.vacate(known, Duration::ZERO),
                         (Release::Unoccupied, None) | (Release::Occupied, _) => {}
                     }
                 }
@@ -200,19 +200,14 @@ impl Holds {
         }
     }
 
-    /// Announces the end of an occupation that the store has lost.
-    async fn announce_lost(&self, occupation: Occupation) {
-        if let Some(nodes) = self.broker.nodes()
-            && let Err(error) = nodes.add_task(&NodeTask::Vacate(occupation.channel.clone(), occupation.generation)).await
-        {
-            tracing::warn!(%error, channel = %occupation.channel, "the end of a channel is announced, but not if this node dies first");
-        }
-        self.vacate(occupation, Duration::ZERO);
-    }
-
     /// Ends an occupation, unless a node has subscribers again.
     async fn end(&self, occupation: &Occupation) -> Result<(), BrokerError> {
         let Occupation { channel, generation } = occupation;
+        // The list comes before the end, so that another node announces it if this one dies. The store may have lost the entry, or an earlier attempt
+        // removed it while the channel became vacant again.
+        if let Some(nodes) = self.broker.nodes() {
+            nodes.add_task(&NodeTask::Vacate(channel.clone(), *generation)).await?;
+        }
         if self.broker.vacate(channel, *generation).await? {
             let receipt = VacatedReceipt { occupation: occupation.clone(), announced: self.announced.clone() };
             self.send(OccupationEvent::Vacated(channel.clone(), *generation, receipt)).await;

@@ -2,7 +2,7 @@
 
 use gateway_core::model::ChannelName;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -72,10 +72,18 @@ pub(super) struct Table {
     channels: HashMap<ChannelName, Channel, Hasher>,
     ready: VecDeque<Task>,
     timers: BTreeSet<(Instant, Task)>,
-    /// Tasks that are ready, have a timer or are in progress.
-    known: HashSet<Task, Hasher>,
-    /// Channels that changed while their task was in progress.
-    again: HashSet<ChannelName, Hasher>,
+    tasks: HashMap<Task, Progress, Hasher>,
+}
+
+/// The progress of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// It is ready or has a timer.
+    Waiting,
+    /// The caller carries it out.
+    Running,
+    /// The caller carries it out, and it was requested again since.
+    Outdated,
 }
 
 impl Table {
@@ -127,35 +135,43 @@ impl Table {
             return false;
         }
         let task = Task::Settle(channel.clone());
-        if self.known.contains(&task) {
-            self.again.insert(channel.clone());
-            return false;
+        let is_new = self.request(&task);
+        if is_new {
+            self.ready.push_back(task);
         }
-        self.push(task);
-        true
+        is_new
     }
 
     /// Queues the end of an occupation, after it was vacant for this time.
     pub(super) fn vacate(&mut self, occupation: Occupation, now: Instant, linger: Duration) {
         let task = Task::Vacate(occupation);
-        if self.known.insert(task.clone()) {
+        if self.request(&task) {
             self.timers.insert((now + linger, task));
         }
     }
 
-    fn push(&mut self, task: Task) {
-        self.known.insert(task.clone());
-        self.ready.push_back(task);
+    /// Returns whether the caller has to queue the task. A task that is in progress runs again after its end.
+    fn request(&mut self, task: &Task) -> bool {
+        match self.tasks.entry(task.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(Progress::Waiting);
+                true
+            }
+            Entry::Occupied(mut entry) => {
+                if *entry.get() == Progress::Running {
+                    entry.insert(Progress::Outdated);
+                }
+                false
+            }
+        }
     }
 
     /// The next task. The caller ends it with [`Self::finish`] or [`Self::retry`].
     pub(super) fn next(&mut self, now: Instant) -> Option<Task> {
-        if let Some((due, _)) = self.timers.first()
-            && *due <= now
-        {
-            return self.timers.pop_first().map(|(_, task)| task);
-        }
-        self.ready.pop_front()
+        let is_due = self.timers.first().is_some_and(|(due, _)| *due <= now);
+        let task = if is_due { self.timers.pop_first().map(|(_, task)| task) } else { self.ready.pop_front() }?;
+        self.tasks.insert(task.clone(), Progress::Running);
+        Some(task)
     }
 
     /// When the next timer is due.
@@ -165,16 +181,15 @@ impl Table {
 
     /// Ends a task.
     pub(super) fn finish(&mut self, task: &Task) {
-        self.known.remove(task);
-        if let Task::Settle(channel) = task
-            && self.again.remove(channel)
-        {
-            self.push(task.clone());
+        if self.tasks.remove(task) == Some(Progress::Outdated) {
+            self.tasks.insert(task.clone(), Progress::Waiting);
+            self.ready.push_back(task.clone());
         }
     }
 
     /// Repeats a task at this time.
     pub(super) fn retry(&mut self, task: Task, at: Instant) {
+        self.tasks.insert(task.clone(), Progress::Waiting);
         self.timers.insert((at, task));
     }
 

@@ -36,7 +36,7 @@ fn only_the_first_and_the_last_subscriber_of_the_node_concern_the_broker() {
     assert_eq!(table.released(&channel()), Some(Occupation { channel: channel(), generation: 7 }));
     assert_eq!(table.step(&channel(), "n1/1"), Step::Nothing);
     table.finish(&settle());
-    assert!(table.channels.is_empty() && table.known.is_empty());
+    assert!(table.channels.is_empty() && table.tasks.is_empty());
 }
 
 #[test]
@@ -163,4 +163,18 @@ async fn a_release_that_never_arrived_is_repeated() {
     }
     assert_eq!(table.released(&channel()), Some(Occupation { channel: channel(), generation: 7 }));
     assert_eq!(table.step(&channel(), "n1/1"), Step::Nothing);
+}
+
+#[test]
+fn an_occupation_that_becomes_vacant_again_during_its_task_is_checked_again() {
+    let (mut table, now) = (active(), Instant::now());
+    let occupation = || Occupation { channel: channel(), generation: 7 };
+    table.vacate(occupation(), now, Duration::ZERO);
+    let task = table.next(now).expect("due");
+    table.vacate(occupation(), now, Duration::from_secs(2));
+    assert_eq!((table.next(now), table.due()), (None, None), "never twice at a time");
+    table.finish(&task);
+    assert_eq!(table.next(now), Some(task.clone()));
+    table.finish(&task);
+    assert_eq!((table.next(now), table.tasks.len()), (None, 0));
 }
