@@ -196,6 +196,17 @@ pub enum Release {
     Unoccupied,
 }
 
+/// The state of an occupation after a node tried to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vacate {
+    /// The occupation is over, now or before.
+    Over,
+    /// A node has subscribers.
+    Occupied,
+    /// The channel is vacant, but not for long enough. The node tries again after this time, which is more than zero.
+    Lingers(Duration),
+}
+
 /// What a node has to do for a channel, and another node has to do after its death.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeTask {

@@ -2,7 +2,7 @@
 
 use super::table::{Held, Occupation, Step, Table, Task};
 use crate::{
-    broker::{Broker, BrokerError, NodeTask, Nodes, Release},
+    broker::{Broker, BrokerError, NodeTask, Nodes, Release, Vacate},
     telemetry::FailureLog,
 };
 use futures_util::{StreamExt as _, future::try_join_all, stream::FuturesUnordered};
@@ -147,9 +147,12 @@ impl Holds {
             let due = self.table().due().filter(|_| running.len() < CONCURRENT);
             tokio::select! {
                 Some((task, result)) = running.next(), if !running.is_empty() => match result {
-                    Ok(()) => {
+                    Ok(again) => {
                         failures.succeeded();
-                        self.table().finish(&task);
+                        match again {
+                            Some(pause) => self.table().retry(task, Instant::now() + pause),
+                            None => self.table().finish(&task),
+                        }
                     }
                     Err(error) => {
                         failures.failed(|| tracing::warn!(%error, "cannot write which channels have subscribers; the node retries until it succeeds"));
@@ -162,9 +165,10 @@ impl Holds {
         }
     }
 
-    async fn attempt(&self, task: Task) -> (Task, Result<(), BrokerError>) {
+    /// Returns when the task has to run again, if it does.
+    async fn attempt(&self, task: Task) -> (Task, Result<Option<Duration>, BrokerError>) {
         let result = match &task {
-            Task::Settle(channel) => self.settle(channel).await,
+            Task::Settle(channel) => self.settle(channel).await.map(|()| None),
             Task::Vacate(occupation) => self.end(occupation).await,
         };
         (task, result)
@@ -200,20 +204,23 @@ impl Holds {
         }
     }
 
-    /// Ends an occupation, unless a node has subscribers again.
-    async fn end(&self, occupation: &Occupation) -> Result<(), BrokerError> {
+    /// Ends an occupation, unless a node has subscribers again. Returns when to try again if the channel became vacant too late.
+    async fn end(&self, occupation: &Occupation) -> Result<Option<Duration>, BrokerError> {
         let Occupation { channel, generation } = occupation;
         // The list comes before the end, so that another node announces it if this one dies. The store may have lost the entry, or an earlier attempt
         // removed it while the channel became vacant again.
         if let Some(nodes) = self.broker.nodes() {
             nodes.add_task(&NodeTask::Vacate(channel.clone(), *generation)).await?;
         }
-        if self.broker.vacate(channel, *generation).await? {
-            let receipt = VacatedReceipt { occupation: occupation.clone(), announced: self.announced.clone() };
-            self.send(OccupationEvent::Vacated(channel.clone(), *generation, receipt)).await;
-            return Ok(());
+        match self.broker.vacate(channel, *generation, self.linger).await? {
+            Vacate::Over => {
+                let receipt = VacatedReceipt { occupation: occupation.clone(), announced: self.announced.clone() };
+                self.send(OccupationEvent::Vacated(channel.clone(), *generation, receipt)).await;
+            }
+            Vacate::Occupied => self.forget(occupation).await?,
+            Vacate::Lingers(left) => return Ok(Some(left)),
         }
-        self.forget(occupation).await
+        Ok(None)
     }
 
     async fn send(&self, event: OccupationEvent) {

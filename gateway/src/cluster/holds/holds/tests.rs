@@ -39,3 +39,18 @@ async fn a_hold_that_is_written_again_announces_nothing() {
         assert_eq!(pass(&holds, &mut events, LINGER).await, [""; 0]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_lingers_from_the_last_time_that_it_became_vacant() {
+    let (holds, mut events) = active();
+    let part = LINGER / 10;
+    holds.enter(&channel());
+    assert_eq!(pass(&holds, &mut events, part).await, ["occupied"]);
+    holds.leave(&channel());
+    assert_eq!(pass(&holds, &mut events, part * 9).await, [""; 0]);
+    holds.enter(&channel());
+    assert_eq!(pass(&holds, &mut events, part / 2).await, [""; 0]);
+    holds.leave(&channel());
+    assert_eq!(pass(&holds, &mut events, part * 9).await, [""; 0], "the time of the first leave has passed");
+    assert_eq!(pass(&holds, &mut events, part * 2).await, ["vacated"]);
+}

@@ -1,5 +1,5 @@
 use super::*;
-use crate::broker::{Broker, MemoryBroker, MemoryLimits, Release};
+use crate::broker::{Broker, MemoryBroker, MemoryLimits, Release, Vacate};
 
 fn channel() -> ChannelName {
     "c:a".parse().expect("valid")
@@ -149,7 +149,7 @@ async fn a_release_whose_answer_was_lost_is_followed_by_a_hold() {
     let Some(Release::Vacant(generation)) = attempt(&mut table, &broker, false).await else { panic!("released") };
     table.enter(&channel());
     attempt(&mut table, &broker, true).await;
-    assert!(!broker.vacate(&channel(), generation).await.expect("asked"), "the channel has a subscriber");
+    assert_eq!(broker.vacate(&channel(), generation, Duration::ZERO).await.expect("asked"), Vacate::Occupied);
 }
 
 #[tokio::test]
