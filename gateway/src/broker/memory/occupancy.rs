@@ -56,12 +56,14 @@ impl Occupancy {
         };
         match occupation.state {
             State::Held(_) => Vacate::Occupied,
-            State::VacantSince(since) if now.since(since) < linger => Vacate::Lingers(linger - now.since(since)),
-            State::VacantSince(_) => {
-                self.last = self.last.max(generation);
-                self.occupied.remove(channel);
-                Vacate::Over
-            }
+            State::VacantSince(since) => match linger.saturating_sub(now.since(since)) {
+                Duration::ZERO => {
+                    self.last = self.last.max(generation);
+                    self.occupied.remove(channel);
+                    Vacate::Over
+                }
+                left => Vacate::Lingers(left),
+            },
         }
     }
 }

@@ -182,8 +182,8 @@ impl Holds {
                 Step::Nothing => return Ok(()),
                 Step::Hold => {
                     let hold = self.broker.hold(channel).await?;
-                    let held = self.table().held(channel, hold.generation, holder);
-                    let Held::New { over } = held else { continue };
+                    let outcome = self.table().held(channel, hold.generation, holder);
+                    let Held::New { over } = outcome else { continue };
                     if let Some(over) = over {
                         self.vacate(over, Duration::ZERO);
                     }
