@@ -34,7 +34,7 @@ pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
 pub use types::{
     Announcement, BrokerError, ChannelSummary, Hold, IdempotencyKey, NewPublication, NewPublications, NodeTask, PublishIdentity, Published,
-    Readiness, RegistryKey, Release, UserSubscription,
+    Readiness, RegistryKey, Release, UserSubscription, Vacate,
 };
 
 /// The broker that the settings choose. An enum, so that its methods need no boxed futures.
@@ -147,9 +147,9 @@ impl Broker {
         each!(self, broker => broker.release(channel).await)
     }
 
-    /// Ends an occupation of a channel, unless a node has subscribers. Returns whether it is over.
-    pub async fn vacate(&self, channel: &ChannelName, generation: u64) -> Result<bool, BrokerError> {
-        each!(self, broker => broker.vacate(channel, generation).await)
+    /// Ends an occupation of a channel if no node has had subscribers for the time `linger`.
+    pub async fn vacate(&self, channel: &ChannelName, generation: u64, linger: Duration) -> Result<Vacate, BrokerError> {
+        each!(self, broker => broker.vacate(channel, generation, linger).await)
     }
 
     /// Lists at most `limit` active channels in byte order: those whose name matches `pattern` (`*` matches any number of characters, `?`

@@ -181,7 +181,7 @@ pub enum RegistryKey {
 pub struct Hold {
     /// The generation of the channel's occupation. It grows with each occupation of the channel; at most 2^53.
     pub generation: u64,
-    /// Whether the occupation began with this hold.
+    /// Whether the occupation began with this hold. A repeat of the hold says the same, because the first answer may have been lost.
     pub began: bool,
 }
 
@@ -194,6 +194,17 @@ pub enum Release {
     Vacant(u64),
     /// The channel has no occupation: the store lost it.
     Unoccupied,
+}
+
+/// The state of an occupation after a node tried to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vacate {
+    /// The occupation is over, now or before.
+    Over,
+    /// A node has subscribers.
+    Occupied,
+    /// The channel is vacant, but not for long enough. The node tries again after this time, which is more than zero.
+    Lingers(Duration),
 }
 
 /// What a node has to do for a channel, and another node has to do after its death.

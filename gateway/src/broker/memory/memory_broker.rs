@@ -9,7 +9,7 @@ use super::{
 };
 use crate::broker::{
     Announcement, Attempt, BrokerError, BrokerStats, CallEnd, CallKey, CallState, ChannelSummary, Hold, Mailbox, NewPublication,
-    NewPublications, Published, Readiness, Release, UserSubscription, glob::Glob,
+    NewPublications, Published, Readiness, Release, UserSubscription, Vacate, glob::Glob,
 };
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, Tick, UserId, WorkerId,
@@ -105,12 +105,12 @@ impl MemoryBroker {
 
     /// See [`crate::broker::Broker::release`].
     pub async fn release(&self, channel: &ChannelName) -> Result<Release, BrokerError> {
-        Ok(lock(&self.occupancy).release(channel))
+        Ok(lock(&self.occupancy).release(channel, self.now().tick))
     }
 
     /// See [`crate::broker::Broker::vacate`].
-    pub async fn vacate(&self, channel: &ChannelName, generation: u64) -> Result<bool, BrokerError> {
-        Ok(lock(&self.occupancy).vacate(channel, generation))
+    pub async fn vacate(&self, channel: &ChannelName, generation: u64, linger: Duration) -> Result<Vacate, BrokerError> {
+        Ok(lock(&self.occupancy).vacate(channel, generation, linger, self.now().tick))
     }
 
     /// See [`crate::broker::Broker::channels`].

@@ -1,8 +1,8 @@
 //! Occupancy with a single node. Sans-I/O: callers pass the time.
 
-use crate::broker::{Hold, Release};
-use gateway_core::model::ChannelName;
-use std::collections::HashMap;
+use crate::broker::{Hold, Release, Vacate};
+use gateway_core::model::{ChannelName, Tick};
+use std::{collections::HashMap, time::Duration};
 
 /// The occupations of all channels.
 #[derive(Debug, Default)]
@@ -15,39 +15,55 @@ pub(super) struct Occupancy {
 #[derive(Debug)]
 struct Occupation {
     generation: u64,
-    is_held: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Held(Hold),
+    VacantSince(Tick),
 }
 
 impl Occupancy {
     pub(super) fn hold(&mut self, channel: &ChannelName, unix_ms: u64) -> Hold {
-        if let Some(occupation) = self.occupied.get_mut(channel) {
-            occupation.is_held = true;
-            return Hold { generation: occupation.generation, began: false };
+        if let Some(Occupation { generation, state }) = self.occupied.get_mut(channel) {
+            return match *state {
+                State::Held(hold) => hold,
+                State::VacantSince(_) => {
+                    let hold = Hold { generation: *generation, began: false };
+                    *state = State::Held(hold);
+                    hold
+                }
+            };
         }
         let generation = unix_ms.max(self.last + 1);
-        self.occupied.insert(channel.clone(), Occupation { generation, is_held: true });
-        Hold { generation, began: true }
+        let hold = Hold { generation, began: true };
+        self.occupied.insert(channel.clone(), Occupation { generation, state: State::Held(hold) });
+        hold
     }
 
-    pub(super) fn release(&mut self, channel: &ChannelName) -> Release {
-        match self.occupied.get_mut(channel) {
-            None => Release::Unoccupied,
-            Some(occupation) => {
-                occupation.is_held = false;
-                Release::Vacant(occupation.generation)
-            }
+    pub(super) fn release(&mut self, channel: &ChannelName, now: Tick) -> Release {
+        let Some(Occupation { generation, state }) = self.occupied.get_mut(channel) else { return Release::Unoccupied };
+        if matches!(state, State::Held(_)) {
+            *state = State::VacantSince(now);
         }
+        Release::Vacant(*generation)
     }
 
-    pub(super) fn vacate(&mut self, channel: &ChannelName, generation: u64) -> bool {
-        match self.occupied.get(channel) {
-            Some(occupation) if occupation.generation == generation && occupation.is_held => false,
-            Some(occupation) if occupation.generation == generation => {
-                self.last = self.last.max(generation);
-                self.occupied.remove(channel);
-                true
-            }
-            _ => true,
+    pub(super) fn vacate(&mut self, channel: &ChannelName, generation: u64, linger: Duration, now: Tick) -> Vacate {
+        let Some(occupation) = self.occupied.get(channel).filter(|occupation| occupation.generation == generation) else {
+            return Vacate::Over;
+        };
+        match occupation.state {
+            State::Held(_) => Vacate::Occupied,
+            State::VacantSince(since) => match linger.saturating_sub(now.since(since)) {
+                Duration::ZERO => {
+                    self.last = self.last.max(generation);
+                    self.occupied.remove(channel);
+                    Vacate::Over
+                }
+                left => Vacate::Lingers(left),
+            },
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::broker::{
     Announcement, Attempt, BrokerError, BrokerStats, CallEnd, CallKey, CallState, ChannelSummary, Hold, NewPublication, NewPublications,
-    Published, Readiness, RedisStats, Release, UserSubscription,
+    Published, Readiness, RedisStats, Release, UserSubscription, Vacate,
 };
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId, lock,
@@ -122,8 +122,8 @@ impl RedisBroker {
     }
 
     /// See [`crate::broker::Broker::vacate`].
-    pub async fn vacate(&self, channel: &ChannelName, generation: u64) -> Result<bool, BrokerError> {
-        self.nodes.occupancy.vacate(channel, generation).await
+    pub async fn vacate(&self, channel: &ChannelName, generation: u64, linger: Duration) -> Result<Vacate, BrokerError> {
+        self.nodes.occupancy.vacate(channel, generation, linger).await
     }
 
     /// See [`crate::broker::Broker::channels`].

@@ -1,8 +1,8 @@
 //! Tells the broker which channels have subscribers on this node, and announces begins and ends of occupations.
 
-use super::table::{Occupation, Step, Table, Task};
+use super::table::{Held, Occupation, Step, Table, Task};
 use crate::{
-    broker::{Broker, BrokerError, NodeTask, Nodes, Release},
+    broker::{Broker, BrokerError, NodeTask, Nodes, Release, Vacate},
     telemetry::FailureLog,
 };
 use futures_util::{StreamExt as _, future::try_join_all, stream::FuturesUnordered};
@@ -147,9 +147,12 @@ impl Holds {
             let due = self.table().due().filter(|_| running.len() < CONCURRENT);
             tokio::select! {
                 Some((task, result)) = running.next(), if !running.is_empty() => match result {
-                    Ok(()) => {
+                    Ok(again) => {
                         failures.succeeded();
-                        self.table().finish(&task);
+                        match again {
+                            Some(pause) => self.table().retry(task, Instant::now() + pause),
+                            None => self.table().finish(&task),
+                        }
                     }
                     Err(error) => {
                         failures.failed(|| tracing::warn!(%error, "cannot write which channels have subscribers; the node retries until it succeeds"));
@@ -162,9 +165,10 @@ impl Holds {
         }
     }
 
-    async fn attempt(&self, task: Task) -> (Task, Result<(), BrokerError>) {
+    /// Returns when the task has to run again, if it does.
+    async fn attempt(&self, task: Task) -> (Task, Result<Option<Duration>, BrokerError>) {
         let result = match &task {
-            Task::Settle(channel) => self.settle(channel).await,
+            Task::Settle(channel) => self.settle(channel).await.map(|()| None),
             Task::Vacate(occupation) => self.end(occupation).await,
         };
         (task, result)
@@ -178,9 +182,10 @@ impl Holds {
                 Step::Nothing => return Ok(()),
                 Step::Hold => {
                     let hold = self.broker.hold(channel).await?;
-                    let over = self.table().held(channel, hold.generation, holder);
+                    let outcome = self.table().held(channel, hold.generation, holder);
+                    let Held::New { over } = outcome else { continue };
                     if let Some(over) = over {
-                        self.announce_lost(over).await;
+                        self.vacate(over, Duration::ZERO);
                     }
                     if hold.began {
                         self.send(OccupationEvent::Occupied(channel.clone(), hold.generation)).await;
@@ -191,7 +196,7 @@ impl Holds {
                     let known = self.table().released(channel);
                     match (release, known) {
                         (Release::Vacant(generation), _) => self.vacate(Occupation { channel: channel.clone(), generation }, self.linger),
-                        (Release::Unoccupied, Some(known)) => self.announce_lost(known).await,
+                        (Release::Unoccupied, Some(known)) => self.vacate(known, Duration::ZERO),
                         (Release::Unoccupied, None) | (Release::Occupied, _) => {}
                     }
                 }
@@ -199,25 +204,23 @@ impl Holds {
         }
     }
 
-    /// Announces the end of an occupation that the store has lost.
-    async fn announce_lost(&self, occupation: Occupation) {
-        if let Some(nodes) = self.broker.nodes()
-            && let Err(error) = nodes.add_task(&NodeTask::Vacate(occupation.channel.clone(), occupation.generation)).await
-        {
-            tracing::warn!(%error, channel = %occupation.channel, "the end of a channel is announced, but not if this node dies first");
-        }
-        self.vacate(occupation, Duration::ZERO);
-    }
-
-    /// Ends an occupation, unless a node has subscribers again.
-    async fn end(&self, occupation: &Occupation) -> Result<(), BrokerError> {
+    /// Ends an occupation, unless a node has subscribers again. Returns when to try again if the channel became vacant too late.
+    async fn end(&self, occupation: &Occupation) -> Result<Option<Duration>, BrokerError> {
         let Occupation { channel, generation } = occupation;
-        if self.broker.vacate(channel, *generation).await? {
-            let receipt = VacatedReceipt { occupation: occupation.clone(), announced: self.announced.clone() };
-            self.send(OccupationEvent::Vacated(channel.clone(), *generation, receipt)).await;
-            return Ok(());
+        // The list comes before the end, so that another node announces it if this one dies. The store may have lost the entry, or an earlier attempt
+        // removed it while the channel became vacant again.
+        if let Some(nodes) = self.broker.nodes() {
+            nodes.add_task(&NodeTask::Vacate(channel.clone(), *generation)).await?;
         }
-        self.forget(occupation).await
+        match self.broker.vacate(channel, *generation, self.linger).await? {
+            Vacate::Over => {
+                let receipt = VacatedReceipt { occupation: occupation.clone(), announced: self.announced.clone() };
+                self.send(OccupationEvent::Vacated(channel.clone(), *generation, receipt)).await;
+            }
+            Vacate::Occupied => self.forget(occupation).await?,
+            Vacate::Lingers(left) => return Ok(Some(left)),
+        }
+        Ok(None)
     }
 
     async fn send(&self, event: OccupationEvent) {
@@ -245,3 +248,6 @@ impl Holds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,7 @@ macro_rules! contract {
             revocations_are_remembered_for_their_time
             what_ended_with_a_dead_node_is_found_until_struck_out
             an_occupation_lasts_until_nobody_holds_the_channel
+            a_channel_lingers_from_its_last_release
             names_of_users_are_kept_apart_whatever_they_hold
         }
         $crate::contract! { @each $threaded $fixture,

@@ -3,7 +3,7 @@
 
 use super::{BrokerFixture, KEEP, names};
 use crate::{
-    broker::{Broker, BrokerError, ChannelSummary, RegistryKey, Release, UserSubscription},
+    broker::{Broker, BrokerError, ChannelSummary, RegistryKey, Release, UserSubscription, Vacate},
     testing::fixtures::{ALL, HOUR, Inbox, channel, client, ephemeral, worker},
 };
 use gateway_core::model::{ChannelName, ConnectionId, PresenceStats, ReadRange, Revocation, UserId};
@@ -153,24 +153,47 @@ pub async fn what_ended_with_a_dead_node_is_found_until_struck_out(fixture: &Bro
 pub async fn an_occupation_lasts_until_nobody_holds_the_channel(fixture: &BrokerFixture) {
     let (broker, a, b) = (&fixture.broker, channel("c:a"), channel("c:b"));
     let hold = async |channel| broker.hold(channel).await.expect("held");
+    let vacate = async |channel, generation| broker.vacate(channel, generation, Duration::ZERO).await.expect("asked");
     let first = hold(&a).await;
     assert!(first.began && first.generation > 1_700_000_000_000, "{first:?}");
-    assert_eq!(hold(&a).await.generation, first.generation, "a repeat changes nothing");
-    assert!(!broker.vacate(&a, first.generation).await.expect("asked"), "it is held");
+    assert_eq!(hold(&a).await, first, "a repeat changes nothing, and gives the same answer");
+    assert_eq!(vacate(&a, first.generation).await, Vacate::Occupied);
     assert_eq!(broker.release(&a).await.expect("released"), Release::Vacant(first.generation));
     assert_eq!(broker.release(&a).await.expect("released"), Release::Vacant(first.generation), "a repeat changes nothing");
     let again = hold(&a).await;
     assert_eq!((again.generation, again.began), (first.generation, false), "it is not over");
     broker.release(&a).await.expect("released");
     for _ in 0..2 {
-        assert!(broker.vacate(&a, first.generation).await.expect("asked"));
+        assert_eq!(vacate(&a, first.generation).await, Vacate::Over);
     }
     assert_eq!(broker.release(&a).await.expect("released"), Release::Unoccupied);
     let second = hold(&a).await;
     assert!(second.began && second.generation > first.generation, "{second:?} after {first:?}");
-    assert!(broker.vacate(&a, first.generation).await.expect("asked"), "the first one is over");
-    assert!(!broker.vacate(&a, second.generation).await.expect("asked"), "the second one is held");
+    assert_eq!(vacate(&a, first.generation).await, Vacate::Over);
+    assert_eq!(vacate(&a, second.generation).await, Vacate::Occupied);
     assert!(hold(&b).await.began, "channels count for themselves");
+}
+
+pub async fn a_channel_lingers_from_its_last_release(fixture: &BrokerFixture) {
+    let (broker, channel) = (&fixture.broker, channel("c:lingers"));
+    let generation = broker.hold(&channel).await.expect("held").generation;
+    let left = async || match broker.vacate(&channel, generation, HOUR).await.expect("asked") {
+        Vacate::Lingers(left) => left,
+        other => panic!("{other:?}"),
+    };
+    broker.release(&channel).await.expect("released");
+    let first = left().await;
+    assert!(first <= HOUR && first + Duration::from_secs(30) > HOUR, "{first:?}");
+    (fixture.pass)(Duration::from_secs(2)).await;
+    broker.release(&channel).await.expect("released");
+    let later = left().await;
+    assert!(later < first, "a repeat of the release changes nothing: {later:?}");
+    assert!(!broker.hold(&channel).await.expect("held").began);
+    assert_eq!(broker.vacate(&channel, generation, Duration::ZERO).await.expect("asked"), Vacate::Occupied);
+    broker.release(&channel).await.expect("released");
+    let again = left().await;
+    assert!(again > later, "it counts from the last release: {again:?}");
+    assert_eq!(broker.vacate(&channel, generation, Duration::ZERO).await.expect("asked"), Vacate::Over);
 }
 
 /// Valid names that a store might read as something else, such as a pattern or a key.

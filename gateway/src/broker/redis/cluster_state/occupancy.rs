@@ -6,7 +6,7 @@
 
 use super::local_node::LocalNode;
 use crate::broker::{
-    BrokerError, Hold, NodeTask, Release,
+    BrokerError, Hold, NodeTask, Release, Vacate,
     redis::{
         commands::{
             job::{Command, Resend, Target},
@@ -70,13 +70,14 @@ impl Occupancy {
     }
 
     /// See [`crate::broker::Broker::vacate`].
-    pub(crate) async fn vacate(&self, channel: &ChannelName, generation: u64) -> Result<bool, BrokerError> {
+    pub(crate) async fn vacate(&self, channel: &ChannelName, generation: u64, linger: Duration) -> Result<Vacate, BrokerError> {
         let mut vacate = call(&SCRIPTS.vacate, &[self.keys.occupancy(channel)]);
-        vacate.arg(generation).arg(REMEMBERED.as_millis() as u64);
-        match self.run(vacate).await? {
-            Value::Int(over) => Ok(over == 1),
-            _ => Err(unexpected_answer()),
-        }
+        vacate.arg(generation).arg(linger.as_millis() as u64).arg(REMEMBERED.as_millis() as u64);
+        Ok(match pair(self.run(vacate).await?)? {
+            (1, _) => Vacate::Over,
+            (_, 0) => Vacate::Occupied,
+            (_, left) => Vacate::Lingers(Duration::from_millis(left)),
+        })
     }
 
     /// Adds to the list of this node.

@@ -14,7 +14,7 @@
 //! | `P:{C}:presence` | hash | present connections | the last one leaves |
 //! | `P:{C}:users` | hash | for each present user, the number of connections | the last one leaves |
 //! | `P:{C}:nodes` | hash | for each generation of a node, the number of present connections | the last one leaves |
-//! | `P:{C}:occupancy` | hash | `generation` of the channel's occupation, and for each generation of a node with subscribers whether it began the occupation (1) or not (0); after the end only `vacated`, the last generation | an hour after the end; only with `lifecycle` |
+//! | `P:{C}:occupancy` | hash | `generation` of the channel's occupation, and for each generation of a node with subscribers whether it began the occupation (1) or not (0), or `vacant`, since when no node has any (ms since 1970); after the end only `vacated`, the last generation | an hour after the end; only with `lifecycle` |
 //! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for each name: a list or the sweep finds the channel inactive |
 //! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one is deleted or has expired |
 //! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason | `tokens.revocation_ttl` after the revocation |

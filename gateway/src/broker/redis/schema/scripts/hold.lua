@@ -5,6 +5,7 @@
 -- Returns {generation of the occupation, 1 if this node began it}.
 local generation = redis.call('HGET', KEYS[1], 'generation')
 if generation then
+    redis.call('HDEL', KEYS[1], 'vacant')
     redis.call('HSETNX', KEYS[1], ARGV[1], 0)
     return { tonumber(generation), tonumber(redis.call('HGET', KEYS[1], ARGV[1])) }
 end

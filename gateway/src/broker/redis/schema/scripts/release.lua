@@ -1,4 +1,4 @@
--- Records that a node has no subscribers of a channel.
+-- Records that a node has no subscribers of a channel, and since when no node has any.
 --
 -- KEYS occupancy
 -- ARGV 1 generation of the node
@@ -6,4 +6,8 @@
 redis.call('HDEL', KEYS[1], ARGV[1])
 local generation = redis.call('HGET', KEYS[1], 'generation')
 if not generation then return { 0, 0 } end
-return { tonumber(generation), redis.call('HLEN', KEYS[1]) == 1 and 1 or 0 }
+local holds = redis.call('HLEN', KEYS[1]) - 1 - redis.call('HEXISTS', KEYS[1], 'vacant')
+if holds > 0 then return { tonumber(generation), 0 } end
+local time = redis.call('TIME')
+redis.call('HSETNX', KEYS[1], 'vacant', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+return { tonumber(generation), 1 }
