@@ -219,6 +219,33 @@ async fn events_that_waited_in_a_killed_node_are_sent_by_the_next_one() {
     drop(next);
 }
 
+// NL-7.3
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_is_missing_in_the_list_of_the_node_is_entered_again() {
+    let (redis, hook) = (start_redis().await, Hook::start());
+    let dying = node_with("dying", &redis, &hook, &["lifecycle.linger=4s"]);
+    let (client, _) = subscriber(&dying, &["room:a"]);
+    hook.until_occupied("room:a", true);
+    hook.is_up.store(false, SeqCst);
+    drop(client);
+    let list = keys(&redis, "switchboard:node:*:channels").await.remove(0);
+    redis_testing::until("the channel lingers", async || {
+        let entries = redis.command(&["SMEMBERS", &list]).await.texts();
+        matches!(&entries[..], [end] if !end.starts_with("0 "))
+    })
+    .await;
+    redis.command(&["DEL", &list]).await;
+    redis_testing::until("the occupation is over, which no service knows", async || {
+        redis.command(&["HKEYS", "switchboard:{room:a}:occupancy"]).await.texts() == ["vacated"]
+    })
+    .await;
+    drop(dying);
+    hook.is_up.store(true, SeqCst);
+    let _next = node("next", &redis, &hook);
+    hook.until_occupied("room:a", false);
+    forgotten(&redis).await;
+}
+
 /// Kills Redis, and starts it again without data, or with all of it.
 async fn restart(redis: &mut Server, keeps_data: bool) {
     if keeps_data {
