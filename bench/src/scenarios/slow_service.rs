@@ -37,6 +37,8 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let settings = [
         ("WORKERS", "1"),
         ("CONNECTION__PING_INTERVAL", "1h"),
+        // The instances of this program answer no pings.
+        ("LINK__HEARTBEAT", "10m"),
         ("SERVICES__CHATBOT__ORDER", "none"),
         ("SERVICES__SLOW__ORDER", "none"),
         ("SERVICES__SLOW__MAX_IN_FLIGHT", &limit),

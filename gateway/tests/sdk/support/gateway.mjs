@@ -131,9 +131,19 @@ export class OwnGateway extends Gateway {
         this.#program.signal('SIGCONT');
     }
 
-    /** Starts the process again, with the same addresses. */
+    /** Starts the process again, with the same addresses. A connection of another program may have one of the ports for a short time. */
     async restart() {
-        await this.#spawn({ GATEWAY__PUBLIC__ADDRESS: new URL(this.url).host, GATEWAY__INTERNAL__ADDRESS: new URL(this.api).host });
+        const addresses = { GATEWAY__PUBLIC__ADDRESS: new URL(this.url).host, GATEWAY__INTERNAL__ADDRESS: new URL(this.api).host };
+        const started = async () => {
+            try {
+                await this.#spawn(addresses);
+                return true;
+            } catch (error) {
+                if (!this.log.includes('is in use by another process')) throw error;
+                return false;
+            }
+        };
+        await eventually(started, 'its ports to be free');
     }
 }
 
