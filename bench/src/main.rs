@@ -11,6 +11,7 @@ mod result;
 mod scenarios;
 mod server;
 mod sockets;
+mod statistics;
 
 use clap::{Parser, Subcommand};
 use result::Result;

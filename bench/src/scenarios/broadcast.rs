@@ -5,6 +5,7 @@ use crate::{
     redis::{HZ, Redis},
     result::Result,
     server::{Binaries, Kind, Server},
+    statistics::median,
 };
 use tokio::time::Instant;
 
@@ -73,12 +74,6 @@ async fn measure(server: &Server, http: &mut Http, requests: &[(&str, String)], 
     }
     let of_one = |seconds: f64| 1000.0 * seconds / f64::from(arguments.repeats);
     Ok([of_one(begun.elapsed().as_secs_f64()), of_one(server.cpu_seconds()? - cpu)])
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<_> = figures.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
 fn data() -> String {

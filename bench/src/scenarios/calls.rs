@@ -7,6 +7,7 @@ use crate::{
     latency,
     result::Result,
     server::{Binaries, Kind, Server, generator_cpu_seconds, run_sibling},
+    statistics::median,
 };
 use hdrhistogram::Histogram;
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -44,11 +45,11 @@ const WAYS: [Way; 3] = [Way::Bare, Way::Link, Way::Webhook];
 
 /// The figures of one measurement.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Figures {
-    pub(super) rate: f64,
-    pub(super) p99_ms: f64,
+struct Figures {
+    rate: f64,
+    p99_ms: f64,
     /// CPU time of the server for one call, in microseconds.
-    pub(super) cpu_us: f64,
+    cpu_us: f64,
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
@@ -73,7 +74,7 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let rate = |way: Way| median(full[way as usize].iter().map(|figures| figures.rate));
     let cpu = |way: Way| median(full[way as usize].iter().map(|figures| figures.cpu_us));
     let p99 = |way: Way| median(paced[way as usize].iter().map(|figures| figures.p99_ms));
-    let plain = median(loops.into_iter());
+    let plain = median(loops);
     println!("medians of {} rounds", arguments.rounds);
     println!("rate of calls over a link, as a part of bare frames: {:.2}", rate(Way::Link) / rate(Way::Bare));
     println!("p99 of calls over a link at a quarter of that rate, as a multiple of bare frames: {:.2}", p99(Way::Link) / p99(Way::Bare));
@@ -222,10 +223,4 @@ async fn plain_loop(binaries: &Binaries, arguments: &Arguments) -> Result<f64> {
     let us = cpu.parse::<f64>()? * 1e6 / count.parse::<f64>()?;
     println!("{:<14} {:>7.0} {:>31.1}", "plain client", count.parse::<f64>()? / arguments.seconds as f64, us);
     Ok(us)
-}
-
-pub(super) fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<_> = figures.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use crate::{
     probe::{Probes, RoundTrips},
     result::Result,
     server::{Binaries, Kind, Server},
+    statistics::median,
 };
 use std::{
     cell::Cell,
@@ -55,7 +56,7 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
         let commands = flooder.stop();
         increases.push(compare(&format!("flood of {:.2} million commands", commands as f64 / 1e6), &without_load, &with_load));
     }
-    println!("flood: p99 increased by {:.2} ms (median)", median(&mut increases));
+    println!("flood: p99 increased by {:.2} ms (median)", median(increases));
     if arguments.subscribers == 0 {
         return Ok(());
     }
@@ -86,7 +87,7 @@ async fn fan_out(server: &Server, probes: &Probes, arguments: &Arguments) -> Res
         sent += publisher.await??;
         increases.push(compare(&format!("fan-out to {}", arguments.subscribers), &without_load, &with_load));
     }
-    println!("fan-out: p99 increased by {:.2} ms (median)", median(&mut increases));
+    println!("fan-out: p99 increased by {:.2} ms (median)", median(increases));
     sleep(Duration::from_secs(1)).await;
     let mut delivered = 0;
     for client in &mut clients {
@@ -103,11 +104,6 @@ fn compare(load: &str, without: &RoundTrips, with: &RoundTrips) -> f64 {
     println!("{load}: p99 {:.2} ms without load, {:.2} ms with load (longest {:.1}, {:.1})", without.p99, with.p99, without.max, with.max);
     println!("    included delay of the generator: {:.2} ms without load, {:.2} ms with load", without.send_delay, with.send_delay);
     with.p99 - without.p99
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// A client with its own threads that sends commands as fast as the server reads them.

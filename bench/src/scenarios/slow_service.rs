@@ -1,11 +1,12 @@
 //! Calls to a fast service while another service does not answer, for the same connections.
 
-use super::calls::{Figures, Schedule, median, service};
+use super::calls::{Schedule, service};
 use crate::{
     client::Client,
     latency,
     result::Result,
     server::{Binaries, Kind, Server},
+    statistics::median,
 };
 use memchr::memmem;
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -50,18 +51,15 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     println!("                p50 ms  p99 ms  refused calls to the slow service  resident KiB");
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        alone.push(measure(&server, arguments, 0).await?.p99_ms);
-        beside.push(measure(&server, arguments, SLOW_CALLS).await?.p99_ms);
+        alone.push(measure(&server, arguments, 0).await?);
+        beside.push(measure(&server, arguments, SLOW_CALLS).await?);
     }
-    println!(
-        "median p99 beside a slow service, as a multiple of that alone: {:.2}",
-        median(beside.into_iter()) / median(alone.into_iter())
-    );
+    println!("median p99 beside a slow service, as a multiple of that alone: {:.2}", median(beside) / median(alone));
     Ok(())
 }
 
-/// Measures the fast service. Each connection first sends this many calls to the slow one.
-async fn measure(server: &Server, arguments: &Arguments, slow_calls: usize) -> Result<Figures> {
+/// Measures the fast service, and returns its p99 in milliseconds. Each connection first sends this many calls to the slow one.
+async fn measure(server: &Server, arguments: &Arguments, slow_calls: usize) -> Result<f64> {
     let (mut clients, mut refused) = (Vec::new(), 0);
     for number in 0..arguments.connections {
         let mut client = server.open_connection(number, None).await?;
@@ -80,15 +78,14 @@ async fn measure(server: &Server, arguments: &Arguments, slow_calls: usize) -> R
     let schedule = Schedule { begun, until, rate: Some(arguments.rate), clients: clients.len() };
     let tasks: Vec<_> =
         (0..).zip(clients).map(|(turn, client)| spawn_local(schedule.run(turn, client, message.clone(), latency.clone()))).collect();
-    let mut calls = 0;
     for task in tasks {
-        calls += task.await??;
+        task.await??;
     }
     let ms = |quantile| latency.borrow().value_at_quantile(quantile) as f64 / 1000.0;
-    let figures = Figures { rate: calls as f64 / arguments.seconds as f64, p99_ms: ms(0.99), cpu_us: 0.0 };
+    let p99 = ms(0.99);
     let name = if slow_calls == 0 { "alone" } else { "beside slow" };
-    println!("{name:<14} {:>7.2} {:>7.2} {refused:>34} {:>13}", ms(0.5), figures.p99_ms, server.resident_kib()?);
-    Ok(figures)
+    println!("{name:<14} {:>7.2} {:>7.2} {refused:>34} {:>13}", ms(0.5), p99, server.resident_kib()?);
+    Ok(p99)
 }
 
 /// Sends calls to the slow service, and waits until the gateway has taken all of them. Returns how many were refused at once. `before` is that number

@@ -11,7 +11,7 @@ export const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const BINARIES = process.env.SWITCHBOARD_BIN_DIR ?? join(ROOT, 'target/debug');
 
 /** actix-server logs this error if a connection arrives after its workers have stopped, which is after the drain. */
-const ARRIVED_AT_THE_END = /No workers.*actix_server::accept|actix_server::accept.*No workers/;
+const ARRIVED_AT_THE_END = /"message":"No workers","target":"actix_server::accept"/;
 
 export class Program {
     #process;
