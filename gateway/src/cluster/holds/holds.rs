@@ -54,7 +54,7 @@ pub struct Holds {
     changed: Notify,
     events: mpsc::Sender<OccupationEvent>,
     receiver: Mutex<Option<mpsc::Receiver<OccupationEvent>>>,
-    /// Occupations whose end was announced. Each was in the table, which bounds them.
+    /// Occupations whose end was announced.
     announced: mpsc::UnboundedSender<Occupation>,
     announced_receiver: Mutex<Option<mpsc::UnboundedReceiver<Occupation>>>,
 }
