@@ -11,6 +11,7 @@ use crate::{
 use gateway_core::{
     model::{Transition, Transitions, lock},
     session::SessionConfig,
+    stomp::StompConfig,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -23,6 +24,8 @@ pub struct Node {
     pub name: Arc<str>,
     /// Configuration of all sessions.
     pub session_config: Arc<SessionConfig>,
+    /// Configuration of all STOMP connections.
+    pub stomp_config: Arc<StompConfig>,
     /// Publications, histories and presence.
     pub broker: Arc<Broker>,
     /// Publishes into channels.

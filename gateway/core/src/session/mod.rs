@@ -27,6 +27,6 @@ mod tests;
 
 pub use interface::{
     Action, Attach, Attached, ConnectPermit, ConnectQuestion, Identity, Input, NamedBy, Occasion, Op, OpId, Outcome, PingForm,
-    ServerSubscription, SessionConfig, SessionStart, SubscribePermit,
+    ServerSide, ServerSubscription, SessionConfig, SessionStart, SubscribePermit,
 };
 pub use machine::Session;

@@ -119,6 +119,8 @@ pub struct Attach {
     pub delta: bool,
     /// Which publications the client wants; none: all.
     pub tags_filter: Option<Arc<TagsFilter>>,
+    /// How deliveries are written for a STOMP connection.
+    pub form: Option<Arc<MessageForm>>,
     /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
     pub page_shares: usize,
     /// Longest time for it.
