@@ -188,6 +188,7 @@ impl Node {
             name: session_config.node.clone(),
             publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
             session_config: Arc::new(session_config),
+            stomp_config: Arc::default(),
             services: Arc::new(Services::new([], LinkLimits::default())),
             cluster: Cluster::single(about, mailboxes, Holds::new(broker.clone(), std::time::Duration::from_secs(2))),
             broker,

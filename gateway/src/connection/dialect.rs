@@ -10,7 +10,7 @@ use gateway_core::{
         stomp::{Framing, sockjs},
     },
     session::{PingForm, ServerSide},
-    stomp::{StompConfig, StompStart, Step, Translator},
+    stomp::{Step, StompConfig, StompStart, Translator},
 };
 use std::{collections::VecDeque, mem, sync::Arc};
 

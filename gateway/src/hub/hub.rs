@@ -24,9 +24,7 @@ use crate::{
     broker::Reads,
     telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
-use gateway_core::{
-    model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId},
-};
+use gateway_core::model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -128,8 +126,15 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         state.generation = state.generation.wrapping_add(1);
         let generation = state.generation;
-        let entry =
-            Entry { generation, id, protocol, opened_at: self.start.elapsed(), info: None, outbox: outbox.clone(), subscriptions: Vec::new() };
+        let entry = Entry {
+            generation,
+            id,
+            protocol,
+            opened_at: self.start.elapsed(),
+            info: None,
+            outbox: outbox.clone(),
+            subscriptions: Vec::new(),
+        };
         let index = state.connections.insert(entry) as u32;
         state.ids.insert(id, index);
         self.parts.metrics.set(Level::ConnectionsOpen, state.connections.len() as u64);

@@ -13,7 +13,6 @@ use super::cors::allow_origins;
 use crate::{
     api::{ApiError, Path},
     auth::Origins,
-    settings::Stomp,
     transport::websocket::UpgradeRequest,
 };
 use actix_web::{
@@ -24,10 +23,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web,
 };
-use gateway_core::{
-    model::ErrorCode,
-    protocol::stomp::Framing,
-};
+use gateway_core::{model::ErrorCode, protocol::stomp::Framing};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -39,9 +35,9 @@ pub(super) struct StompPaths {
 }
 
 impl StompPaths {
-    pub(super) fn new(settings: &Stomp) -> Self {
-        let token_cookie = (!settings.token_cookie.is_empty()).then(|| settings.token_cookie.as_str().into());
-        Self { paths: settings.paths.iter().map(|path| path.as_str().into()).collect(), token_cookie }
+    pub(super) fn new(paths: &[String], token_cookie: &str) -> Self {
+        let token_cookie = (!token_cookie.is_empty()).then(|| token_cookie.into());
+        Self { paths: paths.iter().map(|path| path.as_str().into()).collect(), token_cookie }
     }
 
     /// How messages carry frames on this path. `None`: it is no path of STOMP.
@@ -112,9 +108,12 @@ struct Info {
 }
 
 async fn info() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store, no-cache, no-transform, must-revalidate, max-age=0"))
-        .json(Info { websocket: true, origins: ["*:*"], cookie_needed: false, entropy: rand::random() })
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store, no-cache, no-transform, must-revalidate, max-age=0")).json(Info {
+        websocket: true,
+        origins: ["*:*"],
+        cookie_needed: false,
+        entropy: rand::random(),
+    })
 }
 
 async fn preflight() -> HttpResponse {

@@ -1,5 +1,6 @@
 //! The commands of frontends.
 
+use super::stomp::MessageForm;
 use crate::{
     channel::TagsFilter,
     model::{Content, Data, RecoverFrom, Refusal},
@@ -132,6 +133,8 @@ pub struct SubscribeRequest {
     pub delta: String,
     /// Which publications the client wants, by their tags; none: all.
     pub tags_filter: Option<Arc<TagsFilter>>,
+    /// How deliveries are written for a STOMP connection, whose subscription stays at a fork. None for other protocols.
+    pub form: Option<Arc<MessageForm>>,
 }
 
 /// The fields of [`Request::History`].

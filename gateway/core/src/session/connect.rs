@@ -1,8 +1,8 @@
 //! From the connect command to its reply.
 
 use super::{
-    Action, Attach, Attached, ConnectQuestion, Identity, Input, NamedBy, Op, OpId, Outcome, ServerSide, ServerSubscription,
-    SessionConfig, SessionStart,
+    Action, Attach, Attached, ConnectQuestion, Identity, Input, NamedBy, Op, OpId, Outcome, ServerSide, ServerSubscription, SessionConfig,
+    SessionStart,
     close_reason::{CloseReason, check_revocation},
     context::Context,
     phases::{PHASES, PhaseEvent, PhaseName},
@@ -393,12 +393,7 @@ fn temporary(why: &str) -> Refusal {
 
 /// Each channel once, ordered by name. If both the gateway and a service give a channel, the gateway's counts, because it lasts as long as the
 /// connection.
-fn server_channels(
-    now: Tick,
-    channels: Vec<ChannelName>,
-    info: &ClientInfo,
-    stored: Vec<ServerSubscription>,
-) -> Vec<ServerChannel> {
+fn server_channels(now: Tick, channels: Vec<ChannelName>, info: &ClientInfo, stored: Vec<ServerSubscription>) -> Vec<ServerChannel> {
     let lasting = channels.into_iter().chain(ChannelName::personal(&info.user));
     let lasting = lasting.map(|channel| ServerChannel { channel, expires_at: None, source: Source::Server });
     let stored = stored.into_iter().map(|it| {

@@ -8,9 +8,7 @@ use crate::{
         output::{encode::Protocol, outbox::Outbox},
     },
 };
-use gateway_core::{
-    model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId},
-};
+use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
 use slab::Slab;
 use std::{rc::Rc, sync::Arc, time::Duration};
 

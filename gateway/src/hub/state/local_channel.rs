@@ -1,11 +1,11 @@
 //! One channel on one worker: its feed, its members, and its pending deliveries.
 
 use super::{
+    by_connection::ByConnection,
     deliveries::{
         fan_out::{Content, FanOut},
         fork::ForkTransition,
     },
-    by_connection::ByConnection,
     members::Members,
     resubscribe_queue::Resubscribe,
     terms::Terms,

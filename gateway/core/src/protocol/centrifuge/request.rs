@@ -78,6 +78,7 @@ impl SubscribeFields {
                 compact,
                 delta,
                 tags_filter,
+                form: None,
             }))
         })
     }

@@ -6,6 +6,7 @@ use crate::{
         ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
         Refusal, SubscriptionSide, UserId,
     },
+    protocol::stomp::MessageForm,
 };
 use std::{sync::Arc, time::Duration};
 

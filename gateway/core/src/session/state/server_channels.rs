@@ -34,7 +34,13 @@ impl PermittedChannels {
     /// Opens a channel for a service, or changes when the permission ends. What the token opened stays open as long as the connection lasts.
     ///
     /// Fails if services have opened `limit` other channels.
-    pub(crate) fn permit_by_service(&mut self, now: Tick, limit: usize, channel: ChannelName, expires_at: Option<Tick>) -> Result<(), TooMany> {
+    pub(crate) fn permit_by_service(
+        &mut self,
+        now: Tick,
+        limit: usize,
+        channel: ChannelName,
+        expires_at: Option<Tick>,
+    ) -> Result<(), TooMany> {
         match self.0.iter_mut().find(|it| it.channel == channel) {
             Some(known) if known.source == Source::Service => known.expires_at = expires_at,
             Some(_) => {}
