@@ -3,6 +3,7 @@ mod filters;
 mod forks;
 mod formats;
 mod revocations;
+mod stomp;
 
 use super::*;
 use crate::{
