@@ -9,13 +9,10 @@ use super::{
     wire::{Tail, inside_quotes, quoted},
 };
 use crate::{
-    model::{CONTENT_TYPE, ENCODING, Publication},
+    model::{CONTENT_TYPE, ENCODING, Publication, QUEUE},
     protocol::websocket::{Opcode, encode},
 };
 use std::{borrow::Cow, fmt};
-
-/// The tag with the user queue that a publication in a personal channel is for.
-const QUEUE: &str = "queue";
 
 /// How the deliveries of one channel are written for one connection. Connections with equal forms get equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
