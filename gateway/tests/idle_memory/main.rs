@@ -41,7 +41,8 @@ fn an_idle_connection_needs_no_more_memory_than_stated() {
         files > 2 * MANY as u64 + 200,
         "{files} files are too few for both ends of {MANY} connections: raise the hard limit (ulimit -Hn)"
     );
-    let found = [(Idle::Anonymous, ANONYMOUS), (Idle::Token, TOKEN), (Idle::Stomp, STOMP)].map(|(idle, bound)| (idle, bytes_per_connection(idle), bound));
+    let found = [(Idle::Anonymous, ANONYMOUS), (Idle::Token, TOKEN), (Idle::Stomp, STOMP)]
+        .map(|(idle, bound)| (idle, bytes_per_connection(idle), bound));
     println!("{found:?}");
     for (idle, bytes, bound) in found {
         assert!(

@@ -65,7 +65,8 @@ fn summary(message: &str) -> String {
 #[test]
 fn each_subscription_gets_each_publication_once_and_in_order() {
     run(HubLimits { batch_bytes: 10_000, ..limits() }, 1000, |world| async move {
-        let (one, same) = (world.subscribe_stomp(CHANNEL, form(&[("s", None)])).await, world.subscribe_stomp(CHANNEL, form(&[("s", None)])).await);
+        let (one, same) =
+            (world.subscribe_stomp(CHANNEL, form(&[("s", None)])).await, world.subscribe_stomp(CHANNEL, form(&[("s", None)])).await);
         let two = world.subscribe_stomp(CHANNEL, form(&[("a", None), ("b", None)])).await;
         let json = world.connect();
         world.subscribe(&json, CHANNEL).await;
