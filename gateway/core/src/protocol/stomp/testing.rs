@@ -1,0 +1,1 @@
+//! Reads frames of a server, for tests.
