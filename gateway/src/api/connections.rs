@@ -72,7 +72,7 @@ pub(super) async fn message(
 ) -> Result<HttpResponse, ApiError> {
     let data = Payload::parse(&body.data).map_err(|error| bad_request(format!("The data {error}.")))?;
     node.publisher.check_size(data.get().len())?;
-    command_one(&node, id, ServerCommand::Message(data)).await
+    command_one(&node, id, ServerCommand::Message { data, queue: None }).await
 }
 
 async fn command_one(node: &Node, id: ConnectionId, command: ServerCommand) -> Result<HttpResponse, ApiError> {

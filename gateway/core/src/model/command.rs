@@ -30,7 +30,12 @@ pub enum ServerCommand {
         code: Unsubscribe,
     },
     /// Send the client a message that belongs to no channel.
-    Message(Data),
+    Message {
+        /// The message.
+        data: Data,
+        /// The queue of the user that a STOMP client subscribes to; none: none.
+        queue: Option<Box<str>>,
+    },
 }
 
 /// The connections that a [`ServerCommand`] is for.

@@ -122,5 +122,10 @@ pub enum Push {
     /// The server ended a subscription of this connection.
     Unsubscribe(ChannelName, Unsubscribe),
     /// A message of a service that belongs to no channel.
-    Message(Data),
+    Message {
+        /// The message.
+        data: Data,
+        /// The queue of the user that a STOMP client subscribes to; none: none.
+        queue: Option<Box<str>>,
+    },
 }

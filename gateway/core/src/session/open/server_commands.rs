@@ -27,8 +27,8 @@ impl OpenSession {
                 self.server_unsubscribe(cx, channel, code);
                 Ok(())
             }
-            ServerCommand::Message(data) => {
-                cx.emit(Action::Push(Push::Message(data)));
+            ServerCommand::Message { data, queue } => {
+                cx.emit(Action::Push(Push::Message { data, queue }));
                 Ok(())
             }
         }

@@ -43,7 +43,9 @@ pub(crate) fn argument(headers: &Headers, body: Vec<u8>) -> Result<Data, Refusal
     match content(headers.get(CONTENT_TYPE), body)? {
         Content::Json(data) => Ok(data),
         Content::Text(text) => Ok(string(&text)),
-        Content::Bytes(_) => Err(bad("The body is bytes, and services take JSON or text in UTF-8. Encode the bytes, for example in base64.".into())),
+        Content::Bytes(_) => {
+            Err(bad("The body is bytes, and services take JSON or text in UTF-8. Encode the bytes, for example in base64.".into()))
+        }
     }
 }
 

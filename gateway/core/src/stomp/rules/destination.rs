@@ -153,7 +153,9 @@ impl DestinationRule {
             return Err(InvalidRule::Useless);
         }
         match &self.target {
-            Target::Channel { namespace: Some(name) } if name.contains([':', '#']) || format!("{name}:x").parse::<ChannelName>().is_err() => {
+            Target::Channel { namespace: Some(name) }
+                if name.contains([':', '#']) || format!("{name}:x").parse::<ChannelName>().is_err() =>
+            {
                 Err(InvalidRule::Namespace(name.clone()))
             }
             Target::UserQueue if self.send => Err(InvalidRule::SendToUser),

@@ -1,6 +1,6 @@
 //! The table of destinations.
 
-use super::destination::{CallTarget, Destination, DestinationRule, InvalidRule, Target};
+use super::destination::{AfterRefusal, CallTarget, Destination, DestinationRule, InvalidRule, Target};
 use crate::model::{ErrorCode, Refusal};
 
 /// What the destinations of a STOMP client stand for. The row with the longest prefix applies.
@@ -26,7 +26,7 @@ pub(crate) enum Unresolved {
     /// No row is for it.
     Unknown(Refusal),
     /// A row is for it, but it stands for nothing; or clients may not use it in this way.
-    Refused(Refusal),
+    Refused(Refusal, AfterRefusal),
 }
 
 /// What the client wants to do with a destination.
@@ -46,8 +46,7 @@ const NOT_OFFERED: &[(&str, &str)] = &[
     ("/user/", "Clients cannot send to users, and the rest after /user/ has to begin with queue/. Let a service send to the user."),
 ];
 const TEMPORARY: &str = "The gateway has no temporary queues. Take the reply of a call from /user/queue/ instead.";
-const COMPETING: &str =
-    "The gateway has no queues whose messages go to one consumer each, and no exchanges: every subscriber gets every message. Use /topic/ or /queue/.";
+const COMPETING: &str = "The gateway has no queues whose messages go to one consumer each, and no exchanges: every subscriber gets every message. Use /topic/ or /queue/.";
 
 impl DestinationTable {
     /// A table with these rows.
@@ -83,20 +82,16 @@ impl DestinationTable {
         };
         if !is_allowed {
             let detail = format!("Clients may not {verb} to {destination}, only {other}. The settings (stomp.destinations) say so.");
-            return Err(Unresolved::Refused(Refusal::new(ErrorCode::PermissionDenied, detail)));
+            return Err(Unresolved::Refused(Refusal::new(ErrorCode::PermissionDenied, detail), rule.after_refusal));
         }
-        rule.resolve(destination, rest).map(|found| (found, rule)).map_err(Unresolved::Refused)
+        let found = rule.resolve(destination, rest).map_err(|refusal| Unresolved::Refused(refusal, rule.after_refusal))?;
+        Ok((found, rule))
     }
 
     /// Where a reply to this destination goes.
     pub(crate) fn resolve_reply(&self, destination: &str) -> Result<Destination, Refusal> {
-        let found = self.find(destination).ok_or_else(|| Refusal::new(ErrorCode::BadRequest, no_row(destination)));
-        found.and_then(|(rule, rest)| rule.resolve(destination, rest))
-    }
-
-    /// Whether a SEND that is refused leaves the connection open.
-    pub(crate) fn rule(&self, destination: &str) -> Option<&DestinationRule> {
-        self.find(destination).map(|(rule, _)| rule)
+        let (rule, rest) = self.find(destination).ok_or_else(|| Refusal::new(ErrorCode::BadRequest, no_row(destination)))?;
+        rule.resolve(destination, rest)
     }
 
     fn find<'a>(&self, destination: &'a str) -> Option<(&DestinationRule, &'a str)> {
@@ -124,7 +119,7 @@ impl Default for DestinationTable {
 
 fn unknown(destination: &str) -> Unresolved {
     match NOT_OFFERED.iter().find(|(prefix, _)| destination.starts_with(prefix)) {
-        Some((_, why)) => Unresolved::Refused(Refusal::new(ErrorCode::NotAvailable, *why)),
+        Some((_, why)) => Unresolved::Refused(Refusal::new(ErrorCode::NotAvailable, *why), AfterRefusal::Close),
         None => Unresolved::Unknown(Refusal::new(ErrorCode::NotFound, no_row(destination))),
     }
 }
