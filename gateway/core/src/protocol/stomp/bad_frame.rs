@@ -1,5 +1,7 @@
 //! Frames of clients that are not valid.
 
+use super::{ClientCommand, Version};
+
 /// What is wrong with the input of a client. The answer is an ERROR frame with this text, then the connection is closed.
 ///
 /// The texts have no colon, no backslash and no line end, so that they need no escapes in the `message` header: before CONNECTED, clients
@@ -11,7 +13,7 @@ pub enum BadFrame {
     UnknownCommand(Box<str>),
     /// The first frame is not CONNECT or STOMP.
     #[error("the first frame is {0}, but has to be CONNECT or STOMP")]
-    NotConnected(&'static str),
+    NotConnected(ClientCommand),
     /// A carriage return without a line feed.
     #[error(
         "a carriage return stands without a line feed; lines end with a line feed, and in headers a carriage return is written as its escape"
@@ -34,7 +36,7 @@ pub enum BadFrame {
     NotUtf8,
     /// An escape that the version does not define.
     #[error("a header has a backslash that begins no escape of STOMP {0}; a backslash in a header is written twice")]
-    UndefinedEscape(&'static str),
+    UndefinedEscape(Version),
     /// The value of `content-length` is no number.
     #[error("content-length is no number; it is the number of bytes in the body")]
     BadContentLength,
@@ -46,7 +48,7 @@ pub enum BadFrame {
     WrongContentLength,
     /// A body in a frame that has none.
     #[error("{0} has a body, but only SEND may have one; a NUL byte has to follow the empty line")]
-    UnexpectedBody(&'static str),
+    UnexpectedBody(ClientCommand),
     /// The value of `heart-beat` is not valid.
     #[error("heart-beat is not valid; it has two whole numbers of milliseconds with a comma between, as in 10000,10000")]
     BadHeartBeat,
@@ -56,4 +58,15 @@ pub enum BadFrame {
     /// A message of a SockJS client has too many texts.
     #[error("a SockJS message has more than {0} texts; send several messages")]
     ManySockJsTexts(usize),
+}
+
+impl BadFrame {
+    /// Most bytes of a line that [`Self::UnknownCommand`] has.
+    const SHOWN: usize = 32;
+
+    /// The line is no command. What would need an escape is left out.
+    pub(super) fn unknown_command(line: &[u8]) -> Self {
+        let shown = line.iter().copied().filter(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b':' | b'\\' | b'"'));
+        Self::UnknownCommand(shown.take(Self::SHOWN).map(char::from).collect::<String>().into())
+    }
 }

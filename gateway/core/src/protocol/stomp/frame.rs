@@ -68,8 +68,23 @@ impl ClientCommand {
 
     /// The command with this name. Names are in upper case.
     pub(super) fn parse(name: &[u8]) -> Option<Self> {
-        let named = Self::ALL.into_iter().find(|command| command.as_str().as_bytes() == name);
-        named.or_else(|| (name == b"STOMP").then_some(Self::Connect))
+        Self::names().find(|(known, _)| known.as_bytes() == name).map(|(_, command)| command)
+    }
+
+    /// Whether the first line of a frame can begin so.
+    pub(super) fn can_begin_with(start: &[u8]) -> bool {
+        let name = start.strip_suffix(b"\r").filter(|name| Self::parse(name).is_some());
+        name.is_some() || Self::names().any(|(known, _)| known.as_bytes().starts_with(start))
+    }
+
+    fn names() -> impl Iterator<Item = (&'static str, Self)> {
+        Self::ALL.into_iter().map(|command| (command.as_str(), command)).chain([("STOMP", Self::Connect)])
+    }
+}
+
+impl std::fmt::Display for ClientCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -88,12 +103,27 @@ impl Headers {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// The headers without blanks around names and values, as clients of 1.0 write them.
+    pub(super) fn trimmed(&self) -> Self {
+        self.iter().map(|(name, value)| (trim(name), trim(value))).collect()
+    }
+
+    /// Bytes that it holds in memory.
+    pub(super) fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<(Box<str>, Box<str>)>() + self.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+    }
+
     /// Adds a header, unless there is one with this name.
     pub(super) fn add(&mut self, name: &str, value: &str) {
         if self.get(name).is_none() {
             self.0.push((name.into(), value.into()));
         }
     }
+}
+
+/// Removes the blanks at both ends.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Headers {

@@ -8,7 +8,8 @@
 //! | [`MessageForm`], [`MessageTemplate`] | write a publication for many connections |
 //! | [`ServerFrame`], [`append_server_frame`] | what goes to one connection |
 //! | [`Framing`], [`sockjs`] | how WebSocket messages carry frames |
-//! | `escape` | the escapes of headers; `testing`: reads frames of a server, for tests |
+//! | `escape`, `wire` | the escapes of headers; what all frames of a server have in common |
+//! | `testing` | reads frames of a server, for tests |
 
 mod bad_frame;
 mod escape;
@@ -23,12 +24,14 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod version;
+mod wire;
 
 pub use bad_frame::BadFrame;
 pub use frame::{ClientCommand, Frame, Headers};
 pub use heart_beat::HeartBeat;
 pub use message::{MessageForm, MessageSubscription, MessageTemplate, is_reserved};
 pub use parser::{Parser, ParserLimits};
-pub use server_frame::{Framing, ServerFrame, append_heart_beat, append_server_frame};
+pub use server_frame::{ServerFrame, append_heart_beat, append_server_frame};
 pub use sockjs::unwrap as sockjs_unwrap;
 pub use version::{UnsupportedVersions, Version, sub_protocol};
+pub use wire::Framing;

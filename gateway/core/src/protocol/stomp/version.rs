@@ -39,6 +39,12 @@ impl Version {
     }
 }
 
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The sub-protocol for the answer to a handshake: the highest of the offered ones. `None`: the answer names none. `offered` are the values of
 /// the `Sec-WebSocket-Protocol` headers.
 ///
