@@ -1,7 +1,10 @@
 //! The protocol that a connection speaks, and the steps of a STOMP connection.
 
 use super::{close_cause::CloseCause, driver::Driver};
-use crate::hub::{Batch, Protocol};
+use crate::{
+    hub::{Batch, Protocol},
+    telemetry::{Count, DropCause},
+};
 use gateway_core::{
     model::{ClientInfo, Tick},
     protocol::{
@@ -117,6 +120,8 @@ impl Driver {
             }
             Step::Send(bytes) => self.registration.outbox().push(self.now(), Batch::new(bytes, self.worker.hub.budget())),
             Step::Form(channel, form) => self.worker.hub.set_form(self.registration.key(), &channel, form),
+            Step::GapUntold(subscriptions) => self.worker.hub.metrics().count(Count::StompGapsUntold, subscriptions as u64),
+            Step::Undelivered => self.worker.hub.metrics().dropped(DropCause::NoQueue, 1),
             Step::ControlPing => self.ping(),
             Step::Close(code, reason) => self.close(CloseCause::Session, code, &reason),
         }
@@ -188,6 +193,6 @@ impl Driver {
 
     /// Says why the session closes the connection, before its close frame.
     pub(super) fn stomp_closing(&mut self, code: u16, reason: &str) {
-        self.translate(|translator, _, steps| translator.closing(code, reason, steps));
+        self.translate(|translator, now, steps| translator.closing(now, code, reason, steps));
     }
 }

@@ -326,7 +326,7 @@ fn kind(request: &Request) -> Option<CommandKind> {
         Request::Connect(_) => CommandKind::Connect,
         Request::Subscribe(_) => CommandKind::Subscribe,
         Request::Unsubscribe { .. } => CommandKind::Unsubscribe,
-        Request::Publish { .. } => CommandKind::Publish,
+        Request::Publish { .. } | Request::PublishReply { .. } => CommandKind::Publish,
         Request::Presence { .. } => CommandKind::Presence,
         Request::PresenceStats { .. } => CommandKind::PresenceStats,
         Request::History(_) => CommandKind::History,

@@ -121,14 +121,18 @@ impl Hub {
         Some(number)
     }
 
-    /// Changes how the deliveries of a channel are written for a STOMP connection that is in the channel, from the next delivery on.
-    pub fn set_form(&self, key: ConnKey, channel: &ChannelName, form: Arc<MessageForm>) {
+    /// Changes how the deliveries of a channel are written for a STOMP connection that is in the channel, from the next delivery on. `None`: they
+    /// are not written any more.
+    pub fn set_form(&self, key: ConnKey, channel: &ChannelName, form: Option<Arc<MessageForm>>) {
         let mut state = self.state.borrow_mut();
         let Some(channel_key) = state.channels.get(channel).copied() else { return };
         if state.entry(key).is_some_and(|entry| entry.subscription(channel_key).is_some_and(|subscription| subscription.terms.is_stomp()))
             && let Some(local_channel) = state.local_channel(channel_key)
         {
-            local_channel.rare().forms.insert(key.index, form);
+            match form {
+                Some(form) => local_channel.rare().forms.insert(key.index, form),
+                None => local_channel.rare().forms.remove(key.index),
+            }
         }
     }
 

@@ -90,12 +90,12 @@ fn a_form_changes_from_the_next_delivery_on() {
         let connection = world.subscribe_stomp(CHANNEL, form(&[("a", None)])).await;
         world.publish(CHANNEL, "1").await;
         settle().await;
-        world.hub.set_form(connection.key(), &World::channel(CHANNEL), form(&[("b", None), ("c", None)]));
+        world.hub.set_form(connection.key(), &World::channel(CHANNEL), Some(form(&[("b", None), ("c", None)])));
         world.publish(CHANNEL, "2").await;
         settle().await;
         assert_eq!(messages(&connection), ["a \"1\"", "b \"2\"", "c \"2\""]);
         world.hub.leave(connection.key(), &World::channel(CHANNEL));
-        world.hub.set_form(connection.key(), &World::channel(CHANNEL), form(&[("d", None)]));
+        world.hub.set_form(connection.key(), &World::channel(CHANNEL), Some(form(&[("d", None)])));
         world.publish(CHANNEL, "3").await;
         settle().await;
         assert_eq!(messages(&connection), [""; 0], "it is in the channel no more");

@@ -4,7 +4,7 @@ use crate::{
     channel::TagsFilter,
     model::{
         ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
-        Refusal, SubscriptionSide, UserId,
+        Refusal, SubscriptionSide, Tags, UserId,
     },
     protocol::stomp::MessageForm,
 };
@@ -63,6 +63,8 @@ pub enum Op {
         channel: ChannelName,
         /// The message.
         content: Content,
+        /// Names and values beside the message.
+        tags: Tags,
     },
     /// Read the presence list of a channel.
     Presence {

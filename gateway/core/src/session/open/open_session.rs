@@ -178,7 +178,8 @@ impl OpenSession {
                 self.unsubscribe(cx, id, &channel);
                 Ok(())
             }
-            Request::Publish { channel, content } => self.publish(cx, id, &channel, content),
+            Request::Publish { channel, content, tags } => self.publish(cx, id, &channel, content, tags),
+            Request::PublishReply { channel, content, tags } => self.publish_reply(cx, id, &channel, content, tags),
             Request::Presence { channel } => self.presence(cx, id, &channel),
             Request::PresenceStats { channel } => self.presence_stats(cx, id, &channel),
             Request::History(request) => self.history(cx, id, request),

@@ -218,7 +218,7 @@ fn describe(op: &Op) -> String {
             let shown = attach.info.chan_info.as_ref().map(|info| format!(" as {}", info.get())).unwrap_or_default();
             format!("attach {}{from}{joins}{shown}", attach.channel)
         }
-        Op::Publish { channel, content } => format!("publish {channel} {}", String::from_utf8_lossy(content.as_bytes())),
+        Op::Publish { channel, content, .. } => format!("publish {channel} {}", String::from_utf8_lossy(content.as_bytes())),
         Op::Presence { channel } => format!("presence {channel}"),
         Op::PresenceStats { channel } => format!("presence stats {channel}"),
         Op::History { channel, since, limit, reverse } => format!("history {channel} {since:?} {limit} {reverse}"),
