@@ -5,6 +5,7 @@ mod bad_input;
 mod calls;
 mod connect;
 mod heart_beats;
+mod honoured;
 mod memory;
 mod publications;
 mod random;
