@@ -50,11 +50,25 @@ pub(super) enum Target {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Command {
-    Disconnect { code: u16, reason: String },
-    Subscribe { channel: String, since: Option<(String, u64)>, expires_in_ms: Option<u64> },
-    Unsubscribe { channel: String, code: u16 },
+    Disconnect {
+        code: u16,
+        reason: String,
+    },
+    Subscribe {
+        channel: String,
+        since: Option<(String, u64)>,
+        expires_in_ms: Option<u64>,
+    },
+    Unsubscribe {
+        channel: String,
+        code: u16,
+    },
     Message(String),
-    QueueMessage { data: String, queue: String },
+    /// A message with a queue. Nodes of earlier versions do not know it.
+    QueueMessage {
+        data: String,
+        queue: String,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,14 +132,14 @@ impl Command {
                 let code = Unsubscribe::ALL.iter().copied().find(|known| known.code() == code)?;
                 ServerCommand::Unsubscribe { channel: channel.parse().ok()?, code }
             }
-            Self::Message(data) => ServerCommand::Message { data: parse(data)?, queue: None },
-            Self::QueueMessage { data, queue } => ServerCommand::Message { data: parse(data)?, queue: Some(queue.into()) },
+            Self::Message(data) => ServerCommand::Message { data: parse_data(data)?, queue: None },
+            Self::QueueMessage { data, queue } => ServerCommand::Message { data: parse_data(data)?, queue: Some(queue.into()) },
         })
     }
 }
 
-fn parse(data: String) -> Option<Data> {
-    Data::parse(&RawValue::from_string(data).ok()?).ok()
+fn parse_data(text: String) -> Option<Data> {
+    Data::parse(&RawValue::from_string(text).ok()?).ok()
 }
 
 impl From<&ConnectionSummary> for Connection {
@@ -185,7 +199,7 @@ mod tests {
             ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: None, expires_in: None },
             ServerCommand::Unsubscribe { channel: "#alice".parse().expect("valid"), code: Unsubscribe::Server },
             ServerCommand::Message { data: deep.clone(), queue: None },
-            ServerCommand::Message { data: deep, queue: Some("a/b".into()) },
+            ServerCommand::Message { data: deep, queue: Some("mail".into()) },
         ] {
             let target = CommandTarget::Connection(ConnectionId::random());
             let request = sent(Request::Command(Target::from(&target), Command::from(&command)));

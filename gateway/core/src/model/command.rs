@@ -33,7 +33,7 @@ pub enum ServerCommand {
     Message {
         /// The message.
         data: Data,
-        /// The queue of the user that a STOMP client subscribes to; none: none.
+        /// The queue in which a STOMP client receives it. Clients of other protocols receive it with or without.
         queue: Option<Box<str>>,
     },
 }

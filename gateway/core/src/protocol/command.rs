@@ -145,7 +145,7 @@ pub struct SubscribeRequest {
     pub delta: String,
     /// Which publications the client wants, by their tags; none: all.
     pub tags_filter: Option<Arc<TagsFilter>>,
-    /// How deliveries are written for a STOMP connection; none: in the encoding of the connection.
+    /// How deliveries are written for a STOMP connection, whose subscription stays at a fork. None for other protocols.
     pub form: Option<Arc<MessageForm>>,
 }
 

@@ -125,7 +125,7 @@ pub enum Push {
     Message {
         /// The message.
         data: Data,
-        /// The queue of the user that a STOMP client subscribes to; none: none.
+        /// The queue in which a STOMP client receives it.
         queue: Option<Box<str>>,
     },
 }

@@ -76,7 +76,7 @@ impl Context<'_> {
     pub(super) fn write_gap(&mut self, subscription: &MessageSubscription, position: Option<Position>) {
         let MessageSubscription { id, destination, acks, .. } = subscription;
         let message_id = self.numbers.message_id();
-        let position = position.map(|position| format!("{}-{}", position.epoch, position.offset));
+        let position = position.map(written);
         let mut headers = vec![("x-gap", "true")];
         headers.extend(position.as_deref().map(|position| (POSITION, position)));
         let (acks, message_id) = (*acks, &*message_id);
@@ -91,8 +91,14 @@ impl Context<'_> {
 
     /// Confirms a frame with this `receipt` header.
     pub(super) fn confirm(&mut self, receipt: Option<&str>) {
+        self.confirm_at(receipt, None);
+    }
+
+    /// Confirms a SUBSCRIBE, which begins at this position.
+    pub(super) fn confirm_at(&mut self, receipt: Option<&str>, position: Option<Position>) {
         if let Some(receipt_id) = receipt {
-            self.write(&ServerFrame::Receipt { receipt_id });
+            let position = position.map(written);
+            self.write(&ServerFrame::Receipt { receipt_id, position: position.as_deref() });
         }
     }
 
@@ -107,4 +113,9 @@ impl Context<'_> {
             self.steps.push(Step::Send(out));
         }
     }
+}
+
+/// A position as headers have it.
+fn written(Position { epoch, offset }: Position) -> String {
+    format!("{epoch}-{offset}")
 }

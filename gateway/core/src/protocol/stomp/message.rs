@@ -9,13 +9,10 @@ use super::{
     wire::{Tail, inside_quotes, quoted},
 };
 use crate::{
-    model::{CONTENT_TYPE, ENCODING, Publication},
+    model::{CONTENT_TYPE, ENCODING, Publication, QUEUE},
     protocol::websocket::{Opcode, encode},
 };
 use std::{borrow::Cow, fmt};
-
-/// The tag with the user queue that a publication in a personal channel is for.
-const QUEUE: &str = "queue";
 
 /// How the deliveries of one channel are written for one connection. Connections with equal forms get equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +44,7 @@ pub struct MessageTemplate {
     framing: Framing,
     opcode: Opcode,
     /// The end of the WebSocket message, from the line of the message id on.
-    shared: Box<[u8]>,
+    shared: Vec<u8>,
     /// Length of the message id, in bytes.
     id_length: usize,
 }
@@ -112,7 +109,7 @@ impl MessageTemplate {
                 text.into_bytes()
             }
         };
-        Self { version, framing, opcode, shared: shared.into(), id_length: id.len() }
+        Self { version, framing, opcode, shared, id_length: id.len() }
     }
 
     /// The message id, which needs no escapes.

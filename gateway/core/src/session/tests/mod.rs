@@ -5,6 +5,7 @@ mod command_order;
 mod connect;
 mod guards;
 mod lifetime;
+mod permitted_channels;
 mod random;
 mod request;
 mod server_commands;
@@ -28,7 +29,12 @@ use std::{sync::Arc, time::Duration};
 const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn start(now: Tick, first_ping: f32) -> SessionStart {
-    SessionStart { clock: WallClock { tick: now, unix_ms: 1_700_000_000_000 }, first_ping, ping_form: PingForm::Message }
+    SessionStart {
+        clock: WallClock { tick: now, unix_ms: 1_700_000_000_000 },
+        first_ping,
+        ping_form: PingForm::Message,
+        server_side: ServerSide::Subscribes,
+    }
 }
 
 fn config() -> SessionConfig {

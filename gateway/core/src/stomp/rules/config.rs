@@ -25,6 +25,22 @@ pub struct StompConfig {
     pub pong_timeout: Duration,
 }
 
+impl Default for StompConfig {
+    /// The defaults of the settings.
+    fn default() -> Self {
+        Self {
+            destinations: DestinationTable::default(),
+            unknown_destination: UnknownDestination::default(),
+            server: concat!("switchboard/", env!("CARGO_PKG_VERSION")).into(),
+            limits: ParserLimits { headers: 100, header_bytes: 16 << 10, body_bytes: 64 << 10 },
+            max_subscriptions: 100,
+            max_in_flight: 16,
+            transactions: TransactionLimits::default(),
+            pong_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// Bounds of the transactions of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransactionLimits {
