@@ -32,8 +32,12 @@ pub(super) struct Numbers {
 impl Numbers {
     /// An id for a MESSAGE that only this connection gets. Those of publications have another form.
     pub(super) fn message_id(&mut self) -> String {
+        format!("c-{}", self.message_number())
+    }
+
+    fn message_number(&mut self) -> u64 {
         self.message = self.message.wrapping_add(1);
-        format!("c-{}", self.message)
+        self.message.into()
     }
 
     /// An id for a command: from 1 on.
@@ -61,8 +65,7 @@ impl Context<'_> {
     /// Sends a publication to the subscriptions of a form.
     pub(super) fn write_publication(&mut self, form: &MessageForm, publication: &Publication) {
         // The highest bit keeps the numbers of publications without a position apart from those that the node gives.
-        self.numbers.message = self.numbers.message.wrapping_add(1);
-        let number = u64::from(self.numbers.message) | 1 << 63;
+        let number = if publication.position.is_none() { self.numbers.message_number() | 1 << 63 } else { 0 };
         let template = MessageTemplate::new(self.version, self.framing, publication, number);
         self.send(|out| {
             form.append(&template, publication, out);

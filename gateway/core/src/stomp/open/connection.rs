@@ -214,6 +214,12 @@ impl OpenConnection {
         self.advance_commit(cx);
     }
 
+    /// Bytes that it holds besides its subscriptions.
+    #[cfg(test)]
+    pub(in crate::stomp) fn spare_memory(&self) -> usize {
+        self.subscriptions.spare() + self.in_flight.memory() + self.transactions.memory() + usize::from(self.commit.is_some())
+    }
+
     /// The channel of the user's queues. `None`: the connection is anonymous.
     pub(super) fn personal_channel(&self) -> Option<ChannelName> {
         self.info.as_ref().and_then(|info| ChannelName::personal(&info.user))
