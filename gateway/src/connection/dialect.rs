@@ -6,7 +6,7 @@ use crate::{
     telemetry::{Count, DropCause},
 };
 use gateway_core::{
-    model::{ClientInfo, Tick},
+    model::{ChannelName, ClientInfo, Position, Tick},
     protocol::{
         Command, Push, Reply,
         centrifuge::{Codec, Payload},
@@ -185,6 +185,11 @@ impl Driver {
 
     pub(super) fn stomp_reply(&mut self, id: u32, reply: Reply) {
         self.translate(|translator, now, steps| translator.reply(now, id, reply, steps));
+    }
+
+    /// The connection left a channel, after it got everything up to this position.
+    pub(super) fn stomp_left(&mut self, channel: &ChannelName, at: Option<Position>) {
+        self.translate(|translator, _, _| translator.left(channel, at));
     }
 
     pub(super) fn stomp_push(&mut self, push: Push) {
