@@ -48,6 +48,32 @@ fn a_message_has_its_headers_in_the_documented_order() {
 }
 
 #[test]
+fn a_publisher_cannot_write_the_headers_of_the_gateway() {
+    let reserved = [
+        "subscription",
+        "destination",
+        "ack",
+        "message-id",
+        "x-position",
+        "x-gap",
+        "content-type",
+        "content-length",
+        "encoding",
+        "receipt",
+        "transaction",
+        "queue",
+        "",
+    ];
+    assert!(reserved.into_iter().all(is_reserved));
+    assert!(!["Ack", "x-gap2", "priority", "receipt-id"].into_iter().any(is_reserved));
+    let tags = reserved.map(|name| (name, "fake"));
+    let form = MessageForm { version: Version::V1_2, framing: Framing::WebSocket, subscriptions: [subscription("1", "/a")].into() };
+    let received = read_messages(form.framing, form.version, &append(&form, &publication(json("1"), &tags), 0).0).expect("valid").remove(0);
+    let fakes: Vec<_> = received.headers.iter().filter(|(_, value)| value == "fake").map(|(name, _)| &**name).collect();
+    assert_eq!(fakes, ["content-type"], "the type is the publisher's");
+}
+
+#[test]
 fn the_kind_of_message_follows_the_body_and_its_type() {
     let bytes = |bytes: &[u8]| Content::Bytes(bytes.into());
     for (publication, is_binary, kind, body, encoding) in [
