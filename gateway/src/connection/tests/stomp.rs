@@ -176,21 +176,21 @@ fn queues_of_the_user_get_what_services_send_to_them() {
 }
 
 #[test]
-fn lost_publications_are_told_to_those_that_asked() {
+fn lost_publications_are_reported_to_those_that_asked() {
     run(Bounds { in_flight: 8, outbox: 100_000, ..default_bounds() }, |world| async move {
         let page = world.page("").await;
-        page.ask("SUBSCRIBE\nid:told\ndestination:/topic/open:a\nx-position:\n\n").await;
-        page.ask("SUBSCRIBE\nid:untold\ndestination:/topic/open:a\n\n").await;
+        page.ask("SUBSCRIBE\nid:asked\ndestination:/topic/open:a\nx-position:\n\n").await;
+        page.ask("SUBSCRIBE\nid:silent\ndestination:/topic/open:a\n\n").await;
         // The mailbox of the worker overflows.
         for number in 0..3000 {
             world.publish("open:a", &number.to_string()).await;
         }
         elapse(1.0).await;
         let received = page.received().await;
-        assert_eq!(received.iter().filter(|line| line.contains("gap")).collect::<Vec<_>>(), ["MESSAGE told gap"]);
+        assert_eq!(received.iter().filter(|line| line.contains("gap")).collect::<Vec<_>>(), ["MESSAGE asked gap"]);
         assert_eq!(world.worker.hub.metrics().counted(Count::StompGapsUntold), 1);
         world.publish("open:a", "after").await;
-        assert_eq!(page.received().await, ["MESSAGE told \"after\"", "MESSAGE untold \"after\""]);
+        assert_eq!(page.received().await, ["MESSAGE asked \"after\"", "MESSAGE silent \"after\""]);
     });
 }
 
