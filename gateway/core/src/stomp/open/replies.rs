@@ -41,7 +41,11 @@ impl OpenConnection {
     fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, failure: Failure) -> Option<Close> {
         match &pending.purpose {
             Purpose::Subscribe { id, .. } => drop(self.subscriptions.remove(id)),
-            Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => drop(self.subscriptions.remove(&rejoin.id)),
+            Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => {
+                self.subscriptions.remove(&rejoin.id);
+                // The session has left the channel, so the other subscriptions to it have ended too.
+                pending.after_refusal = AfterRefusal::Close;
+            }
             _ => {}
         }
         let receipt = self.take_receipt(&mut pending.receipt);
