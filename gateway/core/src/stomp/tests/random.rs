@@ -63,7 +63,7 @@ impl Run {
             }
             Event::Wait(millis) => {
                 self.page.now = self.page.now.after(Duration::from_millis(*millis));
-                translator.timer(self.page.now, &mut steps);
+                translator.timer(self.page.now, true, &mut steps);
                 let now = self.page.now;
                 assert!(translator.deadline().is_none_or(|next| next > now), "the deadline is in the future after the timer");
                 self.check(steps);
