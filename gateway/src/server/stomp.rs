@@ -80,7 +80,8 @@ impl StompPaths {
         for mount in self.paths.iter() {
             let info = Path::new(format!("{mount}/info")).get(info).options(preflight);
             config.service(info.into_resource().wrap(from_fn(allow_credentials)).wrap(from_fn(allow_origins)));
-            for path in [mount.to_string(), format!("{mount}/websocket"), format!("{mount}/{{server}}/{{session}}/websocket")] {
+            for path in [mount.to_string(), format!("{mount}/websocket"), format!("{mount}/{{server:[^/.]+}}/{{session:[^/.]+}}/websocket")]
+            {
                 config.service(Path::new(path).get(async || ApiError::from(ErrorCode::UpgradeRequired)).into_resource());
             }
         }
