@@ -146,7 +146,6 @@ impl Run {
         for step in steps {
             assert!(!self.closed, "{step:?} after the close");
             match &step {
-                Step::Command(Command { id: 0, request }) => assert!(matches!(request, Request::Send { .. })),
                 Step::Command(Command { id, request }) => {
                     assert!(*id == self.last_command + 1, "ids are consecutive");
                     self.last_command = *id;
