@@ -73,7 +73,7 @@ pub(super) struct SessionNeeds {
     /// When the session needs a tick.
     tick: Option<Tick>,
     /// Whether the session takes input.
-    input: bool,
+    pub(super) input: bool,
 }
 
 impl SessionNeeds {

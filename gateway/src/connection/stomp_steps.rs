@@ -44,18 +44,21 @@ impl Driver {
         }
     }
 
-    /// Passes the commands to the session that wait for the end of the actions before them. A command may cause further ones.
+    /// Passes the commands to the session that wait for the end of the actions before them. A command may cause further ones. While the session
+    /// takes no input, they wait for the end of an operation.
     pub(super) fn run_deferred(&mut self) {
         let Dialect::Stomp(stomp) = &mut self.dialect else { return };
         if mem::replace(&mut stomp.is_running, true) {
             return;
         }
         while let Dialect::Stomp(stomp) = &mut self.dialect {
-            match stomp.deferred.pop_front() {
+            match stomp.deferred.pop_front_if(|_| self.needs.input) {
                 Some(command) => self.command(command),
                 None => {
-                    stomp.deferred = VecDeque::new();
                     stomp.is_running = false;
+                    if stomp.deferred.is_empty() {
+                        stomp.deferred = VecDeque::new();
+                    }
                     return;
                 }
             }
@@ -93,7 +96,8 @@ impl Driver {
     }
 
     pub(super) fn stomp_timer(&mut self) {
-        self.translate(|translator, now, steps| translator.timer(now, steps));
+        let reading = self.wants_input();
+        self.translate(|translator, now, steps| translator.timer(now, reading, steps));
         self.run_deferred();
     }
 

@@ -149,9 +149,9 @@ impl Translator {
         self.heard(now);
     }
 
-    /// The deadline may have passed.
-    pub fn timer(&mut self, now: Tick, steps: &mut Vec<Step>) {
-        let reading = self.wants_input();
+    /// The deadline may have passed. `reading`: whether the connection is read, as far as others decide about it. Nobody is silent who is not read.
+    pub fn timer(&mut self, now: Tick, reading: bool, steps: &mut Vec<Step>) {
+        let reading = reading && self.wants_input();
         let mut cx = context!(self, now, steps);
         if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
             if let Some(close) = open.timer(&mut cx, reading) {

@@ -13,7 +13,7 @@ use crate::{
         failure::{Close, Rejected, bad_request},
         state::{
             heart_beats::{Due, HeartBeats},
-            in_flight::{InFlight, Outgoing, Purpose, ReceiptOf},
+            in_flight::{InFlight, Outgoing, ReceiptOf},
             subscriptions::Subscriptions,
             transactions::Transactions,
         },
@@ -160,13 +160,6 @@ impl OpenConnection {
 
     /// Sends a command to the session.
     pub(super) fn start(&mut self, cx: &mut Context<'_>, outgoing: Outgoing, receipt: ReceiptOf) {
-        if matches!(outgoing.purpose, Purpose::Event) {
-            cx.command(0, outgoing.request);
-            if let ReceiptOf::Frame(receipt) = receipt {
-                cx.confirm(receipt.as_deref());
-            }
-            return;
-        }
         if let (ReceiptOf::Commit, Some(commit)) = (&receipt, &mut self.commit) {
             commit.in_flight += 1;
         }

@@ -9,10 +9,8 @@ use crate::{
 /// What the answer to a command is for.
 #[derive(Debug)]
 pub(crate) enum Purpose {
-    /// A SEND to a channel, or the publish of a reply.
+    /// A SEND to a channel, the publish of a reply, or a SEND that is an event for a service.
     Publish,
-    /// A SEND that is an event for a service. The session does not answer it.
-    Event,
     /// A SEND that calls a service; the destination of the reply, unless it goes nowhere.
     Call(Option<Box<str>>),
     /// A SUBSCRIBE that calls a service: the id and the destination of the MESSAGE with the reply.

@@ -60,13 +60,14 @@ fn a_subscribe_to_a_call_gets_one_message_and_does_not_block() {
 }
 
 #[test]
-fn an_event_is_confirmed_when_it_is_handed_over() {
+fn an_event_is_confirmed_when_the_service_has_it() {
     let call = CallTarget { service: Some("s".parse().expect("valid")), method: Some("m".into()), reply: None };
     let mut page = page_with("/app/one", call);
     let lines = page.send("SEND\ndestination:/audit/log\nreceipt:r\n\n[1]");
-    assert_eq!(lines, ["0: event {\"service\":\"log\",\"data\":[1]}", "RECEIPT receipt-id:r"]);
-    assert_eq!(page.send("SEND\ndestination:/app/one\n\n1"), ["2: call s.m \"1\""]);
-    assert_eq!(page.answer(2, Reply::Rpc(data("1"))), NOTHING, "the row says that nobody wants the reply");
+    assert_eq!(lines, ["2: event {\"service\":\"log\",\"data\":[1]}"]);
+    assert_eq!(page.answer(2, Reply::Sent), ["RECEIPT receipt-id:r"]);
+    assert_eq!(page.send("SEND\ndestination:/app/one\n\n1"), ["3: call s.m \"1\""]);
+    assert_eq!(page.answer(3, Reply::Rpc(data("1"))), NOTHING, "the row says that nobody wants the reply");
     let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
     let lines = page.send(&format!("SEND\ndestination:/audit/log\n\n{deep}"));
     assert!(lines[0].contains("nested deeper"), "{lines:?}");

@@ -59,6 +59,10 @@ fn a_client_that_is_not_read_is_not_silent() {
     page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
     assert_eq!(page.wait(60_000), NOTHING, "frames wait for the subscribe, and are not read");
     page.answer(2, subscribed());
+    page.now = page.now.after(Duration::from_millis(2000));
+    let mut steps = Vec::new();
+    page.translator.timer(page.now, false, &mut steps);
+    assert_eq!(page.lines(steps), NOTHING, "its outbox is full");
     assert_eq!(page.wait(1999), NOTHING);
     assert_eq!(page.wait(1), ["close 3012 no heart-beat in time"]);
 }

@@ -126,7 +126,7 @@ impl Page {
         let (end, mut steps) = (self.now.after(Duration::from_millis(millis)), Vec::new());
         while let Some(due) = self.translator.deadline().filter(|due| *due <= end) {
             self.now = due.max(self.now);
-            self.translator.timer(self.now, &mut steps);
+            self.translator.timer(self.now, true, &mut steps);
         }
         self.now = end;
         self.lines(steps)
