@@ -33,8 +33,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
+            driver.is_paused = true;
             return Ok(());
         }
+        driver.is_paused = false;
         let limits = driver.worker.limits;
         let mut left = limits.turn_messages;
         let waker = cx.waker();

@@ -60,6 +60,8 @@ pub(super) struct Driver {
     pub(super) closing: Option<Box<Closing>>,
     /// Whether the node drains, so that the connection closes as soon as no operation of its session is in flight.
     pub(super) is_draining: bool,
+    /// Whether the connection is not read at present.
+    pub(super) is_paused: bool,
     /// When the first byte of an incomplete message arrived.
     pub(super) incomplete_since: Option<Tick>,
     /// The next scheduled wake-up by the hub.
@@ -114,6 +116,7 @@ impl Driver {
             running,
             closing,
             is_draining,
+            is_paused: false,
             incomplete_since,
             next_wake,
         };
@@ -175,6 +178,9 @@ impl Driver {
             self.close_slow(CloseCause::Slow(overflow));
         }
         if self.needs.tick.is_some_and(|at| at <= now) {
+            if self.is_paused {
+                self.input(Input::NotRead);
+            }
             self.input(Input::Timer);
         }
         if self.dialect.deadline().is_some_and(|at| at <= now) && self.closing.is_none() {

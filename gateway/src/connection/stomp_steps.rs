@@ -96,7 +96,7 @@ impl Driver {
     }
 
     pub(super) fn stomp_timer(&mut self) {
-        let reading = self.wants_input();
+        let reading = !self.is_paused && self.wants_input();
         self.translate(|translator, now, steps| translator.timer(now, reading, steps));
         self.run_deferred();
     }

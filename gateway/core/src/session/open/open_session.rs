@@ -127,6 +127,7 @@ impl OpenSession {
             Input::Done(op, outcome) => self.done(cx, op, outcome)?,
             Input::Revoked(revocation) => check_revocation(&revocation, self.issued)?,
             Input::PublicationsLost(channel) => self.publications_lost(cx, &channel)?,
+            Input::NotRead => self.pings.extend_pong_deadline(cx.now, cx.config),
             Input::Timer => self.timer(cx)?,
         }
         self.run_waiting(cx)?;
