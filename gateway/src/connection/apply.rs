@@ -81,7 +81,6 @@ impl Driver {
                 Action::Detach(channel, code) => self.leave(channel, code),
                 Action::Close(code, reason) => {
                     self.send(&mut payload);
-                    self.stomp_closing(code, &reason);
                     self.close(CloseCause::Session, code, &reason);
                 }
             }

@@ -288,6 +288,7 @@ impl Driver {
     }
 
     pub(super) fn ping(&mut self) {
+        self.beat_sockjs();
         self.control_frame(|frame| websocket::encode::ping(b"", frame));
     }
 

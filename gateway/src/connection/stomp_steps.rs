@@ -70,6 +70,11 @@ impl Driver {
         self.sockjs_message(sockjs::append_open);
     }
 
+    /// A proxy between may not pass on control frames.
+    pub(super) fn beat_sockjs(&mut self) {
+        self.sockjs_message(sockjs::append_heart_beat);
+    }
+
     /// Tells a SockJS client why the connection closes, before the close frame.
     pub(super) fn close_sockjs(&mut self, code: u16, reason: &str) {
         self.sockjs_message(|message| sockjs::append_close(code, reason, message));

@@ -55,6 +55,10 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     if !limits.token_cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
         problems.add("stomp.token_cookie", format!("expected the name of a cookie, or \"\"; found {:?}", limits.token_cookie));
     }
+    if !limits.token_cookie.is_empty() && settings.public.allowed_origins.iter().any(|origin| origin == "*") {
+        let why = "must be empty while public.allowed_origins allows every page: any page could connect as the visitor; list the origins";
+        problems.add("stomp.token_cookie", why);
+    }
     let mut is_sound = true;
     let mut add = |i: usize, key: &str, message: String| {
         is_sound = false;

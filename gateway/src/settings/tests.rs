@@ -241,6 +241,7 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[stomp]\npaths = [\"/a\", \"/a\"]", "stomp.paths", "occurs twice"),
     ("[stomp]\npaths = [\"/connection/websocket\"]", "stomp.paths", "choose another one"),
     ("[stomp]\npaths = [\"/livez\"]", "stomp.paths", "choose another one"),
+    ("[public]\nallowed_origins = [\"*\"]\n[stomp]\ntoken_cookie = \"a\"", "stomp.token_cookie", "list the origins"),
     ("[stomp]\ntoken_cookie = \"a b\"", "stomp.token_cookie", "the name of a cookie"),
     ("[stomp]\nunknown_destination = \"drop\"", "stomp.unknown_destination", "\"error\" or \"ignore\""),
     ("[stomp]\ndestinations = [1]", "stomp.destinations[0]", "a table of settings"),

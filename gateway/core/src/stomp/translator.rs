@@ -171,13 +171,13 @@ impl Translator {
         }
     }
 
-    /// The session closes the connection. Clients do not learn the reason of a close, so an ERROR with it comes first, unless the code (3000 to
-    /// 3499) is only a reason to connect again. The caller sends the close frame.
+    /// The session or the gateway closes the connection. Clients do not learn the reason of a close, so an ERROR with it comes first, unless the code
+    /// (3000 to 3499, 4000 to 4499) is only a reason to connect again. The caller sends the close frame.
     pub fn closing(&mut self, now: Tick, code: u16, reason: &str, steps: &mut Vec<Step>) {
         if matches!(self.phase, Phase::Closed) {
             return;
         }
-        if code >= 3500 {
+        if !matches!(code, 3000..=3499 | 4000..=4499) {
             let failure = Failure::of_service(code.into(), reason.to_owned(), false);
             failure.tell(&mut context!(self, now, steps), About::default());
         }

@@ -230,6 +230,42 @@ fn heart_beats_come_in_time_and_a_silent_page_is_closed() {
 }
 
 #[test]
+fn violations_are_explained_before_the_close() {
+    run(Bounds { in_flight: 8, ..default_bounds() }, |world| async move {
+        let page = world.page("").await;
+        page.peer.send_bytes(frame(0x83, b"x"));
+        assert_eq!(page.received().await, ["ERROR 1002", "close 1002"]);
+        let page = world.page("").await;
+        let large = frame(0x81, &vec![b'x'; MESSAGE_SIZE as usize + 1]);
+        page.peer.send_bytes(large);
+        assert_eq!(page.received().await, ["ERROR 1009", "close 1009"]);
+        let page = world.page("").await;
+        page.peer.send_bytes(frame(0x01, b"SEND\n"));
+        elapse(6.0).await;
+        assert_eq!(page.received().await, ["ERROR 1008", "close 1008"], "the message is not complete in time");
+    });
+}
+
+#[test]
+fn the_last_frames_of_a_page_that_closes_at_once_are_carried_out() {
+    run(Bounds { in_flight: 8, ..default_bounds() }, |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let page = world.page("alice").await;
+        page.peer.send("SEND\ndestination:/app/bot/leave\n\n{}\0");
+        page.peer.send("DISCONNECT\n\n\0");
+        page.peer.send_bytes(close_frame(1000));
+        settle().await;
+        assert_eq!(bot.receive().await["call"]["method"], "leave");
+        elapse(1.0).await;
+        assert_eq!(bot.events().await, [""; 0]);
+        assert!(bot.from.try_recv().is_err(), "the call is not cancelled");
+        drop(page);
+        elapse(5.0).await;
+        world.assert_empty().await;
+    });
+}
+
+#[test]
 fn many_frames_in_one_message_wait_for_the_session() {
     run(Bounds { in_flight: 1, outbox: 100_000, ..default_bounds() }, |world| async move {
         let page = world.page("alice").await;
