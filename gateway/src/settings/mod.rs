@@ -4,7 +4,7 @@
 //! There are four layers, in ascending priority: `config/default.toml`, a file, variables such as `GATEWAY__SECTION__KEY`, and flags.
 //!
 //! - [`settings`]: all settings as one value; [`sections`]: the tables; [`routes`]: those of services
-//! - [`stomp`]: those of STOMP connections
+//! - [`stomp`]: those of STOMP connections; [`stomp_rules`] checks and converts them
 //! - [`types`]: the types of settings and their notation
 //! - [`load`]: loads settings with [`layers`], [`reader`] and [`check`]; [`problem`]: the problems that they report
 //! - [`channels`]: converts settings to the options of channels
@@ -19,6 +19,7 @@ mod routes;
 mod sections;
 mod settings;
 mod stomp;
+mod stomp_rules;
 mod types;
 
 #[cfg(test)]

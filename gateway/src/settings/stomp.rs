@@ -1,22 +1,11 @@
-//! The tables `[stomp]` and `[[stomp.destinations]]`, and what they become.
+//! The tables `[stomp]` and `[[stomp.destinations]]`.
 
 use super::{
-    problem::Problems,
     reader::{Reader, Section, section},
-    settings::Settings,
     types::choices::{DestinationKind, Refused, UnknownDestination},
     types::value::{ByteSize, KIB, MIB, ServiceRef},
 };
-use gateway_core::{
-    protocol::stomp::ParserLimits,
-    stomp::{
-        AfterRefusal, CallTarget, DestinationRule, DestinationTable, InvalidTable, StompConfig, Target, TransactionLimits,
-        UnknownDestination as Unknown,
-    },
-};
-
-/// Most bytes of a path.
-const PATH_BYTES: usize = 255;
+use gateway_core::stomp::{AfterRefusal, CallTarget, DestinationRule, DestinationTable, InvalidTable, Target};
 
 const fn size(bytes: usize) -> ByteSize {
     ByteSize(bytes)
@@ -168,7 +157,7 @@ impl DestinationOptions {
 
 impl Destination {
     /// The settings that are set although rows of this kind have none, and the kind that has them.
-    fn misplaced(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub(super) fn misplaced(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         use DestinationKind::{Call, Channel, Event};
         let Self { head: DestinationHead { to, .. }, options } = self;
         let all = [
@@ -200,89 +189,11 @@ impl From<&Destination> for DestinationRule {
 }
 
 impl Stomp {
-    fn table(&self) -> Result<DestinationTable, InvalidTable> {
+    /// The table of destinations.
+    pub(super) fn table(&self) -> Result<DestinationTable, InvalidTable> {
         if self.destinations.is_empty() {
             return Ok(DestinationTable::default());
         }
         DestinationTable::new(self.destinations.iter().map(DestinationRule::from).collect())
     }
-}
-
-impl From<&Settings> for StompConfig {
-    /// The settings have been checked. Without the check, a table that is not valid becomes the built-in one.
-    fn from(settings: &Settings) -> Self {
-        let Stomp { limits, .. } = &settings.stomp;
-        Self {
-            destinations: settings.stomp.table().unwrap_or_default(),
-            unknown_destination: match limits.unknown_destination {
-                UnknownDestination::Error => Unknown::Error,
-                UnknownDestination::Ignore => Unknown::Ignore,
-            },
-            limits: ParserLimits {
-                headers: limits.headers,
-                header_bytes: limits.header_bytes.bytes(),
-                body_bytes: limits.body_size.bytes(),
-            },
-            max_subscriptions: limits.max_subscriptions,
-            max_in_flight: settings.connection.max_in_flight,
-            transactions: TransactionLimits {
-                open: limits.transactions,
-                frames: limits.transaction_frames,
-                bytes: limits.transaction_bytes.bytes(),
-            },
-            pong_timeout: settings.connection.pong_timeout,
-            ..Self::default()
-        }
-    }
-}
-
-/// Adds a problem for every rule that the settings of STOMP break.
-pub(super) fn check(settings: &Settings, problems: &mut Problems) {
-    let Stomp { limits, destinations } = &settings.stomp;
-    for (i, path) in limits.paths.iter().enumerate() {
-        if let Some(why) = bad_path(path) {
-            problems.add("stomp.paths", format!("{why}; found {path:?}"));
-        } else if limits.paths.iter().take(i).any(|earlier| earlier == path) {
-            problems.add("stomp.paths", format!("{path:?} occurs twice"));
-        }
-    }
-    if !limits.token_cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
-        problems.add("stomp.token_cookie", format!("expected the name of a cookie, or \"\"; found {:?}", limits.token_cookie));
-    }
-    if !limits.token_cookie.is_empty() && settings.public.allowed_origins.iter().any(|origin| origin == "*") {
-        let why = "must be empty while public.allowed_origins allows every page: any page could connect as the visitor; list the origins";
-        problems.add("stomp.token_cookie", why);
-    }
-    let mut is_sound = true;
-    let mut add = |i: usize, key: &str, message: String| {
-        is_sound = false;
-        problems.add(format!("stomp.{DESTINATIONS}[{i}].{key}"), message);
-    };
-    for (i, row) in destinations.iter().enumerate() {
-        row.misplaced().for_each(|(key, kind)| add(i, key, format!("only a row with {kind} has this setting")));
-        let namespace = &row.options.namespace;
-        if !namespace.is_empty() && row.head.to == DestinationKind::Channel && !settings.namespaces.contains_key(namespace) {
-            add(i, "namespace", format!("no namespace is named {namespace:?}; add [namespaces.{namespace}], or correct the name"));
-        }
-        if let Some(name) = &row.options.service.0
-            && !settings.services.contains_key(name.as_str())
-        {
-            add(i, "service", format!("no service is named {name:?}; add [services.{name}], or correct the name"));
-        }
-    }
-    if let (true, Err(InvalidTable { row, problem })) = (is_sound, settings.stomp.table()) {
-        problems.add(format!("stomp.{DESTINATIONS}[{row}].{}", problem.setting()), problem.to_string());
-    }
-}
-
-/// Why a path cannot be that of an endpoint.
-fn bad_path(path: &str) -> Option<&'static str> {
-    /// Paths of the public listener.
-    const TAKEN: [&str; 4] = ["/livez", "/readyz", "/connection", "/demo"];
-    let is_under = |taken: &&str| path.strip_prefix(*taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
-    if !path.starts_with('/') || path.ends_with('/') || path.contains("//") || path.len() > PATH_BYTES || !path.bytes().all(is_plain) {
-        return Some("expected paths such as \"/stomp\": A-Z a-z 0-9 / - . _ ~, with a slash at the begin and none at the end");
-    }
-    TAKEN.iter().any(|taken| is_under(&taken)).then_some("the gateway has other answers under this path; choose another one")
 }

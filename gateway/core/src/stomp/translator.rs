@@ -86,17 +86,11 @@ impl Translator {
 
     /// A WebSocket message of the client arrived. Frames that have to wait stay in the parser.
     pub fn message(&mut self, now: Tick, payload: Payload<'_>, steps: &mut Vec<Step>) {
-        self.heard(now);
-        let pushed = match (self.framing, payload) {
-            _ if matches!(self.phase, Phase::Ending(..) | Phase::Closed) => return,
-            (Framing::WebSocket, Payload::Text(text)) => Ok(self.parser.push(text.as_bytes())),
-            (Framing::WebSocket, Payload::Binary(bytes)) => Ok(self.parser.push(bytes)),
-            (Framing::SockJs, Payload::Text(text)) => {
-                sockjs_unwrap(text).map(|texts| texts.iter().for_each(|text| self.parser.push(text.as_bytes())))
-            }
-            (Framing::SockJs, Payload::Binary(_)) => Err(BadFrame::BadSockJs),
-        };
-        match pushed {
+        self.received(now);
+        if matches!(self.phase, Phase::Ending(..) | Phase::Closed) {
+            return;
+        }
+        match self.read(payload) {
             Ok(()) => self.run(now, steps),
             Err(bad) => self.reject(now, &bad.into(), About::default(), steps),
         }
@@ -123,7 +117,7 @@ impl Translator {
         }
         self.run(now, steps);
         if !was_reading && self.wants_input() {
-            self.heard(now);
+            self.received(now);
         }
     }
 
@@ -137,26 +131,26 @@ impl Translator {
     /// The session has something for the client that answers no command.
     pub fn push(&mut self, now: Tick, push: Push, steps: &mut Vec<Step>) {
         let mut cx = context!(self, now, steps);
-        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
-            if let Some(close) = open.push(&mut cx, push) {
-                self.close(close, steps);
-            }
+        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase
+            && let Some(close) = open.push(&mut cx, push)
+        {
+            self.close(close, steps);
         }
     }
 
     /// The client answered a ping of the WebSocket.
     pub fn control_pong(&mut self, now: Tick) {
-        self.heard(now);
+        self.received(now);
     }
 
     /// The deadline may have passed. `reading`: whether the connection is read, as far as others decide about it. Nobody is silent who is not read.
     pub fn timer(&mut self, now: Tick, reading: bool, steps: &mut Vec<Step>) {
         let reading = reading && self.wants_input();
         let mut cx = context!(self, now, steps);
-        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
-            if let Some(close) = open.timer(&mut cx, reading) {
-                self.close(close, steps);
-            }
+        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase
+            && let Some(close) = open.timer(&mut cx, reading)
+        {
+            self.close(close, steps);
         }
     }
 
@@ -197,10 +191,25 @@ impl Translator {
         open + self.parser.buffered()
     }
 
-    fn heard(&mut self, now: Tick) {
+    fn received(&mut self, now: Tick) {
         if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
-            open.heard(now);
+            open.received(now);
         }
+    }
+
+    /// Gives the bytes of a message to the parser.
+    fn read(&mut self, payload: Payload<'_>) -> Result<(), BadFrame> {
+        match (self.framing, payload) {
+            (Framing::WebSocket, Payload::Text(text)) => self.parser.push(text.as_bytes()),
+            (Framing::WebSocket, Payload::Binary(bytes)) => self.parser.push(bytes),
+            (Framing::SockJs, Payload::Text(text)) => {
+                for text in sockjs_unwrap(text)? {
+                    self.parser.push(text.as_bytes());
+                }
+            }
+            (Framing::SockJs, Payload::Binary(_)) => return Err(BadFrame::BadSockJs),
+        }
+        Ok(())
     }
 
     /// Handles the frames that need not wait.

@@ -80,8 +80,8 @@ impl OpenConnection {
         self.commit.is_none() && self.in_flight.is_empty()
     }
 
-    pub(in crate::stomp) fn heard(&mut self, now: Tick) {
-        self.heart_beats.heard(now);
+    pub(in crate::stomp) fn received(&mut self, now: Tick) {
+        self.heart_beats.received(now);
     }
 
     pub(in crate::stomp) fn deadline(&self) -> Option<Tick> {

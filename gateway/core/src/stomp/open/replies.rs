@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The code with which a service's end of a subscription is told.
+/// The code of the ERROR about a subscription that the session ended.
 const ENDED: u32 = 103;
 
 impl OpenConnection {

@@ -40,7 +40,7 @@ const SHARED: &str =
 enum Position {
     /// Nothing.
     Unknown,
-    /// It begins now, and wants to be told when publications are lost.
+    /// It begins now, and wants a notice when publications are lost.
     Now,
     /// It wants what followed this position.
     At(RecoverFrom),
@@ -97,9 +97,9 @@ impl OpenConnection {
                 format!("The connection has {limit} subscriptions, which is the limit (stomp.max_subscriptions). UNSUBSCRIBE from some.");
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
-        let (id, told) = (subscription.id.clone(), !matches!(position, Position::Unknown));
+        let (id, notified) = (subscription.id.clone(), !matches!(position, Position::Unknown));
         let goes_back = self.subscriptions.group(channel.as_deref()).is_some_and(|group| group.has_history);
-        let added = self.subscriptions.add(channel.clone(), subscription.clone(), told, (cx.version, cx.framing));
+        let added = self.subscriptions.add(channel.clone(), subscription.clone(), notified, (cx.version, cx.framing));
         let receipt = headers.get("receipt").map(Into::into);
         match (channel, added) {
             (Some(channel), Added::First(form)) => {

@@ -189,13 +189,12 @@ impl CallTarget {
         let (service, method) = match (&self.service, &self.method) {
             (Some(service), Some(method)) => (service.clone(), &**method),
             (Some(service), None) => (service.clone(), rest),
-            (None, _) => match rest.split_once('/') {
-                Some((name, method)) => (service(destination, name)?, method),
-                None => {
-                    let why = "it has to name a service and a method, with a slash between them";
-                    return Err(bad(format!("The destination {destination} stands for no call: {why}.")));
-                }
-            },
+            (None, _) => {
+                let why = "it has to name a service and a method, with a slash between them";
+                let none = || bad(format!("The destination {destination} stands for no call: {why}."));
+                let (name, method) = rest.split_once('/').ok_or_else(none)?;
+                (service(destination, name)?, method)
+            }
         };
         if !is_visible(method) {
             return Err(bad(format!("The destination {destination} has no method of 1 to 255 visible ASCII characters.")));

@@ -52,11 +52,10 @@ impl DestinationTable {
     /// A table with these rows.
     pub fn new(rules: Vec<DestinationRule>) -> Result<Self, InvalidTable> {
         for (row, rule) in rules.iter().enumerate() {
-            let check = rule.check().and_then(|()| match rules.iter().take(row).any(|earlier| earlier.prefix == rule.prefix) {
-                true => Err(InvalidRule::SamePrefix(rule.prefix.clone())),
-                false => Ok(()),
-            });
-            check.map_err(|problem| InvalidTable { row, problem })?;
+            rule.check().map_err(|problem| InvalidTable { row, problem })?;
+            if rules.iter().take(row).any(|earlier| earlier.prefix == rule.prefix) {
+                return Err(InvalidTable { row, problem: InvalidRule::SamePrefix(rule.prefix.clone()) });
+            }
         }
         let mut sorted = rules.clone();
         sorted.sort_by_key(|rule| std::cmp::Reverse(rule.prefix.len()));

@@ -12,9 +12,9 @@ pub(crate) struct HeartBeats {
     /// In milliseconds; 0: never.
     sends_every: u32,
     /// In milliseconds; 0: the client need not send.
-    hears_every: u32,
+    receives_every: u32,
     next_beat: Tick,
-    heard_at: Tick,
+    received_at: Tick,
     /// The client has to answer the ping by this time.
     pong_deadline: Option<Tick>,
 }
@@ -32,8 +32,8 @@ impl HeartBeats {
     /// Begins with what both sides said in CONNECT and CONNECTED.
     pub(crate) fn begin(now: Tick, client: HeartBeat, server: HeartBeat) -> Self {
         let sends_every = server.interval_to(client).unwrap_or_default();
-        let hears_every = client.interval_to(server).unwrap_or_default();
-        let mut beats = Self { sends_every, hears_every, next_beat: now, heard_at: now, pong_deadline: None };
+        let receives_every = client.interval_to(server).unwrap_or_default();
+        let mut beats = Self { sends_every, receives_every, next_beat: now, received_at: now, pong_deadline: None };
         beats.next_beat = beats.beat_after(now);
         beats
     }
@@ -41,13 +41,13 @@ impl HeartBeats {
     /// When [`Self::check`] is due.
     pub(crate) fn deadline(&self) -> Option<Tick> {
         let beat = (self.sends_every > 0).then_some(self.next_beat);
-        let silence = (self.hears_every > 0).then(|| self.pong_deadline.unwrap_or_else(|| self.silent_at()));
+        let silence = (self.receives_every > 0).then(|| self.pong_deadline.unwrap_or_else(|| self.silent_at()));
         [beat, silence].into_iter().flatten().min()
     }
 
     /// Something of the client arrived, or nothing could arrive because the connection was not read.
-    pub(crate) fn heard(&mut self, now: Tick) {
-        self.heard_at = now;
+    pub(crate) fn received(&mut self, now: Tick) {
+        self.received_at = now;
         self.pong_deadline = None;
     }
 
@@ -58,11 +58,11 @@ impl HeartBeats {
             self.next_beat = self.beat_after(now);
             due.beat = true;
         }
-        if self.hears_every == 0 {
+        if self.receives_every == 0 {
             return due;
         }
         if !reading {
-            self.heard(now);
+            self.received(now);
         }
         match self.pong_deadline {
             Some(deadline) => due.is_dead = deadline <= now,
@@ -77,12 +77,12 @@ impl HeartBeats {
     }
 
     fn interval(&self) -> Duration {
-        Duration::from_millis(self.hears_every.into())
+        Duration::from_millis(self.receives_every.into())
     }
 
     /// Twice the interval, because a client may send late.
     fn silent_at(&self) -> Tick {
-        self.heard_at.after(2 * self.interval())
+        self.received_at.after(2 * self.interval())
     }
 
     /// Early, because the beat takes time to arrive.

@@ -147,7 +147,7 @@ impl Page {
         vec![match step {
             Step::Command(Command { id, request }) => format!("{id}: {}", describe(&request)),
             Step::Send(bytes) => {
-                let version = if self.is_before_connected(&bytes) { Version::V1_0 } else { self.version };
+                let version = if is_connected(&bytes) { Version::V1_0 } else { self.version };
                 let messages = read_messages(self.framing, version, &bytes).expect("frames of a server");
                 return messages.iter().map(show).collect();
             }
@@ -158,10 +158,11 @@ impl Page {
             Step::Close(code, reason) => format!("close {code} {reason}"),
         }]
     }
+}
 
-    fn is_before_connected(&self, bytes: &[u8]) -> bool {
-        bytes.windows(9).any(|part| part == b"CONNECTED")
-    }
+/// Whether these are the bytes of CONNECTED, which has no escapes.
+fn is_connected(bytes: &[u8]) -> bool {
+    bytes.windows(9).any(|part| part == b"CONNECTED")
 }
 
 fn ids(form: &MessageForm) -> String {
@@ -179,22 +180,22 @@ fn show(frame: &Received) -> String {
     }
     let mut line = frame.command.clone();
     for (name, value) in frame.headers.iter().filter(|(name, _)| name != "content-length") {
-        line.push_str(&format!(" {name}:{value}"));
+        line.extend([" ", name.as_str(), ":", value.as_str()]);
     }
     if !frame.body.is_empty() {
-        line.push_str(&format!(" | {}", String::from_utf8_lossy(&frame.body)));
+        line.extend([" | ", &*String::from_utf8_lossy(&frame.body)]);
     }
     line
 }
 
 fn describe(request: &Request) -> String {
     let published = |channel: &str, content: &Content, tags: &Tags| {
-        let tags: String = tags.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let tags: String = tags.iter().flat_map(|(name, value)| [" ", name.as_str(), "=", value.as_str()]).collect();
         format!("{channel} {} {}{tags}", content.kind(), String::from_utf8_lossy(content.as_bytes()))
     };
     match request {
         Request::Connect(connect) => {
-            let headers: String = connect.headers.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+            let headers: String = connect.headers.iter().flat_map(|(name, value)| [" ", name.as_str(), "=", value.as_str()]).collect();
             format!("connect {:?}{headers}", connect.token)
         }
         Request::Subscribe(request) => {

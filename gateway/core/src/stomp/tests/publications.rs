@@ -5,7 +5,7 @@ fn lost() -> Push {
 }
 
 #[test]
-fn after_a_loss_the_subscription_begins_again_and_those_that_asked_are_told() {
+fn after_a_loss_the_subscription_begins_again_and_those_that_asked_are_notified() {
     let mut page = Page::alice();
     page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:\n\n");
     page.answer(2, subscribed());
@@ -27,7 +27,7 @@ fn after_a_loss_the_subscription_begins_again_and_those_that_asked_are_told() {
 }
 
 #[test]
-fn a_subscription_that_was_lost_for_good_is_told() {
+fn a_subscription_that_was_lost_for_good_is_notified() {
     let mut page = Page::alice().subscribed("1", "/topic/a", 2);
     assert_eq!(page.push(lost()), ["3: subscribe a for 1"]);
     let lines = page.answer(3, refused(ErrorCode::PermissionDenied, "No."));
@@ -60,7 +60,7 @@ fn what_the_session_sends_by_itself_is_written_for_each_subscription() {
 }
 
 #[test]
-fn a_new_epoch_is_told_only_if_something_is_missing() {
+fn a_new_epoch_is_notified_only_if_something_is_missing() {
     let begun = |recovery| {
         let subscribed = Subscribed { position: Some(position(0)), recovery, ..Subscribed::default() };
         Push::Subscribe(channel("a"), subscribed)

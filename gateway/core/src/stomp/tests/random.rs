@@ -135,7 +135,9 @@ impl Run {
         };
         if kind == "unsubscribe" {
             let at = Some(position(5)).filter(|_| which.is_multiple_of(2));
-            ["a", "b", "#alice"].iter().for_each(|name| self.page.translator.left(&channel(name), at));
+            for name in ["a", "b", "#alice"] {
+                self.page.translator.left(&channel(name), at);
+            }
         }
         let mut steps = Vec::new();
         self.page.translator.reply(self.page.now, id, reply, &mut steps);

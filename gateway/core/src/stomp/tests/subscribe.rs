@@ -53,7 +53,7 @@ fn a_client_resumes_where_it_stopped() {
 }
 
 #[test]
-fn a_client_that_asked_for_more_than_is_kept_is_told() {
+fn a_client_that_asked_for_more_than_is_kept_is_notified() {
     let mut page = Page::alice();
     page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
     let gap = "MESSAGE subscription:1 destination:/topic/a message-id:c-1 x-gap:true x-position:abcd1234-7";
@@ -75,13 +75,9 @@ fn going_back(left_at: Option<Position>) -> Page {
     page
 }
 
-fn at(offset: u64) -> Option<Position> {
-    Some(position(offset))
-}
-
 #[test]
 fn a_further_subscription_may_begin_earlier_and_nobody_gets_anything_twice() {
-    let mut page = going_back(at(7));
+    let mut page = going_back(Some(position(7)));
     assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-5 for 1 after 7 2 after 5"]);
     let lines = page.answer(4, recovered_from(5, Recovery::Recovered, &[6, 7, 8]));
     let begins: Vec<_> = lines.iter().map(|line| line.split(" content-type").next().unwrap_or_default()).collect();
@@ -95,7 +91,7 @@ fn a_further_subscription_may_begin_earlier_and_nobody_gets_anything_twice() {
 
 #[test]
 fn a_further_subscription_that_begins_later_waits_for_its_position() {
-    let mut page = going_back(at(3));
+    let mut page = going_back(Some(position(3)));
     assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-3 for 1 after 3 2 after 5"]);
     let lines = page.answer(4, recovered_from(3, Recovery::Recovered, &[4]));
     assert!(lines[0] == "RECEIPT receipt-id:r x-position:abcd1234-5" && lines[1].starts_with("MESSAGE subscription:1 "), "{lines:?}");
@@ -103,14 +99,14 @@ fn a_further_subscription_that_begins_later_waits_for_its_position() {
 }
 
 #[test]
-fn a_further_subscription_whose_past_is_gone_is_told_and_the_others_only_if_they_miss_something() {
+fn a_further_subscription_whose_past_is_gone_is_notified_and_the_others_only_if_they_miss_something() {
     let gap = |id: u64| format!("MESSAGE subscription:{id} destination:/topic/a message-id:c-{id} x-gap:true x-position:abcd1234-7");
-    let mut page = going_back(at(7));
+    let mut page = going_back(Some(position(7)));
     page.answer(3, Reply::Unsubscribe);
     let lines = page.answer(4, recovered(Recovery::Lost, &[]));
     let one = gap(2).replace("c-2", "c-1");
     assert_eq!(lines, ["RECEIPT receipt-id:r x-position:abcd1234-7".to_owned(), "form a: 1 2".to_owned(), one]);
-    for left_at in [at(6), None] {
+    for left_at in [Some(position(6)), None] {
         let mut page = going_back(left_at);
         let joins = page.answer(3, Reply::Unsubscribe);
         if left_at.is_none() {
@@ -123,7 +119,7 @@ fn a_further_subscription_whose_past_is_gone_is_told_and_the_others_only_if_they
 
 #[test]
 fn a_further_subscription_that_is_refused_leaves_no_trace() {
-    let mut page = going_back(at(7));
+    let mut page = going_back(Some(position(7)));
     page.answer(3, Reply::Unsubscribe);
     let lines = page.answer(4, refused(ErrorCode::PermissionDenied, "No."));
     assert!(lines[0].starts_with("ERROR") && lines[0].contains("receipt-id:r") && lines[1].starts_with("close 1002"), "{lines:?}");

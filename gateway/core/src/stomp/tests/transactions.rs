@@ -45,7 +45,7 @@ fn a_commit_sends_no_more_than_may_be_in_flight() {
 }
 
 #[test]
-fn a_refused_frame_of_a_commit_is_told_with_the_receipt_of_the_commit_once() {
+fn a_refused_frame_of_a_commit_is_notified_with_the_receipt_of_the_commit_once() {
     let mut page = Page::alice();
     page.send("BEGIN\ntransaction:t\n\n");
     for _ in 0..2 {
