@@ -18,7 +18,8 @@ export class Proxy {
             proxy.cut();
             server.close();
         });
-        proxy.url = `ws://127.0.0.1:${server.address().port}/connection/websocket`;
+        const origin = `ws://127.0.0.1:${server.address().port}`;
+        Object.assign(proxy, { url: `${origin}/connection/websocket`, stomp: `${origin}/stomp` });
         return proxy;
     }
 
