@@ -2,36 +2,23 @@
 // BROKERS the brokers (gateway). Spring's broker passes the cases that do not need more than it has.
 
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { unique } from './support/client.mjs';
-import { OwnGateway } from './support/gateway.mjs';
-import { ROOT } from './support/program.mjs';
 import { Proxy } from './support/proxy.mjs';
-import { Service } from './support/service.mjs';
 import { Spring } from './support/spring.mjs';
 import { LIBRARIES } from './support/stomp-clients.mjs';
+import { stompGateway } from './support/stomp-gateway.mjs';
 import { token } from './support/token.mjs';
 import { EventRecorder, next } from './support/wait.mjs';
 
 /** Longer than a client or a server waits for a heart-beat of the other: two or three times the second that both have asked for. */
 const SILENCE_MS = 4_500;
 
-const SETTINGS = join(ROOT, 'gateway/config/stomp.toml');
-const OPTIONS = { 'services.desk.reach': 'link', 'channel_defaults.history_size': '100' };
-
 const languages = (process.env.CLIENTS ?? 'JavaScript').split(' ');
 const brokers = (process.env.BROKERS ?? 'gateway').split(' ');
 
 const names = Object.keys(LIBRARIES).filter((name) => languages.includes(LIBRARIES[name].language));
-
-/** Starts a gateway with the settings of the guide, and stops it after the test file or `t`. */
-async function gateway(t = { after }) {
-    const started = await OwnGateway.start(SETTINGS, OPTIONS);
-    t.after(() => started.stop());
-    return started;
-}
 
 /** Connects a client as `user`. */
 async function connected(start, broker, { user = unique('ann-'), heartbeat = [0, 0] } = {}) {
@@ -188,7 +175,7 @@ const GATEWAY = {
     },
 
     async 'notices that its server has stopped, by its heart-beats'(start, _, t) {
-        const own = await gateway(t);
+        const own = await stompGateway(t);
         t.after(() => own.thaw());
         const client = await connected(start, own, { heartbeat: [1000, 1000] });
         const closed = next(client, 'closed');
@@ -197,7 +184,7 @@ const GATEWAY = {
     },
 
     async 'connects again after its gateway was killed'(start, _, t) {
-        const own = await gateway(t);
+        const own = await stompGateway(t);
         const destination = `/topic/${unique('room.')}`;
         const client = await connected(start, own);
         await subscribed(client, { destination });
@@ -230,14 +217,9 @@ const GATEWAY = {
     },
 };
 
-/** Starts the broker, with the service that the cases call. */
+/** Starts a broker. */
 const BROKERS = {
-    async gateway() {
-        const started = await gateway();
-        const answer = ({ id, data: { item } }) => ({ reply: { id, data: { item, price: 42 } } });
-        await Service.start({ after }, started, 'desk', { answer });
-        return { broker: started, cases: { ...COMMON, ...GATEWAY } };
-    },
+    gateway: async () => ({ broker: await stompGateway(), cases: { ...COMMON, ...GATEWAY } }),
     spring: async () => ({ broker: await Spring.start(), cases: COMMON }),
 };
 

@@ -73,6 +73,10 @@ public class Broker implements WebSocketMessageBrokerConfigurer {
     /** The service of the tests. */
     @Controller
     static class Desk {
+        record Question(String item) {}
+
+        record Price(String item, int price) {}
+
         private final SimpMessagingTemplate messages;
 
         Desk(SimpMessagingTemplate messages) {
@@ -82,8 +86,8 @@ public class Broker implements WebSocketMessageBrokerConfigurer {
         /** The answer goes to /user/queue/desk/price. */
         @MessageMapping("/desk/price")
         @SendToUser
-        Map<String, ?> price(Map<String, ?> asked) {
-            return Map.of("item", asked.get("item"), "price", 42);
+        Price price(Question question) {
+            return new Price(question.item(), 42);
         }
 
         @PostMapping("/v1/channels/{channel}/publications")
