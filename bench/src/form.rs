@@ -32,6 +32,10 @@ pub(crate) enum Form {
     JsonPassed,
     /// JSON; ten groups of subscribers with different filters, each of which a tenth of the publications passes
     JsonSelected,
+    /// STOMP 1.2; all subscriptions have the same id
+    Stomp,
+    /// STOMP 1.2; each subscription has an id of its own
+    StompIds,
 }
 
 impl Form {
@@ -40,7 +44,7 @@ impl Form {
         match self {
             Self::JsonDelta | Self::ProtobufDelta => &[("NAMESPACES__OPEN__DELTA", "fossil")],
             Self::JsonPassed | Self::JsonSelected => &[("NAMESPACES__OPEN__TAGS_FILTER", "true")],
-            Self::Json | Self::JsonCompact | Self::Protobuf | Self::ProtobufCompact => &[],
+            Self::Json | Self::JsonCompact | Self::Protobuf | Self::ProtobufCompact | Self::Stomp | Self::StompIds => &[],
         }
     }
 
@@ -55,6 +59,9 @@ impl Form {
 
     /// Opens connection number `number` and subscribes it.
     pub(crate) async fn subscriber(self, server: &Server, number: usize, channel: &str) -> Result<Client> {
+        if let Some(id) = self.stomp_id(number) {
+            return stomp_subscriber(server, number, channel, &id).await;
+        }
         let path = if self.is_protobuf() { "/connection/websocket?format=protobuf" } else { "/connection/websocket" };
         let mut client = Client::open(server.public, path, number, None).await?;
         let flag = u32::from(matches!(self, Self::JsonCompact | Self::ProtobufCompact));
@@ -78,6 +85,15 @@ impl Form {
         Ok(client)
     }
 
+    /// The id of a STOMP subscription; none for other protocols.
+    fn stomp_id(self, number: usize) -> Option<String> {
+        match self {
+            Self::Stomp => Some("sub-0".into()),
+            Self::StompIds => Some(format!("sub-{number}")),
+            _ => None,
+        }
+    }
+
     fn filter(self, group: usize) -> Option<Value> {
         match self {
             Self::JsonPassed => Some(json!({ "key": "group", "cmp": "neq", "val": format!("none-{group}") })),
@@ -88,6 +104,9 @@ impl Form {
 
     /// The number of messages in a frame's payload, without pings.
     pub(crate) fn count_messages(self, payload: &[u8]) -> usize {
+        if matches!(self, Self::Stomp | Self::StompIds) {
+            return 1;
+        }
         if !self.is_protobuf() {
             return memchr::memchr_iter(b'\n', payload).count() + 1 - usize::from(has_ping(payload));
         }
@@ -98,6 +117,16 @@ impl Form {
         }
         count
     }
+}
+
+/// Opens a STOMP connection and subscribes it.
+async fn stomp_subscriber(server: &Server, number: usize, channel: &str, id: &str) -> Result<Client> {
+    let mut client = Client::open(server.public, "/stomp", number, None).await?;
+    client.send("CONNECT\naccept-version:1.2\nheart-beat:0,0\n\n\0").await?;
+    client.expect("CONNECTED\n").await?;
+    client.send(&format!("SUBSCRIBE\nid:{id}\ndestination:/topic/{channel}\nreceipt:r\n\n\0")).await?;
+    client.expect("RECEIPT\n").await?;
+    Ok(client)
 }
 
 #[derive(Clone, PartialEq, Message)]

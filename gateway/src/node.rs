@@ -11,6 +11,7 @@ use crate::{
 use gateway_core::{
     model::{Transition, Transitions, lock},
     session::SessionConfig,
+    stomp::StompConfig,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -23,6 +24,8 @@ pub struct Node {
     pub name: Arc<str>,
     /// Configuration of all sessions.
     pub session_config: Arc<SessionConfig>,
+    /// Configuration of all STOMP connections.
+    pub stomp_config: Arc<StompConfig>,
     /// Publications, histories and presence.
     pub broker: Arc<Broker>,
     /// Publishes into channels.
@@ -185,6 +188,7 @@ impl Node {
             name: session_config.node.clone(),
             publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
             session_config: Arc::new(session_config),
+            stomp_config: Arc::default(),
             services: Arc::new(Services::new([], LinkLimits::default())),
             cluster: Cluster::single(about, mailboxes, Holds::new(broker.clone(), std::time::Duration::from_secs(2))),
             broker,

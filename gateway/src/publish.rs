@@ -160,9 +160,9 @@ impl Publisher {
     }
 
     /// Checks what a frontend wants to publish. [`Self::publish`] makes the same checks.
-    pub fn check_content(&self, channel: &ChannelName, content: &Content) -> Result<(), Refusal> {
-        self.check_size(content.size())?;
-        content::check(self.options(channel)?, content, &mut Tags::new())
+    pub fn check_content(&self, channel: &ChannelName, content: &Content, tags: &Tags) -> Result<(), Refusal> {
+        self.check(content, tags)?;
+        content::check(self.options(channel)?, content, &mut tags.clone())
     }
 
     /// Checks the size of data for frontends: its bytes in JSON, its longest form.

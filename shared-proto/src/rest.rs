@@ -48,6 +48,9 @@ pub struct PublishRequest {
     /// `tags` and `ephemeral`.
     #[serde(default, deserialize_with = "optional_objects", skip_serializing_if = "Option::is_none")]
     pub publications: Option<Vec<PublishItem>>,
+    /// Only for messages to a user: STOMP clients receive it in `/user/queue/<queue>`. It becomes the tag `queue`. Excludes `publications`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
 }
 
 /// One of the publications of a [`PublishRequest`] that are stored together.
@@ -377,4 +380,7 @@ pub struct MessageRequest {
     /// Any JSON. The gateway does not interpret it.
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub data: Box<RawValue>,
+    /// A STOMP client receives the message in `/user/queue/<queue>`, and without `queue` not at all. 1 to 255 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
 }

@@ -5,6 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `stomp` | one STOMP connection: frames to commands, and answers to frames |
 //! | `session` | the state machine of one connection |
 //! | `protocol` | frames to commands, and replies to frames |
 //! | `channel` | namespaces, permissions, recovery, detection of gaps |
@@ -14,3 +15,4 @@ pub mod channel;
 pub mod model;
 pub mod protocol;
 pub mod session;
+pub mod stomp;

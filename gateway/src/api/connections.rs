@@ -58,6 +58,9 @@ pub(super) async fn disconnect(
     command_one(&node, id, query.command()?).await
 }
 
+/// Longest name of a queue, in bytes.
+const MAX_QUEUE_BYTES: usize = 255;
+
 /// Send a message to a connection, outside any channel and at most once.
 #[utoipa::path(post, path = "/v1/connections/{id}/messages", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
     request_body(content = MessageRequest, example = json!({"data": {"kind": "hint"}})),
@@ -72,7 +75,17 @@ pub(super) async fn message(
 ) -> Result<HttpResponse, ApiError> {
     let data = Payload::parse(&body.data).map_err(|error| bad_request(format!("The data {error}.")))?;
     node.publisher.check_size(data.get().len())?;
-    command_one(&node, id, ServerCommand::Message(data)).await
+    let queue = body.queue.map(|queue| check_queue(&queue).map(|()| queue.into())).transpose()?;
+    command_one(&node, id, ServerCommand::Message { data, queue }).await
+}
+
+/// Checks the name of a queue, which is a part of a STOMP destination.
+pub(super) fn check_queue(queue: &str) -> Result<(), ApiError> {
+    if queue.is_empty() || queue.len() > MAX_QUEUE_BYTES || queue.contains(char::is_control) {
+        let detail = format!("The name of a queue has 1 to {MAX_QUEUE_BYTES} bytes and no control characters.");
+        return Err(bad_request(detail));
+    }
+    Ok(())
 }
 
 async fn command_one(node: &Node, id: ConnectionId, command: ServerCommand) -> Result<HttpResponse, ApiError> {

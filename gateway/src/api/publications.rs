@@ -52,7 +52,10 @@ pub(super) async fn publish_into(
     headers: PublishHeaders,
     body: PublishRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let PublishRequest { data, text, data_base64, tags, ephemeral, producer, publications } = body;
+    let PublishRequest { data, text, data_base64, tags, ephemeral, producer, publications, queue } = body;
+    if queue.is_some() {
+        return Err(bad_request("The member `queue` is for messages to a user. Leave it out."));
+    }
     let identity = CallerIdentity::new(headers.key, producer)?;
     let members = ContentMembers { data, text, data_base64 };
     let published = if let Some(items) = publications {

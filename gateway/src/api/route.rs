@@ -2,16 +2,17 @@
 
 use super::problem;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
+use std::borrow::Cow;
 
 /// A path of the interface and its methods. Other methods get 405 with `Allow`.
 pub(crate) struct Path {
-    pub(super) pattern: &'static str,
+    pub(super) pattern: Cow<'static, str>,
     methods: Vec<(Method, Route)>,
 }
 
 impl Path {
-    pub(crate) fn new(pattern: &'static str) -> Self {
-        Self { pattern, methods: Vec::new() }
+    pub(crate) fn new(pattern: impl Into<Cow<'static, str>>) -> Self {
+        Self { pattern: pattern.into(), methods: Vec::new() }
     }
 
     pub(crate) fn get<F, A>(self, handler: F) -> Self
@@ -95,7 +96,7 @@ impl Path {
             let allowed = allowed.clone();
             async move { problem::method_not_allowed(&allowed) }
         };
-        let resource = self.methods.into_iter().fold(web::resource(self.pattern), |resource, (_, route)| resource.route(route));
+        let resource = self.methods.into_iter().fold(web::resource(&*self.pattern), |resource, (_, route)| resource.route(route));
         resource.default_service(web::to(refuse))
     }
 }

@@ -86,6 +86,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
     Node {
         name: "n1".into(),
         session_config: Arc::new(session_config),
+        stomp_config: Arc::default(),
         publisher: Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() }),
         services: Arc::new(Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default())),
         cluster: Cluster::single(

@@ -1,14 +1,14 @@
 //! Users: all connections of a user, and subscriptions that services make.
 
 use super::{
-    connections::{DisconnectQuery, summary},
+    connections::{DisconnectQuery, check_queue, summary},
     extract::{Json, Named, PublishHeaders, Query},
     problem::{ApiError, bad_request},
     publications::{PublishedBody, publish_into},
 };
 use crate::{broker::UserSubscription, node::Node};
 use actix_web::{HttpResponse, web::Data};
-use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, Revocation, ServerCommand, Unsubscribe, UserId};
+use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, QUEUE, Refusal, Revocation, ServerCommand, Unsubscribe, UserId};
 use shared_proto::rest::{AffectedConnectionsBody, ConnectionsBody, Problem, PublishRequest, SubscriptionRequest};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,10 +26,27 @@ pub(super) async fn message(
     node: Data<Node>,
     Named(user): Named<UserId>,
     headers: PublishHeaders,
-    Json(body): Json<PublishRequest>,
+    Json(mut body): Json<PublishRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let channel = ChannelName::personal(&user).ok_or_else(|| bad_request("The user is empty."))?;
+    if let Some(queue) = body.queue.take() {
+        set_queue(&mut body, queue)?;
+    }
     publish_into(&node, &channel, headers, body).await
+}
+
+/// Makes the queue a tag. STOMP connections find their publications by it.
+fn set_queue(body: &mut PublishRequest, queue: String) -> Result<(), ApiError> {
+    check_queue(&queue)?;
+    if body.publications.is_some() {
+        return Err(bad_request("The members `publications` and `queue` exclude each other. Give each publication the tag `queue`."));
+    }
+    match body.tags.insert(QUEUE.to_owned(), queue) {
+        Some(tag) if body.tags.get(QUEUE) != Some(&tag) => {
+            Err(bad_request("The member `queue` and the tag `queue` differ. Leave one of them out."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// List a user's connections.

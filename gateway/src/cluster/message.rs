@@ -50,10 +50,25 @@ pub(super) enum Target {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Command {
-    Disconnect { code: u16, reason: String },
-    Subscribe { channel: String, since: Option<(String, u64)>, expires_in_ms: Option<u64> },
-    Unsubscribe { channel: String, code: u16 },
+    Disconnect {
+        code: u16,
+        reason: String,
+    },
+    Subscribe {
+        channel: String,
+        since: Option<(String, u64)>,
+        expires_in_ms: Option<u64>,
+    },
+    Unsubscribe {
+        channel: String,
+        code: u16,
+    },
     Message(String),
+    /// A message with a queue. Nodes of earlier versions do not know it.
+    QueueMessage {
+        data: String,
+        queue: String,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,7 +108,10 @@ impl From<&ServerCommand> for Command {
                 expires_in_ms: expires_in.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             },
             ServerCommand::Unsubscribe { channel, code } => Self::Unsubscribe { channel: channel.to_string(), code: code.code() },
-            ServerCommand::Message(data) => Self::Message(data.get().to_owned()),
+            ServerCommand::Message { data, queue: None } => Self::Message(data.get().to_owned()),
+            ServerCommand::Message { data, queue: Some(queue) } => {
+                Self::QueueMessage { data: data.get().to_owned(), queue: queue.to_string() }
+            }
         }
     }
 }
@@ -114,9 +132,14 @@ impl Command {
                 let code = Unsubscribe::ALL.iter().copied().find(|known| known.code() == code)?;
                 ServerCommand::Unsubscribe { channel: channel.parse().ok()?, code }
             }
-            Self::Message(data) => ServerCommand::Message(Data::parse(&RawValue::from_string(data).ok()?).ok()?),
+            Self::Message(data) => ServerCommand::Message { data: parse_data(data)?, queue: None },
+            Self::QueueMessage { data, queue } => ServerCommand::Message { data: parse_data(data)?, queue: Some(queue.into()) },
         })
     }
+}
+
+fn parse_data(text: String) -> Option<Data> {
+    Data::parse(&RawValue::from_string(text).ok()?).ok()
 }
 
 impl From<&ConnectionSummary> for Connection {
@@ -175,7 +198,8 @@ mod tests {
             ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: Some(at), expires_in: Some(Duration::from_secs(9)) },
             ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: None, expires_in: None },
             ServerCommand::Unsubscribe { channel: "#alice".parse().expect("valid"), code: Unsubscribe::Server },
-            ServerCommand::Message(deep),
+            ServerCommand::Message { data: deep.clone(), queue: None },
+            ServerCommand::Message { data: deep, queue: Some("mail".into()) },
         ] {
             let target = CommandTarget::Connection(ConnectionId::random());
             let request = sent(Request::Command(Target::from(&target), Command::from(&command)));

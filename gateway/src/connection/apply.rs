@@ -2,6 +2,7 @@
 
 use super::{
     close_cause::CloseCause,
+    dialect::Dialect,
     driver::Driver,
     operations::{Requester, RunningTask, TaskId},
 };
@@ -33,13 +34,19 @@ impl Driver {
                     if let Reply::Error(refusal) = &reply {
                         self.worker.hub.metrics().reply_error(refusal.code);
                     }
-                    self.codec.append_reply(id, &reply, &mut payload);
+                    match self.dialect {
+                        Dialect::Centrifuge(codec) => codec.append_reply(id, &reply, &mut payload),
+                        Dialect::Stomp(_) => self.stomp_reply(id, reply),
+                    }
                 }
                 Action::ControlPing => {
                     self.send(&mut payload);
                     self.ping();
                 }
-                Action::Push(push) => self.codec.append_push(&push, &mut payload),
+                Action::Push(push) => match self.dialect {
+                    Dialect::Centrifuge(codec) => codec.append_push(&push, &mut payload),
+                    Dialect::Stomp(_) => self.stomp_push(push),
+                },
                 Action::Start(id, op) => {
                     let requester = Requester {
                         worker: self.worker.clone(),
@@ -56,6 +63,7 @@ impl Driver {
                 Action::SetMeta(meta) => self.meta = meta,
                 Action::Register(info) => {
                     self.worker.hub.identify(self.registration.key(), info.clone());
+                    self.stomp_identified(&info);
                     self.info = Some(info);
                     self.on_identified();
                 }
@@ -73,6 +81,7 @@ impl Driver {
                 Action::Detach(channel, code) => self.leave(channel, code),
                 Action::Close(code, reason) => {
                     self.send(&mut payload);
+                    self.stomp_closing(code, &reason);
                     self.close(CloseCause::Session, code, &reason);
                 }
             }
@@ -93,8 +102,10 @@ impl Driver {
 
     /// Queues the payload as one message.
     fn send(&mut self, payload: &mut Vec<u8>) {
-        if !payload.is_empty() {
-            self.registration.outbox().push(self.now(), Batch::new(frame(self.codec, payload), self.worker.hub.budget()));
+        if let Dialect::Centrifuge(codec) = self.dialect
+            && !payload.is_empty()
+        {
+            self.registration.outbox().push(self.now(), Batch::new(frame(codec, payload), self.worker.hub.budget()));
             payload.clear();
         }
     }

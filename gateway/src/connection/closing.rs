@@ -20,6 +20,7 @@ impl Driver {
         if self.closing.is_some() {
             return;
         }
+        self.close_sockjs(code, reason);
         let mut close = Vec::new();
         websocket::encode::close(Some(code), reason, &mut close);
         self.begin_close(cause, End::new(code, reason), close);

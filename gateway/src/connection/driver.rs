@@ -2,6 +2,7 @@
 
 use super::{
     close_cause::{CloseCause, Closing},
+    dialect::{ChosenProtocol, Dialect},
     lifecycle_state::LifecycleState,
     operations::{RunningTask, TaskId, TaskResult},
     worker_context::WorkerContext,
@@ -14,11 +15,11 @@ use crate::{
 use gateway_core::{
     model::{ClientInfo, ConnectionId, Disconnect, Meta, Refusal, ServerCommand, Tick, WallClock},
     protocol::{
-        Request,
+        Command, Request,
         centrifuge::{Codec, Payload},
         websocket::{self, Event},
     },
-    session::{Action, Input, PingForm, Session, SessionStart},
+    session::{Action, Input, Session, SessionStart},
 };
 use std::{
     cell::RefCell,
@@ -34,10 +35,8 @@ use std::{
 pub struct Handshake {
     /// The id of the connection, which the response contains.
     pub id: ConnectionId,
-    /// The encoding of all messages.
-    pub codec: Codec,
-    /// How the gateway pings the client.
-    pub ping_form: PingForm,
+    /// The protocol of all messages.
+    pub protocol: ChosenProtocol,
     /// The `traceparent` of the request.
     pub traceparent: Option<Box<str>>,
     /// What services may get of the request.
@@ -49,7 +48,7 @@ pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) needs: SessionNeeds,
     pub(super) worker: Rc<WorkerContext>,
-    pub(super) codec: Codec,
+    pub(super) dialect: Dialect,
     pub(super) registration: Registration,
     pub(super) info: Option<Arc<ClientInfo>>,
     /// What a service keeps with the connection.
@@ -89,20 +88,23 @@ thread_local! {
 
 impl Driver {
     pub(super) fn new(worker: Rc<WorkerContext>, handshake: Handshake) -> Self {
-        let Handshake { id, codec, ping_form, traceparent, request } = handshake;
-        let registration = worker.hub.register(id, codec);
+        let Handshake { id, protocol, traceparent, request } = handshake;
+        let registration = worker.hub.register(id, protocol.of_hub());
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        let start = SessionStart { clock: WallClock { tick: worker.hub.now(), unix_ms }, first_ping: rand::random(), ping_form };
+        let (ping_form, server_side) = protocol.session_forms();
+        let clock = WallClock { tick: worker.hub.now(), unix_ms };
+        let start = SessionStart { clock, first_ping: rand::random(), ping_form, server_side };
+        let dialect = protocol.begin(&worker.node.stomp_config, clock.tick);
         let session = Session::new(id, worker.node.session_config.clone(), start);
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
             (SessionNeeds::of(&session), Vec::new(), None, false, None, None);
         let (info, meta, lifecycle_state) = (None, None, LifecycleState::NotConnected);
-        Self {
+        let mut driver = Self {
             session,
             needs,
             worker,
-            codec,
+            dialect,
             registration,
             info,
             meta,
@@ -114,7 +116,9 @@ impl Driver {
             is_draining,
             incomplete_since,
             next_wake,
-        }
+        };
+        driver.open_sockjs();
+        driver
     }
 
     pub(super) fn now(&self) -> Tick {
@@ -132,6 +136,7 @@ impl Driver {
         self.apply(&mut actions);
         actions.clear();
         ACTIONS.set(actions);
+        self.run_deferred();
     }
 
     pub(super) fn notices(&mut self) {
@@ -172,6 +177,9 @@ impl Driver {
         if self.needs.tick.is_some_and(|at| at <= now) {
             self.input(Input::Timer);
         }
+        if self.dialect.deadline().is_some_and(|at| at <= now) && self.closing.is_none() {
+            self.stomp_timer();
+        }
         true
     }
 
@@ -183,6 +191,7 @@ impl Driver {
             Some(closing) => Some(closing.deadline),
             None => [
                 self.needs.tick,
+                self.dialect.deadline(),
                 self.incomplete_since.map(|since| since.after(limits.message_timeout)),
                 oldest.map(|since| since.after(limits.write_timeout)),
             ]
@@ -229,7 +238,7 @@ impl Driver {
 
     /// Whether the connection takes input from the peer.
     pub(super) fn wants_input(&self) -> bool {
-        self.closing.is_some() || (self.needs.input && self.registration.outbox().has_room())
+        self.closing.is_some() || (self.needs.input && self.dialect.wants_input() && self.registration.outbox().has_room())
     }
 
     /// Wakes the connection's own task if this turn caused more work: input that was left in the socket can be read now, or replies have overflowed
@@ -242,25 +251,30 @@ impl Driver {
     }
 
     fn message(&mut self, payload: Payload<'_>) {
-        let metrics = self.worker.hub.metrics().clone();
+        let metrics = self.worker.hub.metrics();
         metrics.count(Count::FramesIn, 1);
         metrics.count(Count::BytesIn, payload.len() as u64);
-        let Some(commands) = self.codec.decode(payload) else { return self.refuse_other_encoding() };
+        let Dialect::Centrifuge(codec) = self.dialect else { return self.stomp_message(payload) };
+        let Some(commands) = codec.decode(payload) else { return self.refuse_other_encoding(codec) };
         for command in commands {
-            let mut command = match command {
-                Ok(command) => command,
+            match command {
+                Ok(command) => self.command(command),
                 Err(bad) => return self.close(CloseCause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
-            };
-            if let Some(kind) = kind(&command.request) {
-                metrics.command(kind);
             }
-            if let Request::Connect(connect) = &mut command.request
-                && let Err(refusal) = self.take_headers(std::mem::take(&mut connect.headers))
-            {
-                command.request = Request::Refused(refusal);
-            }
-            self.input(Input::Command(command));
         }
+    }
+
+    /// Passes a command of the frontend to the session.
+    pub(super) fn command(&mut self, mut command: Command) {
+        if let Some(kind) = kind(&command.request) {
+            self.worker.hub.metrics().command(kind);
+        }
+        if let Request::Connect(connect) = &mut command.request
+            && let Err(refusal) = self.take_headers(std::mem::take(&mut connect.headers))
+        {
+            command.request = Request::Refused(refusal);
+        }
+        self.input(Input::Command(command));
     }
 
     /// Takes what is needed of the headers of a connect command.
@@ -283,8 +297,8 @@ impl Driver {
         self.registration.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
-    fn refuse_other_encoding(&mut self) {
-        let reason = match self.codec {
+    fn refuse_other_encoding(&mut self, codec: Codec) {
+        let reason = match codec {
             Codec::Json => "this connection uses JSON in text messages; offer centrifuge-protobuf for binary messages",
             Codec::Protobuf => "this connection uses Protobuf in binary messages; offer centrifuge-json for text messages",
         };
@@ -298,7 +312,10 @@ impl Driver {
             Event::Text(text) => self.message(Payload::Text(text)),
             Event::Binary(bytes) => self.message(Payload::Binary(bytes)),
             Event::Ping(payload) => self.control_frame(|frame| websocket::encode::pong(payload, frame)),
-            Event::Pong(_) => self.input(Input::ControlPong),
+            Event::Pong(_) => {
+                self.stomp_pong();
+                self.input(Input::ControlPong);
+            }
         }
     }
 }
@@ -309,7 +326,7 @@ fn kind(request: &Request) -> Option<CommandKind> {
         Request::Connect(_) => CommandKind::Connect,
         Request::Subscribe(_) => CommandKind::Subscribe,
         Request::Unsubscribe { .. } => CommandKind::Unsubscribe,
-        Request::Publish { .. } => CommandKind::Publish,
+        Request::Publish { .. } | Request::PublishReply { .. } => CommandKind::Publish,
         Request::Presence { .. } => CommandKind::Presence,
         Request::PresenceStats { .. } => CommandKind::PresenceStats,
         Request::History(_) => CommandKind::History,

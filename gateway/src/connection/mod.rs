@@ -1,7 +1,7 @@
 //! Connects one session to one transport, and performs the session's actions. `gateway_core::session` decides on the actions.
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
-//! - [`apply`]: performs the session's actions
+//! - [`apply`]: performs the session's actions; [`dialect`]: the protocol of the connection, and the steps of STOMP
 //! - [`operations`]: asynchronous operations for a session
 //! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
 //! - [`closing`], [`close_cause`]: how a connection closes
@@ -11,6 +11,7 @@ mod close_cause;
 mod closing;
 #[expect(clippy::module_inception, reason = "the folder is about connections, the file about one")]
 mod connection;
+mod dialect;
 mod driver;
 mod lifecycle_reporter;
 mod lifecycle_state;
@@ -23,6 +24,7 @@ mod tests;
 mod worker_context;
 
 pub use connection::Connection;
+pub use dialect::ChosenProtocol;
 pub use driver::Handshake;
 pub use limits::ConnectionLimits;
 #[cfg(feature = "testing")]

@@ -1,6 +1,6 @@
 //! A connection without a socket, for simulations. It takes commands and returns frames; everything else is the code of a real connection.
 
-use super::{driver::Driver, driver::Handshake, limits::ConnectionLimits, worker_context::WorkerContext};
+use super::{dialect::ChosenProtocol, driver::Driver, driver::Handshake, limits::ConnectionLimits, worker_context::WorkerContext};
 use crate::{
     hub::{Frame, Written},
     services::KeptRequest,
@@ -21,8 +21,7 @@ impl SocketlessConnection {
             worker,
             Handshake {
                 id: ConnectionId::random(),
-                codec,
-                ping_form: PingForm::Message,
+                protocol: ChosenProtocol::Centrifuge { codec, ping_form: PingForm::Message },
                 traceparent: None,
                 request: KeptRequest::default(),
             },

@@ -7,6 +7,7 @@ use super::{
     limits::HubParts,
     output::{
         batch::Budget,
+        encode::Protocol,
         outbox::{Notice, Outbox},
     },
     state::{
@@ -23,10 +24,7 @@ use crate::{
     broker::Reads,
     telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
-use gateway_core::{
-    model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId},
-    protocol::centrifuge::Codec,
-};
+use gateway_core::model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -51,6 +49,7 @@ pub struct Hub {
     /// The waker of the delivery task, while that task waits.
     pub(super) delivery_waker: Cell<Option<std::task::Waker>>,
     pub(super) last_channel_number: Cell<u64>,
+    pub(super) last_message_number: Cell<u64>,
     pub(super) last_subscription_number: Cell<u64>,
 }
 
@@ -70,6 +69,7 @@ impl Hub {
             batch_done: Notify::new(),
             delivery_waker: Cell::new(None),
             last_channel_number: Cell::new(0),
+            last_message_number: Cell::new(0),
             last_subscription_number: Cell::new(0),
             parts,
         })
@@ -120,14 +120,21 @@ impl Hub {
         self.state.borrow().connections.len()
     }
 
-    /// Adds a connection, which receives deliveries in this encoding. Dropping the registration removes it.
-    pub fn register(self: &Rc<Self>, id: ConnectionId, codec: Codec) -> Registration {
+    /// Adds a connection that uses this protocol. Dropping the registration removes it.
+    pub fn register(self: &Rc<Self>, id: ConnectionId, protocol: Protocol) -> Registration {
         let outbox = Outbox::new(self.parts.limits.outbox_bytes);
         let mut state = self.state.borrow_mut();
         state.generation = state.generation.wrapping_add(1);
         let generation = state.generation;
-        let entry =
-            Entry { generation, id, codec, opened_at: self.start.elapsed(), info: None, outbox: outbox.clone(), subscriptions: Vec::new() };
+        let entry = Entry {
+            generation,
+            id,
+            protocol,
+            opened_at: self.start.elapsed(),
+            info: None,
+            outbox: outbox.clone(),
+            subscriptions: Vec::new(),
+        };
         let index = state.connections.insert(entry) as u32;
         state.ids.insert(id, index);
         self.parts.metrics.set(Level::ConnectionsOpen, state.connections.len() as u64);

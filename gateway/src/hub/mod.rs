@@ -28,7 +28,7 @@ pub use keys::{ChannelKey, ConnKey};
 pub use limits::{HubLimits, HubParts};
 pub use output::{
     batch::{Batch, Budget},
-    encode::frame,
+    encode::{Protocol, frame},
     outbox::{Drain, Frame, Notice, Outbox, Overflow, Written},
 };
 pub use state::subscription_registry::RegisteredEnd;

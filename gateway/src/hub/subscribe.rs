@@ -5,11 +5,11 @@ use super::{
     keys::{ChannelKey, ConnKey},
     output::{
         batch::Batch,
-        encode::{self, ChannelNames, DeliveryFormat},
+        encode::{self, ChannelNames, DeliveryFormat, Protocol},
         outbox::Outbox,
     },
     state::{
-        deliveries::fan_out::publications,
+        deliveries::{fan_out::publications, messages},
         entry::{ReadProgress, Subscription, SubscriptionState},
         local_channel::{LocalChannel, Member},
         table::State,
@@ -23,6 +23,7 @@ use gateway_core::{
         feed::{Feed, continues, is_valid},
     },
     model::{ChannelName, ClientInfo, Freshness, Page, PageLimit, Position, Publication, SubscriptionSide},
+    protocol::stomp::MessageForm,
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -54,14 +55,17 @@ pub struct NewSubscription<'a> {
     pub has_deltas: bool,
     /// Which publications the client wants; none: all.
     pub filter: Option<Arc<TagsFilter>>,
+    /// How deliveries are written for a STOMP connection; none: it gets none.
+    pub form: Option<Arc<MessageForm>>,
 }
 
 /// Where and how publications from history are queued.
 struct HistoryTarget {
     outbox: Rc<Outbox>,
     number: u64,
-    format: DeliveryFormat,
+    terms: Terms,
     filter: Option<Arc<TagsFilter>>,
+    form: Option<Arc<MessageForm>>,
 }
 
 /// The result of one page of history.
@@ -79,10 +83,15 @@ impl Hub {
     ///
     /// Returns the number that compact pushes have in place of the channel's name. `None` if the connection no longer exists.
     pub fn join(&self, key: ConnKey, channel: &ChannelName, subscription: NewSubscription<'_>) -> Option<u64> {
-        let NewSubscription { options, info, side, join_leave, is_compact, has_deltas, filter } = subscription;
+        let NewSubscription { options, info, side, join_leave, is_compact, has_deltas, filter, form } = subscription;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        let format = DeliveryFormat::new(state.entry(key)?.codec, is_compact, has_deltas);
+        let terms = match state.entry(key)?.protocol {
+            Protocol::Centrifuge(codec) => {
+                Terms::centrifuge(DeliveryFormat::new(codec, is_compact, has_deltas), join_leave, filter.is_some())
+            }
+            Protocol::Stomp => Terms::stomp(),
+        };
         let local_channel = *state.channels.entry(channel.clone()).or_insert_with(|| {
             self.last_channel_number.update(|last| last + 1);
             ChannelKey::new(state.local_channels.insert(LocalChannel::new(
@@ -98,9 +107,11 @@ impl Hub {
         if entry.subscription(local_channel).is_some() {
             return Some(number);
         }
-        let terms = Terms::new(format, join_leave, filter.is_some());
         if let Some(filter) = filter {
             channel_state.rare().filters.insert(key.index, filter);
+        }
+        if let Some(form) = form {
+            channel_state.rare().forms.insert(key.index, form);
         }
         channel_state.attaching += 1;
         entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
@@ -108,6 +119,21 @@ impl Hub {
         self.parts.metrics.raise(Level::SubscriptionsOpen, 1);
         self.count(state);
         Some(number)
+    }
+
+    /// Changes how the deliveries of a channel are written for a STOMP connection that is in the channel, from the next delivery on. `None`: they
+    /// are not written any more.
+    pub fn set_form(&self, key: ConnKey, channel: &ChannelName, form: Option<Arc<MessageForm>>) {
+        let mut state = self.state.borrow_mut();
+        let Some(channel_key) = state.channels.get(channel).copied() else { return };
+        if state.entry(key).is_some_and(|entry| entry.subscription(channel_key).is_some_and(|subscription| subscription.terms.is_stomp()))
+            && let Some(local_channel) = state.local_channel(channel_key)
+        {
+            match form {
+                Some(form) => local_channel.rare().forms.insert(key.index, form),
+                None => local_channel.rare().forms.remove(key.index),
+            }
+        }
     }
 
     /// Sets the position up to which an attaching connection has the history, and the newest offset of the history.
@@ -164,14 +190,15 @@ impl Hub {
                 start_offset,
             });
             local_channel.finish_attach();
-            let (number, filter) = (local_channel.number, local_channel.filter(key.index).cloned());
+            let (number, filter, form) =
+                (local_channel.number, local_channel.filter(key.index).cloned(), local_channel.form(key.index).cloned());
             let has_lifecycle = local_channel.options.lifecycle;
             let Some(entry) = state.entry(key) else { return LiveStatus::Detached };
             if let Some(subscription) = entry.subscription(channel_key) {
                 subscription.state = SubscriptionState::Live(index as u32);
             }
             (
-                HistoryTarget { outbox: entry.outbox.clone(), number, format: terms.format(), filter },
+                HistoryTarget { outbox: entry.outbox.clone(), number, terms, filter, form },
                 backfill.then_some(channel_key),
                 missed,
                 has_lifecycle,
@@ -193,9 +220,9 @@ impl Hub {
         let (target, new_position) = {
             let mut state = self.state.borrow_mut();
             let Some(local_channel) = state.channels.get(channel).copied() else { return CatchUpStep::Status(LiveStatus::Detached) };
-            let (number, filter) = state
-                .local_channel(local_channel)
-                .map_or((0, None), |local_channel| (local_channel.number, local_channel.filter(key.index).cloned()));
+            let Some(channel_state) = state.local_channel(local_channel) else { return CatchUpStep::Status(LiveStatus::Detached) };
+            let (number, filter, form) =
+                (channel_state.number, channel_state.filter(key.index).cloned(), channel_state.form(key.index).cloned());
             let Some(entry) = state.entry(key) else { return CatchUpStep::Status(LiveStatus::Detached) };
             let outbox = entry.outbox.clone();
             let Some(Subscription { state: SubscriptionState::Attaching(Some(progress)), side, terms, .. }) =
@@ -212,10 +239,13 @@ impl Hub {
             }
             let last = page.publications.last().and_then(|last| last.position);
             **progress = ReadProgress { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
-            (HistoryTarget { outbox, number, format: terms.format(), filter }, (before != at).then_some(at))
+            let terms = *terms;
+            // The next message of a STOMP connection has the new position.
+            let new_position = (before != at && !terms.is_stomp()).then_some(at);
+            (HistoryTarget { outbox, number, terms, filter, form }, new_position)
         };
         if let Some(at) = new_position {
-            target.outbox.push(self.now(), Batch::new(encode::position(channel, target.format.codec(), at), &self.budget));
+            target.outbox.push(self.now(), Batch::new(encode::position(channel, target.terms.format().codec(), at), &self.budget));
         }
         self.queue_history(channel, &page.publications, &target);
         CatchUpStep::Status(self.go_live(key, channel))
@@ -234,9 +264,17 @@ impl Hub {
         if missed.is_empty() {
             return;
         }
-        let (count, metrics) = (missed.len(), &self.parts.metrics);
-        let names = ChannelNames { name: channel, number: target.number };
-        match target.outbox.push_history(self.now(), publications(missed, names, target.format, &self.budget)) {
+        let batch = match &target.form {
+            Some(form) => messages::history(missed, form, &self.budget),
+            None if target.terms.is_stomp() => None,
+            None => {
+                let names = ChannelNames { name: channel, number: target.number };
+                Some(publications(missed, names, target.terms.format(), &self.budget))
+            }
+        };
+        let Some(batch) = batch else { return };
+        let (count, metrics) = (batch.deliveries(), &self.parts.metrics);
+        match target.outbox.push_history(self.now(), batch) {
             Ok(()) => metrics.count(Count::Deliveries, count as u64),
             Err(error) => metrics.dropped(error.cause(), count as u64),
         }
@@ -274,9 +312,7 @@ impl Hub {
             if live && local_channel.options.lifecycle {
                 self.parts.holds.leave(&local_channel.name);
             }
-            if let Some(rare) = local_channel.rare.as_mut().filter(|_| removed_subscription.terms.has_filter()) {
-                rare.filters.remove(key.index);
-            }
+            local_channel.forget_rare(key.index, removed_subscription.terms);
             match removed_subscription.state {
                 SubscriptionState::Attaching(_) => local_channel.finish_attach(),
                 SubscriptionState::Live(index) => {

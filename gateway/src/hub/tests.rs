@@ -3,6 +3,7 @@ mod filters;
 mod forks;
 mod formats;
 mod revocations;
+mod stomp;
 
 use super::*;
 use crate::{
@@ -89,7 +90,7 @@ impl World {
     }
 
     fn connect(&self) -> Registration {
-        self.hub.register(ConnectionId::random(), Codec::Json)
+        self.hub.register(ConnectionId::random(), Protocol::Centrifuge(Codec::Json))
     }
 
     async fn publish(&self, channel: &str, text: &str) -> Option<Position> {
@@ -130,7 +131,7 @@ impl World {
 }
 
 fn subscription(options: &Arc<ChannelOptions>, side: SubscriptionSide) -> NewSubscription<'_> {
-    NewSubscription { options, info: None, side, join_leave: false, is_compact: false, has_deltas: false, filter: None }
+    NewSubscription { options, info: None, side, join_leave: false, is_compact: false, has_deltas: false, filter: None, form: None }
 }
 
 /// The payload of a WebSocket frame.

@@ -1,19 +1,13 @@
 //! The demo page and its tokens. The gateway serves them only with `demo.enabled`, because any visitor gets a token for any user.
 
+use super::cors::allow_origins;
 use crate::{
     api::{ApiError, BodyLimit, Json, Path, limit_bodies},
     auth::{ConnectionClaims, Origins},
     node::Node,
     settings::Demo,
 };
-use actix_web::{
-    Error, HttpResponse,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderValue},
-    middleware::{Next, from_fn},
-    web,
-};
+use actix_web::{HttpResponse, http::header, middleware::from_fn, web};
 use gateway_core::model::{ErrorCode, Refusal, UserId};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
@@ -94,20 +88,6 @@ pub(super) fn configure(config: &mut web::ServiceConfig, origins: &Arc<Origins>,
         .service(Path::new("/demo/token").post(token).options(preflight).into_resource().wrap(from_fn(allow_origins)))
         .service(Path::new("/demo/nodes").get(nodes).into_resource())
         .service(Path::new("/{path:.*}").get(file).into_resource());
-}
-
-/// Adds CORS headers to every response, errors included: pages of the allowed origins may read it.
-async fn allow_origins(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_allowed =
-        |origin: &&str| request.app_data::<web::Data<Origins>>().is_some_and(|all| all.allows(Some(origin), text(header::HOST)));
-    let allowed = text(header::ORIGIN).filter(is_allowed).and_then(|origin| HeaderValue::from_str(origin).ok());
-    let mut response = next.call(request).await?;
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = allowed {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    }
-    Ok(response)
 }
 
 async fn preflight() -> HttpResponse {

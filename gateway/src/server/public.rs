@@ -1,10 +1,10 @@
 //! The listener for frontends. Its gate checks the origin of each upgrade and the limit of connections. A small HTTP application serves all other requests.
 
-use super::{demo, wiring::Parts};
+use super::{demo, stomp::StompPaths, wiring::Parts};
 use crate::{
     api::{ApiError, Path, operations},
     auth::Origins,
-    connection::{Connection, Handshake, WorkerContext},
+    connection::{ChosenProtocol, Connection, Handshake, WorkerContext},
     hub::{Hub, HubParts},
     settings::Settings,
     transport::{
@@ -15,7 +15,10 @@ use crate::{
 use actix_web::{App, HttpRequest, http::header::HeaderValue, web};
 use gateway_core::{
     model::{ConnectionId, ErrorCode, Refusal, WorkerId},
-    protocol::websocket::Decoder,
+    protocol::{
+        stomp::{Framing, sub_protocol},
+        websocket::Decoder,
+    },
 };
 use shared_proto::http::{self, ConnectionErrors};
 use std::{
@@ -94,14 +97,17 @@ const WEBSOCKET: &str = "/connection/websocket";
 
 /// What a path of the public listener upgrades to.
 enum Route {
-    /// The frontend protocol.
+    /// The Centrifuge protocol.
     Centrifuge,
+    /// STOMP.
+    Stomp(Framing),
 }
 
 struct FrontGate {
     worker: Rc<WorkerContext>,
     origins: Arc<Origins>,
     admissions: Arc<Admissions>,
+    stomp: StompPaths,
     message_size: u32,
 }
 
@@ -116,18 +122,30 @@ impl Gate<TcpStream> for FrontGate {
     type Context = UpgradeContext;
 
     fn route(&self, path: &str) -> Option<Route> {
-        (path == WEBSOCKET).then_some(Route::Centrifuge)
+        if path == WEBSOCKET {
+            return Some(Route::Centrifuge);
+        }
+        self.stomp.framing(path).map(Route::Stomp)
     }
 
-    fn admit(&self, Route::Centrifuge: Route, request: &UpgradeRequest<'_>) -> Result<Admission<UpgradeContext>, Denial> {
+    fn admit(&self, route: Route, request: &UpgradeRequest<'_>) -> Result<Admission<UpgradeContext>, Denial> {
         if !self.origins.allows(request.origin()?, Some(request.host())) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
-        let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
+        let (protocol, subprotocol) = match route {
+            Route::Centrifuge => {
+                let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
+                (ChosenProtocol::Centrifuge { codec, ping_form: ping_form(request.query()) }, subprotocol)
+            }
+            Route::Stomp(framing) => {
+                let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(request) };
+                (protocol, sub_protocol(request.subprotocols().iter()))
+            }
+        };
         let traceparent = request.header("traceparent").map(Into::into);
         let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
         let kept = self.worker.node.services.request_keeper().keep(request.peer().map(|peer| peer.ip()), values)?;
-        let handshake = Handshake { id: ConnectionId::random(), codec, ping_form: ping_form(request.query()), traceparent, request: kept };
+        let handshake = Handshake { id: ConnectionId::random(), protocol, traceparent, request: kept };
         let connection_id = Some(handshake.id);
         Ok(Admission { subprotocol, connection_id, context: UpgradeContext { permit: self.admissions.admit()?, handshake } })
     }
@@ -170,6 +188,7 @@ pub(super) fn server(
     };
     let accepted = http::max_accepted(&options.permits, parts.mailboxes.len());
     let message_size = parts.message_size;
+    let stomp = StompPaths::new(&["/stomp".into()], "");
     let reserved_names = settings.demo.enabled.then(|| demo::ReservedNames::new(&settings.demo));
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();
@@ -186,8 +205,9 @@ pub(super) fn server(
         });
         actix_rt::spawn(hub.clone().run());
         let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
-        let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
-        let (data, app_origins, reserved_names) = (web::Data::from(node.clone()), origins.clone(), reserved_names.clone());
+        let (data, app_origins, reserved_names, stomp) =
+            (web::Data::from(node.clone()), origins.clone(), reserved_names.clone(), stomp.clone());
+        let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), stomp: stomp.clone(), message_size };
         let app = App::new().app_data(data).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
@@ -196,6 +216,7 @@ pub(super) fn server(
             ] {
                 config.service(path.into_resource());
             }
+            stomp.configure(config, &app_origins);
             if let Some(reserved_names) = reserved_names {
                 demo::configure(config, &app_origins, &reserved_names);
             }

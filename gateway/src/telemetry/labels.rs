@@ -69,6 +69,7 @@ labels! {
         AtMostOnce, "at_most_once", "A channel without a history lost publications between the broker and the worker. The loss counts once; its subscribers are informed.";
         Duplicate, "duplicate", "The worker had delivered the publication before. It counts once for each worker.";
         JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves. Each join and leave counts once.";
+        NoQueue, "no_queue", "A message of a service had no queue, or the STOMP connection had no subscription to it.";
         ConnectionClosed, "connection_closed", "The connection was ending, or ended before the delivery was written.";
     }
 
@@ -103,6 +104,7 @@ labels! {
         RecoveriesFromMemory, "recoveries_from_memory", "See the series.";
         AuditLosses, "audit_losses", "See the series.";
         GapsLost, "gaps_lost", "See the series.";
+        StompGapsUntold, "stomp_gaps_untold", "See the series.";
         BytesIn, "bytes_in", "See the series.";
         BytesOut, "bytes_out", "See the series.";
         FramesIn, "frames_in", "See the series.";

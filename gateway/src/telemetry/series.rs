@@ -70,6 +70,7 @@ series! {
     RecoveriesFromMemory, "recoveries_from_memory", Counter, [], "Recoveries that a worker answered from its memory, without a read.";
     AuditLosses, "audit_losses", Counter, [], "Losses between broker and worker that only the audit found; expected to stay 0.";
     GapsLost, "gaps_lost", Counter, [], "Missing ranges that had left the history. Subscribers were informed.";
+    StompGapsUntold, "stomp_gaps_untold", Counter, [], "STOMP subscriptions that lost publications and were not informed, because they sent no `x-position`.";
     Dropped, "dropped", Counter, ["cause"], "Deliveries that were not made or not written, by cause.";
     OutboxOverflow, "outbox_overflow", Counter, ["policy"], "Outboxes that overflowed, by action taken.";
     OutboxBytes, "outbox_bytes", Gauge, [], "Bytes in all outboxes.";

@@ -21,6 +21,8 @@ pub(crate) enum Idle {
     Anonymous,
     /// A token, its personal channel, a channel with presence, and messages.
     Token,
+    /// A STOMP connection without token and with heart-beats, one subscription.
+    Stomp,
 }
 
 impl Idle {
@@ -29,8 +31,9 @@ impl Idle {
         let (token, channel) = match self {
             Self::Anonymous => (None, "open:idle".into()),
             Self::Token => (Some(token(gateway.public, number)), format!("chat:room-{}", number / ROOM)),
+            Self::Stomp => return stomp(gateway),
         };
-        let socket = upgraded(gateway.public);
+        let socket = upgraded(gateway.public, "/connection/websocket");
         let connect = token.map(|token| format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
         command(&socket, 1, &connect.unwrap_or_else(|| r#"{"id":1,"connect":{}}"#.into()));
         command(&socket, 2, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
@@ -41,11 +44,22 @@ impl Idle {
     }
 }
 
-fn upgraded(address: SocketAddr) -> TcpStream {
+fn stomp(gateway: Addresses) -> TcpStream {
+    let socket = upgraded(gateway.public, "/stomp");
+    send(&socket, "CONNECT\naccept-version:1.2,1.1,1.0\nheart-beat:60000,60000\n\n\0");
+    let connected = message(&socket);
+    assert!(connected.starts_with("CONNECTED\nversion:1.2\n"), "{connected}");
+    send(&socket, "SUBSCRIBE\nid:sub-0\ndestination:/topic/open:idle\nreceipt:r\n\n\0");
+    let receipt = message(&socket);
+    assert!(receipt.starts_with("RECEIPT\n"), "{receipt}");
+    socket
+}
+
+fn upgraded(address: SocketAddr, path: &str) -> TcpStream {
     let mut socket = TcpStream::connect(address).expect("the gateway listens");
     socket.set_read_timeout(Some(TIMEOUT)).expect("settable");
     let head = format!(
-        "GET /connection/websocket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).expect("it reads");
@@ -59,8 +73,8 @@ fn upgraded(address: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Sends a command and reads up to its reply.
-fn command(mut socket: &TcpStream, id: u32, text: &str) {
+/// Sends a text message.
+fn send(mut socket: &TcpStream, text: &str) {
     // Masked with the key 0, which changes nothing.
     let mut frame = match u8::try_from(text.len()) {
         Ok(length) if length < 126 => vec![0x81, 0x80 | length],
@@ -69,6 +83,11 @@ fn command(mut socket: &TcpStream, id: u32, text: &str) {
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(text.as_bytes());
     socket.write_all(&frame).expect("it reads");
+}
+
+/// Sends a command and reads up to its reply.
+fn command(socket: &TcpStream, id: u32, text: &str) {
+    send(socket, text);
     let reply = format!(r#"{{"id":{id},"#);
     loop {
         let lines = message(socket);

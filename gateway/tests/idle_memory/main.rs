@@ -22,6 +22,8 @@ const MANY: usize = 1024;
 const ANONYMOUS: usize = 1960;
 /// Bound of a connection with a token, its personal channel and a channel with presence, and with its share of a history.
 const TOKEN: usize = 3160;
+/// Bound of a STOMP connection without token and with one subscription, in bytes.
+const STOMP: usize = 3072;
 /// A connection may need this much less than its bound. So a change that adds this much exceeds the bound.
 const SLACK: usize = 100;
 
@@ -39,7 +41,8 @@ fn an_idle_connection_needs_no_more_memory_than_stated() {
         files > 2 * MANY as u64 + 200,
         "{files} files are too few for both ends of {MANY} connections: raise the hard limit (ulimit -Hn)"
     );
-    let found = [(Idle::Anonymous, ANONYMOUS), (Idle::Token, TOKEN)].map(|(idle, bound)| (idle, bytes_per_connection(idle), bound));
+    let found = [(Idle::Anonymous, ANONYMOUS), (Idle::Token, TOKEN), (Idle::Stomp, STOMP)]
+        .map(|(idle, bound)| (idle, bytes_per_connection(idle), bound));
     println!("{found:?}");
     for (idle, bytes, bound) in found {
         assert!(

@@ -17,6 +17,7 @@ mod release;
 mod same_name;
 mod services;
 mod simulation;
+mod stomp;
 mod store_errors;
 mod upgrade;
 mod users;

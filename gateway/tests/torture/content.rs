@@ -48,6 +48,15 @@ pub(crate) fn number(data: &Value) -> Option<u32> {
     }
 }
 
+/// The number of a publication with this body, as STOMP clients get it.
+pub(crate) fn of_body(body: &[u8]) -> Option<u32> {
+    match std::str::from_utf8(body) {
+        Ok(text) if text.starts_with(BEGIN) => number(&Value::from(text)),
+        Ok(document) => number(&serde_json::from_str(document).ok()?),
+        Err(_) => number(&Value::from(base64::encode(body))),
+    }
+}
+
 /// The number of a publication of the history.
 pub(crate) fn of_history(publication: &PublicationBody) -> Option<u32> {
     let PublicationBody { data, text, data_base64, .. } = publication;

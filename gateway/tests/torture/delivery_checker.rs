@@ -18,8 +18,8 @@ pub(crate) struct DeliveryCheckers(Mutex<HashMap<String, Vec<Arc<Mutex<DeliveryC
 
 impl DeliveryCheckers {
     /// Adds a checker.
-    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>, has_filter: bool) -> Arc<Mutex<DeliveryChecker>> {
-        let checker = Arc::new(Mutex::new(DeliveryChecker::new(who, channel.clone(), has_filter)));
+    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>, view: View) -> Arc<Mutex<DeliveryChecker>> {
+        let checker = Arc::new(Mutex::new(DeliveryChecker::new(who, channel.clone(), view)));
         self.0.lock().expect("no panic").entry(channel.name.clone()).or_default().push(checker.clone());
         checker
     }
@@ -30,12 +30,22 @@ impl DeliveryCheckers {
     }
 }
 
+/// What a subscriber sees of its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// All publications.
+    Whole,
+    /// No publications with the tag [`SKIPPED`](crate::content::SKIPPED). Checkpoints find those that it should have got.
+    Filtered,
+    /// All publications from the first subscribe on. It learns of a new epoch by the next publication.
+    FromNow,
+}
+
 /// The state of one subscription. Its position is the one that the official SDKs would have.
 pub(crate) struct DeliveryChecker {
     pub(crate) who: String,
     channel: Arc<Channel>,
-    /// Whether it gets no publications with the tag [`SKIPPED`](crate::content::SKIPPED). Checkpoints find those that it should have got.
-    has_filter: bool,
+    view: View,
     position: Option<Position>,
     /// The time at which it reached the position.
     position_since: Instant,
@@ -48,11 +58,11 @@ pub(crate) struct DeliveryChecker {
 }
 
 impl DeliveryChecker {
-    fn new(who: String, channel: Arc<Channel>, has_filter: bool) -> Self {
+    fn new(who: String, channel: Arc<Channel>, view: View) -> Self {
         Self {
             who,
             channel,
-            has_filter,
+            view,
             position: None,
             position_since: Instant::now(),
             live_after: None,
@@ -68,13 +78,22 @@ impl DeliveryChecker {
 
     /// Whether it received this publication of the history, or went on behind it after a reported loss.
     pub(crate) fn has(&self, held: &HeldPublication) -> bool {
-        let is_unwanted = self.has_filter && self.channel.is_skipped(held.number);
+        let is_unwanted = self.has_filter() && self.channel.is_skipped(held.number);
         is_unwanted || self.received.contains(held.number) || self.live_after.is_some_and(|live_after| held.offset <= live_after.offset)
     }
 
-    /// Whether its position is the newest of the channel. Behind a filter it is the newest that passes, so that only the epoch is checked.
+    /// Whether its position is the newest of the channel. Behind a filter it is the newest that passes, so that only the epoch is checked. Without
+    /// publications in a new epoch only the offset is checked.
     pub(crate) fn is_at(&self, top: Position) -> bool {
-        self.position.is_some_and(|at| if self.has_filter { at.epoch == top.epoch && at.offset <= top.offset } else { at == top })
+        self.position.is_some_and(|at| match self.view {
+            View::Whole => at == top,
+            View::Filtered => at.epoch == top.epoch && at.offset <= top.offset,
+            View::FromNow => at.offset == top.offset,
+        })
+    }
+
+    fn has_filter(&self) -> bool {
+        self.view == View::Filtered
     }
 
     /// Checks the reply to a subscribe command that requested recovery from [`Self::position`].
@@ -95,9 +114,18 @@ impl DeliveryChecker {
                     tally.violation(Count::Other, 1, case);
                 }
             }
+            None if self.view == View::FromNow => self.live_after = Some(answer),
             _ => {}
         }
         self.set_position(answer);
+    }
+
+    /// Checks a received publication that tells its whole position. A new epoch continues at the subscriber's offset.
+    pub(crate) fn publication_at(&mut self, at: Position, number: u32, tally: &Tally) {
+        if let Some(position) = &mut self.position {
+            position.epoch = at.epoch;
+        }
+        self.publication(at.offset, number, tally);
     }
 
     /// Checks a received publication.
@@ -111,10 +139,10 @@ impl DeliveryChecker {
         let is_new = self.received.insert(number);
         let may_come_again = self.channel.delivered(number, place, is_new, tally);
         let is_new_since_loss = self.received_since_loss.insert(number);
-        if self.has_filter && self.channel.is_skipped(number) {
+        if self.has_filter() && self.channel.is_skipped(number) {
             tally.violation(Count::Other, 1, || format!("{}: {offset} (number {number}) does not pass the filter", self.name()));
         }
-        if offset > position.offset + 1 && !self.has_filter {
+        if offset > position.offset + 1 && !self.has_filter() {
             let gap = offset - position.offset - 1;
             tally.violation(Count::UnreportedLosses, gap, || format!("{}: {offset} (number {number}) followed {position:?}", self.name()));
         } else if !is_new_since_loss && !may_come_again {

@@ -1,6 +1,6 @@
 //! What a client negotiates. It changes how frames look, and not what they say.
 
-use crate::content::SKIPPED;
+use crate::{content::SKIPPED, delivery_checker::View};
 use gateway_core::protocol::centrifuge::{
     Codec,
     testing::{DeltaReader, pong, read_replies, write_command},
@@ -46,9 +46,9 @@ impl Form {
         self.wanted == Wanted::Deltas
     }
 
-    /// Whether it gets only the publications without the tag [`SKIPPED`].
-    pub(crate) fn has_filter(self) -> bool {
-        self.wanted == Wanted::Unskipped
+    /// What it sees of a channel.
+    pub(crate) fn view(self) -> View {
+        if self.wanted == Wanted::Unskipped { View::Filtered } else { View::Whole }
     }
 
     /// The query of the upgrade request.
@@ -86,7 +86,7 @@ impl Translator {
             self.requested.insert(id.into(), subscribe["channel"].as_str().unwrap_or_default().to_owned());
             subscribe.insert("flag".into(), json!(u32::from(self.form.is_compact) * COMPACTION));
             subscribe.insert("delta".into(), json!(if self.form.has_deltas() { "fossil" } else { "" }));
-            if self.form.has_filter() {
+            if self.form.wanted == Wanted::Unskipped {
                 subscribe.insert("tf".into(), json!({ "key": SKIPPED, "cmp": "nex" }));
             }
         }

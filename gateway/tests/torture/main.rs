@@ -3,7 +3,7 @@
 //!
 //! - [`options`]: the command line; [`run`]: one run, from its start to the table of results
 //! - [`world`]: the state of a run: its [`store`] and its gateways ([`node`])
-//! - [`workload`]: the publishers and subscribers: [`publisher`], [`subscriber`], [`client`], [`form`]
+//! - [`workload`]: the publishers and subscribers: [`publisher`], [`subscriber`], [`client`], [`form`], [`stomp_subscriber`]
 //! - [`fault`]: fault injection; [`control`]: deliberate defects that prove that the checks can fail
 //! - [`ledger`]: records publications; [`delivery_checker`]: checks the deliveries to one subscriber; [`checkpoint`]: compares them with the histories
 //! - [`tally`]: counts violations; [`counters`]: reads the metrics of the gateways
@@ -22,6 +22,7 @@ mod number_set;
 mod options;
 mod publisher;
 mod run;
+mod stomp_subscriber;
 mod store;
 mod subscriber;
 mod tally;

@@ -47,7 +47,7 @@ enum State {
 impl Subscriber {
     pub(crate) fn new(world: Arc<World>, who: String, form: Form, channels: &[Arc<Channel>]) -> Self {
         let each = |channel: &Arc<Channel>| {
-            let checker = world.checkers.add(who.clone(), channel, form.has_filter());
+            let checker = world.checkers.add(who.clone(), channel, form.view());
             (channel.name.clone(), Subscription { checker, state: State::Due(Instant::now()), failures: 0 })
         };
         let subscriptions = channels.iter().map(each).collect();
@@ -170,7 +170,7 @@ impl Subscriber {
 }
 
 /// A random pause whose maximum grows with the number of failures.
-fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     Duration::from_millis(rand::random_range(10..=(50 << failures.min(4))))
 }
 

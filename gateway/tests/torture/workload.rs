@@ -4,6 +4,7 @@ use crate::{
     form::Form,
     ledger::Kind,
     publisher::{publish_as_frontend, publish_as_service},
+    stomp_subscriber::StompSubscriber,
     subscriber::Subscriber,
     world::{Scale, World},
 };
@@ -12,6 +13,9 @@ use tokio::task::JoinSet;
 
 /// Channels with few subscribers get this many times fewer publications.
 const SPARSE_DIVISOR: u32 = 10;
+
+/// One subscriber of this many speaks STOMP. The number has no factor of those of the forms, so that each form stays as frequent.
+const STOMP_SHARE: usize = 5;
 
 /// Starts all subscribers and publishers. Subscribers run until the first set is dropped, publishers until [`World::stop`].
 pub(crate) fn start_workload(world: &Arc<World>, scale: Scale) -> (JoinSet<()>, JoinSet<()>) {
@@ -24,7 +28,12 @@ pub(crate) fn start_workload(world: &Arc<World>, scale: Scale) -> (JoinSet<()>, 
             pair if pair < sparse.len() => sparse[pair].clone(),
             _ => short[number % short.len()].clone(),
         });
-        subscribers.spawn(Subscriber::new(world.clone(), format!("client {number}"), Form::of(number), &mine).run());
+        let who = format!("client {number}");
+        if number % STOMP_SHARE == 1 {
+            subscribers.spawn(StompSubscriber::new(world.clone(), who, &mine).run());
+        } else {
+            subscribers.spawn(Subscriber::new(world.clone(), who, Form::of(number), &mine).run());
+        }
     }
     let pause = Duration::from_secs_f64(world.channels.len() as f64 / f64::from(scale.rate));
     for (number, channel) in world.channels.iter().enumerate() {

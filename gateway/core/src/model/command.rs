@@ -30,7 +30,12 @@ pub enum ServerCommand {
         code: Unsubscribe,
     },
     /// Send the client a message that belongs to no channel.
-    Message(Data),
+    Message {
+        /// The message.
+        data: Data,
+        /// The queue in which a STOMP client receives it. Clients of other protocols receive it with or without.
+        queue: Option<Box<str>>,
+    },
 }
 
 /// The connections that a [`ServerCommand`] is for.

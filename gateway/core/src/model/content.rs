@@ -6,6 +6,8 @@ use super::{Data, InvalidData};
 pub const CONTENT_TYPE: &str = "content-type";
 /// The tag that the JSON encoding adds to bytes. The gateway accepts it from no publisher.
 pub const ENCODING: &str = "encoding";
+/// The tag with the queue in which STOMP connections of a user receive a publication of the personal channel: `/user/queue/<queue>`.
+pub const QUEUE: &str = "queue";
 
 /// What a publication carries.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ mod transitions;
 mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
-pub use content::{CONTENT_TYPE, Content, ENCODING};
+pub use content::{CONTENT_TYPE, Content, ENCODING, QUEUE};
 pub use data::{Data, InvalidData};
 pub use fingerprint::Fingerprint;
 pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};

@@ -2,7 +2,8 @@
 
 use crate::{
     channel::TagsFilter,
-    model::{Content, Data, RecoverFrom, Refusal},
+    model::{Content, Data, RecoverFrom, Refusal, Tags},
+    protocol::stomp::MessageForm,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,6 +34,17 @@ pub enum Request {
         channel: String,
         /// The message.
         content: Content,
+        /// Names and values beside the message.
+        tags: Tags,
+    },
+    /// Publish the reply of a service into a channel. Frontends cannot ask for it, so it needs no permission of theirs.
+    PublishReply {
+        /// The channel.
+        channel: String,
+        /// The reply.
+        content: Content,
+        /// Names and values beside the reply.
+        tags: Tags,
     },
     /// Read the presence list of a channel.
     Presence {
@@ -86,6 +98,7 @@ impl Request {
             Self::History(request) => Some(&request.channel),
             Self::Unsubscribe { channel }
             | Self::Publish { channel, .. }
+            | Self::PublishReply { channel, .. }
             | Self::Presence { channel }
             | Self::PresenceStats { channel }
             | Self::SubRefresh { channel, .. } => Some(channel),
@@ -132,6 +145,8 @@ pub struct SubscribeRequest {
     pub delta: String,
     /// Which publications the client wants, by their tags; none: all.
     pub tags_filter: Option<Arc<TagsFilter>>,
+    /// How deliveries are written for a STOMP connection, whose subscription stays at a fork. None for other protocols.
+    pub form: Option<Arc<MessageForm>>,
 }
 
 /// The fields of [`Request::History`].

@@ -1,13 +1,14 @@
-//! What clients and the gateway send each other: the WebSocket frames and the Centrifuge client protocol in JSON. What a message causes is decided in
+//! What clients and the gateway send each other: the WebSocket frames, the Centrifuge client protocol and STOMP. What a message causes is decided in
 //! `session`.
 //!
-//! `command` and `reply` are the messages as the session knows them. [`centrifuge`] reads and writes them as JSON. [`websocket`] reads and writes
-//! the frames that carry the JSON.
+//! `command` and `reply` are the messages as the session knows them. [`centrifuge`] reads and writes them. [`stomp`] has the frames of STOMP. [`websocket`] has
+//! the frames that carry both.
 
 pub mod centrifuge;
 mod command;
 pub mod fossil;
 mod reply;
+pub mod stomp;
 pub mod websocket;
 
 pub use command::{Command, ConnectRequest, HistoryRequest, Request, SubscribeRequest};

@@ -122,5 +122,10 @@ pub enum Push {
     /// The server ended a subscription of this connection.
     Unsubscribe(ChannelName, Unsubscribe),
     /// A message of a service that belongs to no channel.
-    Message(Data),
+    Message {
+        /// The message.
+        data: Data,
+        /// The queue in which a STOMP client receives it.
+        queue: Option<Box<str>>,
+    },
 }

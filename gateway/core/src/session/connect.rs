@@ -1,12 +1,17 @@
 //! From the connect command to its reply.
 
 use super::{
-    Action, Attach, Attached, ConnectQuestion, Identity, Input, NamedBy, Op, OpId, Outcome, ServerSubscription, SessionConfig,
+    Action, Attach, Attached, ConnectQuestion, Identity, Input, NamedBy, Op, OpId, Outcome, ServerSide, ServerSubscription, SessionConfig,
     SessionStart,
     close_reason::{CloseReason, check_revocation},
     context::Context,
     phases::{PHASES, PhaseEvent, PhaseName},
-    state::{expiry::Expiry, renewal::Renewal, subscriptions::Source},
+    state::{
+        expiry::Expiry,
+        renewal::Renewal,
+        server_channels::{PermittedChannels, ServerChannel},
+        subscriptions::Source,
+    },
 };
 use crate::{
     model::{ChannelName, ClientInfo, Data, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick},
@@ -31,6 +36,8 @@ pub(super) struct Connecting {
     data: Option<Data>,
     /// The answer of that service, if it is valid for a limited time.
     renewal: Option<Box<Renewal<ConnectQuestion>>>,
+    /// The channels to which the frontend may subscribe, if the connection is subscribed to none of them.
+    permitted: Option<Box<PermittedChannels>>,
     /// Commands that arrived before the reply.
     queued_commands: Vec<Command>,
     /// Commands of services that arrived before the reply, and when they arrived.
@@ -97,6 +104,7 @@ pub(super) struct ConnectResult {
     pub(super) expiry: Option<Expiry>,
     pub(super) data: Option<Data>,
     pub(super) renewal: Option<Box<Renewal<ConnectQuestion>>>,
+    pub(super) permitted: Option<Box<PermittedChannels>>,
     pub(super) subscriptions: Vec<InitialSubscription>,
     pub(super) queued_commands: Vec<Command>,
     pub(super) queued_server_commands: Vec<(Tick, ServerCommand)>,
@@ -122,6 +130,7 @@ impl Connecting {
             named_by: NamedBy::Token,
             data: None,
             renewal: None,
+            permitted: None,
             queued_commands: Vec::new(),
             queued_server_commands: Vec::new(),
             op: Some(cx.start(Op::Authenticate(ConnectQuestion { token: request.token, data: request.data }))),
@@ -239,7 +248,7 @@ impl Connecting {
         channels: Vec<ChannelName>,
         stored: Vec<ServerSubscription>,
     ) -> Result<ConnectProgress, CloseReason> {
-        let planned = planned_subscriptions(cx.now, channels, &user.info, stored);
+        let planned = server_channels(cx.now, channels, &user.info, stored);
         let (page_shares, limit) = (planned.len(), cx.config.max_subscriptions);
         let by_services = planned.iter().filter(|it| it.source == Source::Service).count();
         let by_token = planned.len() - by_services;
@@ -256,13 +265,19 @@ impl Connecting {
             let detail = format!("the namespace of {} is not configured", unknown.channel);
             return Ok(self.fail(cx, Refusal::new(ErrorCode::UnknownChannel, detail)));
         }
-        let attaches = planned.into_iter().map(|it| self.attach(cx, it, &user.info, page_shares)).collect();
+        let attaches = match self.start.server_side {
+            ServerSide::Subscribes => planned.into_iter().map(|it| self.attach(cx, it, &user.info, page_shares)).collect(),
+            ServerSide::Permits => {
+                self.permitted = Some(Box::new(PermittedChannels::new(planned)));
+                Vec::new()
+            }
+        };
         self.enter(event, Stage::Attaching { user, attaches });
         Ok(self.finish_if_attached())
     }
 
-    fn attach(&self, cx: &mut Context<'_>, planned: PlannedSubscription, info: &Arc<ClientInfo>, page_shares: usize) -> PendingAttach {
-        let PlannedSubscription { channel, expires_at, source } = planned;
+    fn attach(&self, cx: &mut Context<'_>, planned: ServerChannel, info: &Arc<ClientInfo>, page_shares: usize) -> PendingAttach {
+        let ServerChannel { channel, expires_at, source } = planned;
         let recover = self.recover.iter().find(|(name, _)| name == channel.as_str()).and_then(|(_, from)| from.clone());
         let attach = Attach {
             channel: channel.clone(),
@@ -273,6 +288,7 @@ impl Connecting {
             compact: false,
             delta: false,
             tags_filter: None,
+            form: None,
             page_shares,
             within: self.deadline.since(cx.now),
         };
@@ -304,6 +320,7 @@ impl Connecting {
             expiry: user.expiry,
             data: self.data.take(),
             renewal: self.renewal.take(),
+            permitted: self.permitted.take(),
             subscriptions: attaches.drain(..).filter_map(PendingAttach::into_subscription).collect(),
             queued_commands: std::mem::take(&mut self.queued_commands),
             queued_server_commands: std::mem::take(&mut self.queued_server_commands),
@@ -374,26 +391,14 @@ fn temporary(why: &str) -> Refusal {
     Refusal::new(ErrorCode::Internal, why)
 }
 
-/// A server-side subscription that has to be attached.
-struct PlannedSubscription {
-    channel: ChannelName,
-    expires_at: Option<Tick>,
-    source: Source,
-}
-
-/// Each channel once, ordered by name. If both the gateway and a service want a channel, the gateway's subscription wins, because it lasts as long
-/// as the connection.
-fn planned_subscriptions(
-    now: Tick,
-    channels: Vec<ChannelName>,
-    info: &ClientInfo,
-    stored: Vec<ServerSubscription>,
-) -> Vec<PlannedSubscription> {
+/// Each channel once, ordered by name. If both the gateway and a service give a channel, the gateway's counts, because it lasts as long as the
+/// connection.
+fn server_channels(now: Tick, channels: Vec<ChannelName>, info: &ClientInfo, stored: Vec<ServerSubscription>) -> Vec<ServerChannel> {
     let lasting = channels.into_iter().chain(ChannelName::personal(&info.user));
-    let lasting = lasting.map(|channel| PlannedSubscription { channel, expires_at: None, source: Source::Server });
+    let lasting = lasting.map(|channel| ServerChannel { channel, expires_at: None, source: Source::Server });
     let stored = stored.into_iter().map(|it| {
         let expires_at = it.expires_in.map(|left| now.after(left));
-        PlannedSubscription { channel: it.channel, expires_at, source: Source::Service }
+        ServerChannel { channel: it.channel, expires_at, source: Source::Service }
     });
     let mut planned: Vec<_> = lasting.chain(stored).collect();
     planned.sort_by(|a, b| a.channel.cmp(&b.channel));

@@ -26,7 +26,7 @@ mod state;
 mod tests;
 
 pub use interface::{
-    Action, Attach, Attached, ConnectPermit, ConnectQuestion, Identity, Input, NamedBy, Occasion, Op, OpId, Outcome, PingForm,
+    Action, Attach, Attached, ConnectPermit, ConnectQuestion, Identity, Input, NamedBy, Occasion, Op, OpId, Outcome, PingForm, ServerSide,
     ServerSubscription, SessionConfig, SessionStart, SubscribePermit,
 };
 pub use machine::Session;

@@ -12,7 +12,7 @@ fn methods(item: &PathItem) -> BTreeSet<&'static str> {
 
 #[test]
 fn the_document_describes_the_registered_paths_and_methods_and_no_others() {
-    let registered: BTreeSet<_> = guarded().into_iter().chain(open()).map(|path| (path.pattern.to_owned(), path.allowed())).collect();
+    let registered: BTreeSet<_> = guarded().into_iter().chain(open()).map(|path| (path.pattern.to_string(), path.allowed())).collect();
     let document = openapi::api();
     let described: BTreeSet<_> = document
         .paths

@@ -239,13 +239,28 @@ async fn a_connection_is_found_or_gone() {
     assert_eq!(fixture.ask("GET", &here, "").await.json()["user"], "alice");
     assert_eq!(fixture.ask("POST", &format!("{here}/messages"), r#"{"data":1}"#).await.status, StatusCode::OK);
     assert_eq!(fixture.ask("DELETE", &here, "").await.status, StatusCode::OK);
-    assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Message(_), ServerCommand::Disconnect { code: 3503, .. }]));
+    assert!(matches!(
+        &fixture.commands.borrow()[..],
+        [ServerCommand::Message { queue: None, .. }, ServerCommand::Disconnect { code: 3503, .. }]
+    ));
     for (method, path, body) in
         [("GET", unknown.clone(), ""), ("DELETE", unknown.clone(), ""), ("POST", format!("{unknown}/messages"), r#"{"data":1}"#)]
     {
         let answer = fixture.ask(method, &path, body).await;
         assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::GONE, &json!("connection_gone")), "{method}");
     }
+}
+
+#[actix_web::test]
+async fn messages_have_the_queue_of_stomp_clients() {
+    let fixture = Fixture::new();
+    let to_connection = format!("/v1/connections/{}/messages", fixture.alice);
+    assert_eq!(fixture.ask("POST", &to_connection, r#"{"data":1,"queue":"mail"}"#).await.status, StatusCode::OK);
+    assert!(matches!(&fixture.commands.borrow()[..], [ServerCommand::Message { queue: Some(queue), .. }] if **queue == *"mail"));
+    let to_user = r#"{"data":1,"queue":"mail","tags":{"a":"b"}}"#;
+    assert_eq!(fixture.ask("POST", "/v1/users/alice/messages", to_user).await.status, StatusCode::OK);
+    let history = fixture.ask("GET", "/v1/channels/%23alice/publications", "").await.json();
+    assert_eq!(history["publications"][0]["tags"], json!({"a": "b", "queue": "mail"}));
 }
 
 #[actix_web::test]

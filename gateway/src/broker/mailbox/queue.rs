@@ -240,7 +240,9 @@ fn delivery_size(delivery: &Delivery) -> usize {
 
 fn control_size(entry: &MailboxEntry) -> usize {
     let content = match entry {
-        MailboxEntry::Command(_, ServerCommand::Message(data), _) => data.get().len(),
+        MailboxEntry::Command(_, ServerCommand::Message { data, queue }, _) => {
+            data.get().len() + queue.as_ref().map_or(0, |queue| queue.len())
+        }
         MailboxEntry::Command(_, ServerCommand::Disconnect { reason, .. }, _) => reason.len(),
         _ => 0,
     };

@@ -42,7 +42,11 @@ fn short(entries: Vec<MailboxEntry>) -> Vec<String> {
 
 fn message(bytes: usize) -> MailboxEntry {
     let (answers, _) = tokio::sync::mpsc::channel(1);
-    MailboxEntry::Command(CommandTarget::User(UserId::anonymous()), ServerCommand::Message(data("x".repeat(bytes))), answers)
+    MailboxEntry::Command(
+        CommandTarget::User(UserId::anonymous()),
+        ServerCommand::Message { data: data("x".repeat(bytes)), queue: None },
+        answers,
+    )
 }
 
 #[derive(Default)]

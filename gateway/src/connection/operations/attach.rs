@@ -33,6 +33,7 @@ pub(super) async fn attach(worker: Rc<WorkerContext>, key: ConnKey, attach: Atta
         is_compact: attach.compact,
         has_deltas: attach.delta,
         filter: attach.tags_filter.clone(),
+        form: attach.form.clone(),
     };
     let Some(number) = worker.hub.join(key, &attach.channel, subscription) else {
         return Outcome::Failed(ErrorCode::Internal.into());

@@ -7,7 +7,7 @@ use crate::{
     services::{Caller, ConnectFacts, ConnectGuard, ConnectTerms, Decision, TokenCheck},
 };
 use gateway_core::{
-    model::{ChannelName, Content, Data, ErrorCode, Refusal, Tags, UserId},
+    model::{CONTENT_TYPE, ChannelName, Content, Data, ErrorCode, Refusal, Tags, UserId},
     session::{ConnectPermit, ConnectQuestion, Identity, NamedBy, Occasion, Outcome},
 };
 use std::time::Duration;
@@ -106,25 +106,31 @@ impl Requester {
     }
 
     /// Publishes, if the guard of the channel allows it.
-    pub(super) async fn publish(&self, channel: ChannelName, content: Content) -> Outcome {
-        let content = match self.ask_publish(&channel, content).await {
+    pub(super) async fn publish(&self, channel: ChannelName, content: Content, mut tags: Tags) -> Outcome {
+        let content = match self.ask_publish(&channel, content, &mut tags).await {
             Ok(Decision::Allowed(content)) => content,
             Ok(other) => return outcome_of(other, |_| Outcome::Published),
             Err(refusal) => return Outcome::Failed(refusal),
         };
         let info = self.info.as_deref().cloned().map(Box::new);
         let traceparent = self.traceparent.clone();
-        let draft = Draft { channel, content, tags: Tags::new(), ephemeral: false, info, traceparent, identity: None };
+        let draft = Draft { channel, content, tags, ephemeral: false, info, traceparent, identity: None };
         self.worker.node.publisher.publish(draft).await.map_or_else(Outcome::Failed, |_| Outcome::Published)
     }
 
     /// What to publish, as the guard of the channel decides. It is not asked about content that would be refused anyway.
-    async fn ask_publish(&self, channel: &ChannelName, content: Content) -> Result<Decision<Content>, Refusal> {
+    async fn ask_publish(&self, channel: &ChannelName, content: Content, tags: &mut Tags) -> Result<Decision<Content>, Refusal> {
         let node = &self.worker.node;
         let Some(guard) = &node.publisher.options(channel)?.publish_via else { return Ok(Decision::Allowed(content)) };
-        node.publisher.check_content(channel, &content)?;
+        node.publisher.check_content(channel, &content, tags)?;
         Ok(match node.services.ask_publish(guard, channel, &content, &self.caller()?).await? {
-            Decision::Allowed(replaced) => Decision::Allowed(replaced.unwrap_or(content)),
+            Decision::Allowed(Some(replaced)) => {
+                if replaced.kind() != content.kind() {
+                    tags.remove(CONTENT_TYPE);
+                }
+                Decision::Allowed(replaced)
+            }
+            Decision::Allowed(None) => Decision::Allowed(content),
             Decision::Refused { code, message, temporary } => Decision::Refused { code, message, temporary },
             Decision::Disconnect { code, reason } => Decision::Disconnect { code, reason },
         })

@@ -142,7 +142,7 @@ fn services_reach_all_connections_of_a_user() {
     run(default_bounds(), |world| async move {
         let (first, second, nobody) = (world.user("alice").await, world.user("alice").await, world.anonymous().await);
         let data = gateway_core::model::Data::null();
-        assert_eq!(world.command("alice", ServerCommand::Message(data)).await, 2);
+        assert_eq!(world.command("alice", ServerCommand::Message { data, queue: None }).await, 2);
         for alice in [&first, &second] {
             assert_eq!(alice.receive().await, [r#"{"push":{"message":{"data":null}}}"#]);
         }

@@ -168,8 +168,7 @@ impl World {
     fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
         let handshake = Handshake {
             id: ConnectionId::random(),
-            codec,
-            ping_form: PingForm::Message,
+            protocol: ChosenProtocol::Centrifuge { codec, ping_form: PingForm::Message },
             traceparent: None,
             request: KeptRequest::default(),
         };

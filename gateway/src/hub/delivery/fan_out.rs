@@ -13,6 +13,7 @@ use crate::{
         state::{
             deliveries::{
                 fan_out::{Chain, Content, FanOut, publications},
+                messages::Messages,
                 selection::Selection,
             },
             entry::Entry,
@@ -25,9 +26,10 @@ use crate::{
 use gateway_core::{
     channel::{DeltaOption, SlowConsumer, TagsFilter},
     model::Tick,
+    protocol::stomp::MessageForm,
 };
 use slab::Slab;
-use std::{rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 impl Hub {
     /// Gives queued channels one turn each, until the turns have reached one slice of subscribers.
@@ -51,7 +53,7 @@ impl Hub {
         local_channel.is_queued = false;
         if local_channel.fan_out.is_none() {
             let before = local_channel.pending.len();
-            local_channel.begin_fan_out(self.parts.limits.batch_bytes);
+            local_channel.begin_fan_out(self.parts.limits.batch_bytes, &self.last_message_number);
             state.pending -= before - local_channel.pending.len();
             self.parts.metrics.count(Count::FanOutBatches, 1);
         }
@@ -89,8 +91,9 @@ impl Hub {
 }
 
 impl LocalChannel {
-    /// Starts a fan-out of the next pending deliveries, of about `bytes` bytes, to all present members.
-    fn begin_fan_out(&mut self, bytes: usize) {
+    /// Starts a fan-out of the next pending deliveries, of about `bytes` bytes, to all present members. The messages for STOMP connections are
+    /// numbered.
+    fn begin_fan_out(&mut self, bytes: usize, last_message_number: &Cell<u64>) {
         let Some(content) = self.next_run(bytes) else { return };
         self.members.begin_fan_out();
         let causes = match &content {
@@ -102,7 +105,13 @@ impl LocalChannel {
         if self.options.delta != DeltaOption::None {
             self.rare().last_delivery = causes.last().cloned().or_else(|| previous.clone());
         }
-        self.fan_out = Some(Box::new(FanOut::new(content, previous, step)));
+        let has_forms = self.rare.as_ref().is_some_and(|rare| !rare.forms.is_empty());
+        let messages = has_forms.then(|| {
+            let first = last_message_number.get() + 1;
+            last_message_number.set(last_message_number.get() + causes.len() as u64);
+            Messages::new(first)
+        });
+        self.fan_out = Some(Box::new(FanOut::new(content, previous, messages, step)));
     }
 }
 
@@ -133,7 +142,9 @@ impl FanOutTurn<'_> {
         }
         let format = member.terms.format();
         let chain = if format.has_deltas() { take_chain(fan_out, member) } else { Chain::Begins };
-        let batch = if member.terms.has_filter() || fan_out.begins_before(member.start_offset) {
+        let batch = if member.terms.is_stomp() {
+            self.form(member).and_then(|form| fan_out.messages(form, member.start_offset, self.hub.budget()))
+        } else if member.terms.has_filter() || fan_out.begins_before(member.start_offset) {
             self.part(fan_out, member)
         } else {
             Some(fan_out.whole(self.names(), format, chain, self.hub.budget()))
@@ -170,6 +181,11 @@ impl FanOutTurn<'_> {
         }
     }
 
+    #[inline(never)] // Only STOMP connections have forms.
+    fn form(&self, member: &Member) -> Option<&Arc<MessageForm>> {
+        self.rare.and_then(|rare| rare.forms.get(member.connection))
+    }
+
     fn filter(&self, member: &Member) -> Option<&Arc<TagsFilter>> {
         self.rare.filter(|_| member.terms.has_filter()).and_then(|rare| rare.filters.get(member.connection))
     }
@@ -180,11 +196,19 @@ impl FanOutTurn<'_> {
             let metrics = &self.hub.parts.metrics;
             metrics.overflowed(OverflowPolicy::Latest);
             metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
-            let selection = fan_out.select(self.filter(member));
-            let newest = fan_out.newest(&selection, self.names(), member.terms.format(), self.hub.budget());
-            if entry.outbox.push_channel(self.now, newest, self.key).is_ok() {
-                metrics.dropped(DropCause::OutboxReplaced, count as u64 - 1);
-                return 1;
+            let budget = self.hub.budget();
+            let newest = if member.terms.is_stomp() {
+                self.form(member).and_then(|form| fan_out.newest_message(form, budget))
+            } else {
+                let selection = fan_out.select(self.filter(member));
+                Some(fan_out.newest(&selection, self.names(), member.terms.format(), budget))
+            };
+            if let Some(newest) = newest {
+                let kept = newest.deliveries();
+                if entry.outbox.push_channel(self.now, newest, self.key).is_ok() {
+                    metrics.dropped(DropCause::OutboxReplaced, (count - kept) as u64);
+                    return kept;
+                }
             }
         }
         entry.outbox.mark_overflowed(overflow);

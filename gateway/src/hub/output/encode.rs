@@ -11,7 +11,16 @@ use gateway_core::{
 };
 use std::sync::Arc;
 
-/// How the deliveries of a subscription are encoded. Subscriptions with the same format share batches.
+/// The protocol of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The Centrifuge protocol, in this encoding.
+    Centrifuge(Codec),
+    /// STOMP. The form of the messages belongs to each subscription.
+    Stomp,
+}
+
+/// How the deliveries of a subscription are encoded for the Centrifuge protocol. Subscriptions with the same format share batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeliveryFormat(u8);
 

@@ -3,12 +3,12 @@
 use super::{local_channel::LocalChannel, terms::Terms};
 use crate::{
     broker::mailbox::ConnectionSummary,
-    hub::{keys::ChannelKey, output::outbox::Outbox},
+    hub::{
+        keys::ChannelKey,
+        output::{encode::Protocol, outbox::Outbox},
+    },
 };
-use gateway_core::{
-    model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId},
-    protocol::centrifuge::Codec,
-};
+use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
 use slab::Slab;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 pub(crate) struct Entry {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) id: ConnectionId,
-    pub(in crate::hub) codec: Codec,
+    pub(in crate::hub) protocol: Protocol,
     /// When it opened, from the hub's start.
     pub(in crate::hub) opened_at: Duration,
     pub(in crate::hub) info: Option<Arc<ClientInfo>>,

@@ -1,11 +1,11 @@
 //! One channel on one worker: its feed, its members, and its pending deliveries.
 
 use super::{
+    by_connection::ByConnection,
     deliveries::{
         fan_out::{Content, FanOut},
         fork::ForkTransition,
     },
-    filters::Filters,
     members::Members,
     resubscribe_queue::Resubscribe,
     terms::Terms,
@@ -17,6 +17,7 @@ use gateway_core::{
         feed::{EpochChange, Feed},
     },
     model::{ChannelName, PageLimit, Publication, SubscriptionSide},
+    protocol::stomp::MessageForm,
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -51,7 +52,9 @@ pub(crate) struct LocalChannel {
 pub(crate) struct RareParts {
     /// The last publication of the last fan-out, where the channel has deltas.
     pub(crate) last_delivery: Option<Arc<Publication>>,
-    pub(crate) filters: Filters,
+    pub(crate) filters: ByConnection<TagsFilter>,
+    /// How deliveries are written for STOMP connections.
+    pub(crate) forms: ByConnection<MessageForm>,
 }
 
 /// A live subscription.
@@ -133,6 +136,22 @@ impl LocalChannel {
     /// The filter of a connection's subscription.
     pub(crate) fn filter(&self, connection: u32) -> Option<&Arc<TagsFilter>> {
         self.rare.as_ref()?.filters.get(connection)
+    }
+
+    /// How deliveries are written for a STOMP connection.
+    pub(crate) fn form(&self, connection: u32) -> Option<&Arc<MessageForm>> {
+        self.rare.as_ref()?.forms.get(connection)
+    }
+
+    /// Removes what the channel kept for a subscription with these terms.
+    pub(crate) fn forget_rare(&mut self, connection: u32, terms: Terms) {
+        let Some(rare) = &mut self.rare else { return };
+        if terms.has_filter() {
+            rare.filters.remove(connection);
+        }
+        if terms.is_stomp() {
+            rare.forms.remove(connection);
+        }
     }
 
     /// Whether no subscription of this worker needs the channel.

@@ -1,12 +1,13 @@
 //! The state of a hub: connections, channels, and the work queues of its tasks. Nothing here calls the broker or wakes a connection.
 //!
-//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`], [`filters`]: a channel; [`deliveries`]: its deliveries
+//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`], [`by_connection`]: a channel; [`deliveries`]: its
+//!   deliveries
 //! - [`terms`]: what a subscription negotiated
 //! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work queues; [`wheel`]: deadlines
 
+pub(crate) mod by_connection;
 pub(crate) mod deliveries;
 pub(crate) mod entry;
-pub(crate) mod filters;
 pub(crate) mod local_channel;
 mod members;
 pub(crate) mod presence_queue;

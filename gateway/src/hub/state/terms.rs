@@ -8,19 +8,31 @@ pub(crate) struct Terms(u8);
 
 const JOIN_LEAVE: u8 = 1 << DeliveryFormat::BITS;
 const FILTER: u8 = JOIN_LEAVE << 1;
+const STOMP: u8 = FILTER << 1;
 
 impl Terms {
-    pub(crate) fn new(format: DeliveryFormat, join_leave: bool, has_filter: bool) -> Self {
+    /// The terms of a connection that uses the Centrifuge protocol.
+    pub(crate) fn centrifuge(format: DeliveryFormat, join_leave: bool, has_filter: bool) -> Self {
         Self(format.bits() | if join_leave { JOIN_LEAVE } else { 0 } | if has_filter { FILTER } else { 0 })
+    }
+
+    /// The terms of a STOMP connection.
+    pub(crate) fn stomp() -> Self {
+        Self(STOMP)
     }
 
     fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
     }
 
-    /// How deliveries are encoded.
+    /// How deliveries are encoded for the Centrifuge protocol. It has no meaning for STOMP.
     pub(crate) fn format(self) -> DeliveryFormat {
         DeliveryFormat::from_bits(self.0)
+    }
+
+    /// Whether the connection uses STOMP. The channel has the form of its messages.
+    pub(crate) fn is_stomp(self) -> bool {
+        self.has(STOMP)
     }
 
     /// Whether the client receives joins and leaves.
@@ -46,8 +58,11 @@ mod tests {
             let codec = if bits & 16 == 0 { Codec::Json } else { Codec::Protobuf };
             let format = DeliveryFormat::new(codec, is_compact, has_deltas);
             assert_eq!((format.codec(), format.has_deltas()), (codec, has_deltas));
-            let terms = Terms::new(format, join_leave, has_filter);
+            let terms = Terms::centrifuge(format, join_leave, has_filter);
             assert_eq!((terms.format(), terms.join_leave(), terms.has_filter()), (format, join_leave, has_filter));
+            assert!(!terms.is_stomp());
         }
+        let stomp = Terms::stomp();
+        assert!(stomp.is_stomp() && !stomp.join_leave() && !stomp.has_filter());
     }
 }

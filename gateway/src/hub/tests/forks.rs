@@ -11,7 +11,7 @@ fn new_epoch() -> Epoch {
 }
 
 /// A page of a history that forked at offset `shared`. It holds the publications from `after` + 1 to `top`, whose texts are their offsets.
-async fn forked(world: &World, shared: u64, after: u64, top: u64) -> Page {
+pub(super) async fn forked(world: &World, shared: u64, after: u64, top: u64) -> Page {
     let channel = World::channel(STREAM_A);
     let page = world.read(&channel, ReadRange::After(0)).await.expect("in memory");
     let publications = (after + 1..=top).map(|offset| successor(&page.publications[0], offset)).collect();
@@ -31,7 +31,7 @@ impl World {
         (key, state.local_channel(key).expect("open").number)
     }
 
-    fn apply_page(&self, page: &Page) {
+    pub(super) fn apply_page(&self, page: &Page) {
         let (key, number) = self.local_channel();
         self.hub.apply_page(key, number, page.clone());
     }

@@ -106,7 +106,7 @@ pub(super) fn write_push(it: &mut impl Writer, push: &Push) {
         Push::Unsubscribe(channel, code) => {
             channel_push(it, PushChannel::Name(channel), |it| it.message(push::UNSUBSCRIBE, |it| write_unsubscribe(it, *code)));
         }
-        Push::Message(data) => it.message(reply::PUSH, |it| it.message(push::MESSAGE, |it| it.data(message::DATA, data))),
+        Push::Message { data, .. } => it.message(reply::PUSH, |it| it.message(push::MESSAGE, |it| it.data(message::DATA, data))),
     }
 }
 

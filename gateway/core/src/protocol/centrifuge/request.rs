@@ -3,7 +3,7 @@
 use super::bad_frame::BadFrame;
 use crate::{
     channel::{FilterNode, InvalidFilter, TagsFilter},
-    model::{Content, Data, ErrorCode, InvalidData, RecoverFrom, Refusal},
+    model::{Content, Data, ErrorCode, InvalidData, RecoverFrom, Refusal, Tags},
     protocol::{Command, Request, SubscribeRequest},
 };
 use std::sync::Arc;
@@ -78,6 +78,7 @@ impl SubscribeFields {
                 compact,
                 delta,
                 tags_filter,
+                form: None,
             }))
         })
     }
@@ -88,7 +89,7 @@ pub(super) fn publish(kind: i32, channel: String, content: Result<Content, DataE
     if kind != 0 {
         return not_available("publishing into maps is");
     }
-    with_data(content, |content| Request::Publish { channel, content })
+    with_data(content, |content| Request::Publish { channel, content, tags: Tags::new() })
 }
 
 /// The replacement of a subscription token. `kind` is not 0 for keys that are tracked.

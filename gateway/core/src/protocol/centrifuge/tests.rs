@@ -399,7 +399,7 @@ mod encoding {
                 Push::Unsubscribe(channel(), Unsubscribe::InsufficientState),
                 r#"{"push":{"channel":"chat:lobby","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#.to_owned(),
             ),
-            (Push::Message(data("{\"a\":null}")), r#"{"push":{"message":{"data":{"a":null}}}}"#.to_owned()),
+            (Push::Message { data: data("{\"a\":null}"), queue: None }, r#"{"push":{"message":{"data":{"a":null}}}}"#.to_owned()),
         ] {
             assert_eq!(push(&given), expected);
         }

@@ -12,4 +12,4 @@ pub use input::Input;
 pub use op::{
     Attach, Attached, ConnectPermit, ConnectQuestion, Identity, NamedBy, Occasion, Op, OpId, Outcome, ServerSubscription, SubscribePermit,
 };
-pub use start::{PingForm, SessionStart};
+pub use start::{PingForm, ServerSide, SessionStart};

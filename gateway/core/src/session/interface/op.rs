@@ -4,8 +4,9 @@ use crate::{
     channel::TagsFilter,
     model::{
         ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
-        Refusal, SubscriptionSide, UserId,
+        Refusal, SubscriptionSide, Tags, UserId,
     },
+    protocol::stomp::MessageForm,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -62,6 +63,8 @@ pub enum Op {
         channel: ChannelName,
         /// The message.
         content: Content,
+        /// Names and values beside the message.
+        tags: Tags,
     },
     /// Read the presence list of a channel.
     Presence {
@@ -119,6 +122,8 @@ pub struct Attach {
     pub delta: bool,
     /// Which publications the client wants; none: all.
     pub tags_filter: Option<Arc<TagsFilter>>,
+    /// How deliveries are written for a STOMP connection.
+    pub form: Option<Arc<MessageForm>>,
     /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
     pub page_shares: usize,
     /// Longest time for it.

@@ -12,6 +12,16 @@ pub enum PingForm {
     ControlFrame,
 }
 
+/// What the channels are for a connection that its token or a service subscribes to, and the personal channel of its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerSide {
+    /// The connection is subscribed to them.
+    #[default]
+    Subscribes,
+    /// The frontend may subscribe to them. The protocol has no server-side subscriptions.
+    Permits,
+}
+
 /// The start of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionStart {
@@ -22,4 +32,6 @@ pub struct SessionStart {
     pub first_ping: f32,
     /// How the gateway pings the client.
     pub ping_form: PingForm,
+    /// What server-side subscriptions are.
+    pub server_side: ServerSide,
 }

@@ -12,6 +12,7 @@ use crate::{
             command_queue::{CommandQueue, PendingOp, Purpose},
             pings::PingTimer,
             renewal::Renewal,
+            server_channels::PermittedChannels,
             subscriptions::{Subscription, SubscriptionEvent, Subscriptions},
         },
     },
@@ -31,6 +32,8 @@ pub(crate) struct OpenSession {
     /// What the service that let the connection in answered, if that is valid for a limited time. Boxed, because most connections have none.
     pub(super) renewal: Option<Box<Renewal<ConnectQuestion>>>,
     pub(crate) subscriptions: Subscriptions,
+    /// The channels to which the frontend may subscribe. None where the connection is subscribed to them.
+    pub(super) permitted: Option<Box<PermittedChannels>>,
     pings: PingTimer,
     /// None while it would be empty, as in most sessions: idle connections have to be small.
     queue: Option<Box<CommandQueue>>,
@@ -48,6 +51,7 @@ impl OpenSession {
             expiry,
             data,
             renewal,
+            permitted,
             subscriptions,
             queued_commands,
             queued_server_commands,
@@ -58,6 +62,7 @@ impl OpenSession {
             expires_at: expiry.map(|it| it.expires_at),
             issued,
             renewal,
+            permitted,
             subscriptions: Subscriptions::default(),
             pings: PingTimer::start(cx.now, cx.config, start),
             queue: None,
@@ -173,7 +178,8 @@ impl OpenSession {
                 self.unsubscribe(cx, id, &channel);
                 Ok(())
             }
-            Request::Publish { channel, content } => self.publish(cx, id, &channel, content),
+            Request::Publish { channel, content, tags } => self.publish(cx, id, &channel, content, tags),
+            Request::PublishReply { channel, content, tags } => self.publish_reply(cx, id, &channel, content, tags),
             Request::Presence { channel } => self.presence(cx, id, &channel),
             Request::PresenceStats { channel } => self.presence_stats(cx, id, &channel),
             Request::History(request) => self.history(cx, id, request),

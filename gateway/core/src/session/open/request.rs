@@ -3,7 +3,7 @@
 use super::{open_session::OpenSession, subscribe::parse_channel};
 use crate::{
     channel::{ChannelOptions, Permission, is_permitted},
-    model::{ChannelName, Content, Data, ErrorCode, Refusal},
+    model::{ChannelName, Content, Data, ErrorCode, Refusal, Tags},
     protocol::HistoryRequest,
     session::{Op, close_reason::CloseReason, context::Context, state::command_queue::Purpose},
 };
@@ -21,9 +21,31 @@ struct Event<'a> {
 }
 
 impl OpenSession {
-    pub(super) fn publish(&mut self, cx: &mut Context<'_>, command: u32, channel: &str, content: Content) -> Result<(), Refusal> {
+    pub(super) fn publish(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: u32,
+        channel: &str,
+        content: Content,
+        tags: Tags,
+    ) -> Result<(), Refusal> {
         let (channel, _) = self.check_permission(cx, channel, Permission::Publish)?;
-        self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, content });
+        self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, content, tags });
+        Ok(())
+    }
+
+    /// The reply of a service needs no permission of the frontend that called it.
+    pub(super) fn publish_reply(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: u32,
+        channel: &str,
+        content: Content,
+        tags: Tags,
+    ) -> Result<(), Refusal> {
+        let channel = parse_channel(channel)?;
+        cx.config.options(&channel)?;
+        self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, content, tags });
         Ok(())
     }
 

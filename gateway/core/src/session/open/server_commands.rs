@@ -27,8 +27,8 @@ impl OpenSession {
                 self.server_unsubscribe(cx, channel, code);
                 Ok(())
             }
-            ServerCommand::Message(data) => {
-                cx.emit(Action::Push(Push::Message(data)));
+            ServerCommand::Message { data, queue } => {
+                cx.emit(Action::Push(Push::Message { data, queue }));
                 Ok(())
             }
         }
@@ -42,6 +42,13 @@ impl OpenSession {
         since: Option<Position>,
         expires_at: Option<Tick>,
     ) -> Result<(), CloseReason> {
+        if let Some(permitted) = &mut self.permitted {
+            if let Some(permitted_subscription) = self.subscriptions.get_mut(&channel).filter(|it| it.source == Source::Token) {
+                permitted_subscription.expires_at = expires_at;
+            }
+            let limit = cx.config.max_subscriptions;
+            return permitted.permit_by_service(cx.now, limit, channel, expires_at).map_err(|_| too_many_by_services());
+        }
         if let Some(existing) = self.subscriptions.get_mut(&channel) {
             if existing.source == Source::Service {
                 existing.expires_at = expires_at;
@@ -50,8 +57,7 @@ impl OpenSession {
         }
         // The limit counts subscriptions of services only. So a frontend cannot prevent them with its own.
         if self.subscriptions.made_by_services() >= cx.config.max_subscriptions {
-            let why = "services have subscribed this user to more channels than a connection may have";
-            return Err(CloseReason::new(Disconnect::InsufficientState.code(), why));
+            return Err(too_many_by_services());
         }
         let source = Source::Service;
         self.subscriptions.insert(Subscription::begin(channel.clone(), source, expires_at, SubscriptionEvent::ServerSubscribe));
@@ -64,6 +70,7 @@ impl OpenSession {
             compact: false,
             delta: false,
             tags_filter: None,
+            form: None,
             page_shares: 1,
             within: cx.config.attach_timeout,
         };
@@ -91,6 +98,9 @@ impl OpenSession {
     }
 
     fn server_unsubscribe(&mut self, cx: &mut Context<'_>, channel: ChannelName, code: Unsubscribe) {
+        if let Some(permitted) = &mut self.permitted {
+            permitted.withdraw(&channel);
+        }
         let Some(subscription) = self.subscriptions.get(&channel) else { return };
         match (subscription.is_live(), subscription.source.is_frontend()) {
             (true, _) => self.end_live(cx, channel, SubscriptionEvent::Unsubscribe, code),
@@ -126,6 +136,11 @@ impl OpenSession {
         cx.emit(Action::Detach(channel.clone(), Some(code)));
         cx.emit(Action::Push(Push::Unsubscribe(channel, code)));
     }
+}
+
+fn too_many_by_services() -> CloseReason {
+    let why = "services have subscribed this user to more channels than a connection may have";
+    CloseReason::new(Disconnect::InsufficientState.code(), why)
 }
 
 /// The reply to a subscribe that the server ended. For codes from 2500 on the SDK has to subscribe again, so the error is temporary.

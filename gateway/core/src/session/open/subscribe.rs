@@ -50,10 +50,12 @@ impl OpenSession {
             return Err(superseded());
         }
         let options = cx.config.options(&channel)?;
+        let permitted = self.permitted.as_ref().and_then(|permitted| permitted.get(&channel, cx.now));
         let access = subscribe_access(options, &channel, &self.info.user, !request.token.is_empty());
-        if access == SubscribeAccess::Denied {
+        if access == SubscribeAccess::Denied && permitted.is_none() {
             return Err(ErrorCode::PermissionDenied.into());
         }
+        let permitted_until = permitted.map(|permitted| permitted.expires_at);
         if request.tags_filter.is_some() {
             check_tags_filter(options, &request)?;
         }
@@ -65,7 +67,9 @@ impl OpenSession {
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
         let (within, deadline) = (cx.config.attach_timeout, cx.now.after(cx.config.attach_timeout));
-        let (source, event, op) = if access == SubscribeAccess::WithToken {
+        let (source, event, op) = if permitted_until.is_some() {
+            (Source::Token, SubscriptionEvent::Subscribe, None)
+        } else if access == SubscribeAccess::WithToken {
             let op = Op::Authorize { channel: channel.clone(), token: request.token.clone() };
             (Source::Token, SubscriptionEvent::SubscribeWithToken, Some(op))
         } else if options.subscribe_via.is_some() {
@@ -74,7 +78,7 @@ impl OpenSession {
         } else {
             (Source::Frontend, SubscriptionEvent::Subscribe, None)
         };
-        self.subscriptions.insert(Subscription::begin(channel.clone(), source, None, event));
+        self.subscriptions.insert(Subscription::begin(channel.clone(), source, permitted_until.flatten(), event));
         match op {
             Some(op) => drop(self.start(cx, command, Some(channel), Purpose::Authorize { request, deadline }, op)),
             None => self.attach(cx, command, channel, *request, Terms::until(deadline)),
@@ -114,7 +118,9 @@ impl OpenSession {
     fn attach(&mut self, cx: &mut Context<'_>, command: u32, channel: ChannelName, request: SubscribeRequest, terms: Terms) {
         let Some(subscription) = self.subscriptions.get_mut(&channel) else { return };
         let Terms { info, expiry, data, join_leave, deadline } = terms;
-        subscription.expires_at = expiry.map(|it| it.expires_at);
+        if let Some(expiry) = expiry {
+            subscription.expires_at = Some(expiry.expires_at);
+        }
         let info = match info {
             Some(info) => Arc::new(ClientInfo { chan_info: Some(info), ..(*self.info).clone() }),
             None => self.info.clone(),
@@ -128,11 +134,13 @@ impl OpenSession {
             channel: channel.clone(),
             recover: request.recover,
             info,
-            side: SubscriptionSide::Client,
+            // A STOMP client cannot subscribe again by itself. It stays at a fork.
+            side: if request.form.is_some() { SubscriptionSide::Server } else { SubscriptionSide::Client },
             join_leave,
             compact: request.compact && self.resolves_numbers,
             delta,
             tags_filter: request.tags_filter,
+            form: request.form,
             page_shares: 1,
             within: deadline.since(cx.now),
         };

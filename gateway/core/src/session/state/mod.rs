@@ -4,4 +4,5 @@ pub(super) mod command_queue;
 pub(super) mod expiry;
 pub(super) mod pings;
 pub(super) mod renewal;
+pub(super) mod server_channels;
 pub(super) mod subscriptions;

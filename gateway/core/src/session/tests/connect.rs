@@ -234,7 +234,7 @@ fn commands_of_services_wait_for_the_connect_reply() {
     it.send(r#"{"id":1,"connect":{}}"#);
     it.complete(1, alice(None, &[]));
     it.complete(2, stored(&[]));
-    assert_eq!(it.send_server_command(ServerCommand::Message(data("1"))), Vec::<String>::new());
+    assert_eq!(it.send_server_command(ServerCommand::Message { data: data("1"), queue: None }), Vec::<String>::new());
     assert_eq!(it.send_server_command(subscribe_for("open:a", None)), Vec::<String>::new());
     let opened = it.complete(3, attached(0));
     assert_eq!(opened[1..], ["go live #alice", r#"{"push":{"message":{"data":1}}}"#, "start 4: attach open:a"]);
@@ -327,8 +327,8 @@ fn lost_publications_or_too_many_server_commands_refuse_the_connect() {
     assert_eq!(errors(&connecting().input(Input::PublicationsLost(channel("#alice")))), [(1, 100)]);
     let mut it = connecting();
     for _ in 0..3 {
-        assert_eq!(it.send_server_command(ServerCommand::Message(data("1"))), Vec::<String>::new());
+        assert_eq!(it.send_server_command(ServerCommand::Message { data: data("1"), queue: None }), Vec::<String>::new());
     }
-    assert_eq!(errors(&it.send_server_command(ServerCommand::Message(data("1")))), [(1, 100)]);
+    assert_eq!(errors(&it.send_server_command(ServerCommand::Message { data: data("1"), queue: None })), [(1, 100)]);
     assert_eq!(connecting().send_server_command(ServerCommand::Disconnect { code: 3503, reason: "go".into() }), ["close 3503 go"]);
 }

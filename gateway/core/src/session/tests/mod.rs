@@ -5,6 +5,7 @@ mod command_order;
 mod connect;
 mod guards;
 mod lifetime;
+mod permitted_channels;
 mod random;
 mod request;
 mod server_commands;
@@ -28,7 +29,12 @@ use std::{sync::Arc, time::Duration};
 const CLIENT: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn start(now: Tick, first_ping: f32) -> SessionStart {
-    SessionStart { clock: WallClock { tick: now, unix_ms: 1_700_000_000_000 }, first_ping, ping_form: PingForm::Message }
+    SessionStart {
+        clock: WallClock { tick: now, unix_ms: 1_700_000_000_000 },
+        first_ping,
+        ping_form: PingForm::Message,
+        server_side: ServerSide::Subscribes,
+    }
 }
 
 fn config() -> SessionConfig {
@@ -212,7 +218,7 @@ fn describe(op: &Op) -> String {
             let shown = attach.info.chan_info.as_ref().map(|info| format!(" as {}", info.get())).unwrap_or_default();
             format!("attach {}{from}{joins}{shown}", attach.channel)
         }
-        Op::Publish { channel, content } => format!("publish {channel} {}", String::from_utf8_lossy(content.as_bytes())),
+        Op::Publish { channel, content, .. } => format!("publish {channel} {}", String::from_utf8_lossy(content.as_bytes())),
         Op::Presence { channel } => format!("presence {channel}"),
         Op::PresenceStats { channel } => format!("presence stats {channel}"),
         Op::History { channel, since, limit, reverse } => format!("history {channel} {since:?} {limit} {reverse}"),

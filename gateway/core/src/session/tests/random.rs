@@ -159,7 +159,7 @@ fn server_command(kind: usize, name: &str) -> Option<Input> {
         0 => ServerCommand::Disconnect { code: 3001, reason: "shutdown".into() },
         1..=5 => subscribe_for(&channel, (kind > 3).then_some(kind as u64)),
         6..=9 => ServerCommand::Unsubscribe { channel, code: Unsubscribe::Server },
-        _ => ServerCommand::Message(data("1")),
+        _ => ServerCommand::Message { data: data("1"), queue: None },
     }))
 }
 

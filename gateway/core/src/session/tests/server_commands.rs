@@ -27,7 +27,7 @@ fn a_disconnect_closes_a_connection_that_awaits_its_connect() {
         TestSession::new().send_server_command(ServerCommand::Disconnect { code: 3001, reason: "shutdown".into() }),
         ["close 3001 shutdown"]
     );
-    assert_eq!(TestSession::new().send_server_command(ServerCommand::Message(data("1"))), Vec::<String>::new());
+    assert_eq!(TestSession::new().send_server_command(ServerCommand::Message { data: data("1"), queue: None }), Vec::<String>::new());
 }
 
 fn revoked(it: &mut TestSession, until: u64) -> Vec<String> {
@@ -200,7 +200,10 @@ fn a_service_ends_a_subscription_that_is_under_way() {
 
 #[test]
 fn a_message_is_pushed() {
-    assert_eq!(TestSession::anonymous().send_server_command(ServerCommand::Message(data("[1]"))), [r#"{"push":{"message":{"data":[1]}}}"#]);
+    assert_eq!(
+        TestSession::anonymous().send_server_command(ServerCommand::Message { data: data("[1]"), queue: None }),
+        [r#"{"push":{"message":{"data":[1]}}}"#]
+    );
 }
 
 // NL-1.8, NL-5.5

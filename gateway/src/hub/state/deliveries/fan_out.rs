@@ -2,6 +2,7 @@
 
 use super::{
     fork::ForkTransition,
+    messages::Messages,
     selection::{Selection, Selections},
 };
 use crate::{
@@ -12,7 +13,11 @@ use crate::{
     },
     telemetry::TraceSpan,
 };
-use gateway_core::{channel::TagsFilter, model::Publication, protocol::centrifuge};
+use gateway_core::{
+    channel::TagsFilter,
+    model::Publication,
+    protocol::{centrifuge, stomp::MessageForm},
+};
 use std::{rc::Rc, sync::Arc};
 
 /// Most batches of a format with a part of the publications that a fan-out keeps for other members with the same selection.
@@ -32,6 +37,8 @@ pub(crate) struct FanOut {
     /// What members with filters need, by format.
     filtered: [Option<Box<Filtered>>; DeliveryFormat::COUNT],
     selections: Selections,
+    /// What STOMP connections need; none: there are none.
+    messages: Option<Box<Messages>>,
     /// The trace span of the fan-out, which ends with it.
     _step: TraceSpan,
 }
@@ -66,14 +73,15 @@ struct Variant {
 }
 
 impl FanOut {
-    /// Deliveries after `previous`, which is the channel's delivery before them.
-    pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, step: TraceSpan) -> Self {
+    /// Deliveries after `previous`, which is the channel's delivery before them. `messages` is needed if there are STOMP connections.
+    pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, messages: Option<Messages>, step: TraceSpan) -> Self {
         let first_offset = match &content {
             Content::Publications(all) => all.iter().find_map(|publication| publication.position).map(|at| at.offset),
             Content::Announcements(_) | Content::Fork(_) => None,
         };
-        let (whole, filtered) = Default::default();
-        Self { content, previous, deltas: None, first_offset, whole, filtered, selections: Selections::default(), _step: step }
+        let (whole, filtered, selections) = Default::default();
+        let messages = messages.map(Box::new);
+        Self { content, previous, deltas: None, first_offset, whole, filtered, selections, messages, _step: step }
     }
 
     /// All deliveries as one batch. For a fork it is the new position of server-side subscriptions.
@@ -151,6 +159,19 @@ impl FanOut {
             Selection::Part(selected) => selected.last().map(|at| *at as usize),
         };
         publications(newest.map_or(&[], |at| &all[at..=at]), channel, format, budget)
+    }
+
+    /// The publications for a STOMP connection that has everything up to `start_offset`, in its form.
+    pub(crate) fn messages(&mut self, form: &Arc<MessageForm>, start_offset: u64, budget: &Rc<Budget>) -> Option<Rc<Batch>> {
+        let has_some = self.begins_before(start_offset);
+        let (Content::Publications(all), Some(messages)) = (&self.content, &mut self.messages) else { return None };
+        if has_some { messages.after(start_offset, all, form, budget) } else { messages.all(all, form, budget) }
+    }
+
+    /// The newest publication for a STOMP connection, as [`Self::newest`].
+    pub(crate) fn newest_message(&mut self, form: &MessageForm, budget: &Rc<Budget>) -> Option<Rc<Batch>> {
+        let (Content::Publications(all), Some(messages)) = (&self.content, &mut self.messages) else { return None };
+        messages.newest(all, form, budget)
     }
 
     /// Whether a member that has everything up to `start_offset` has publications of the batch.

@@ -1,7 +1,9 @@
 //! Deliveries of a channel on their way to its members.
 //!
-//! - [`fan_out`]: the deliveries and their encodings; [`fork`]: a fork among them; [`selection`]: those that pass a filter
+//! - [`fan_out`]: the deliveries and their encodings; [`messages`]: as STOMP messages
+//! - [`fork`]: a fork among them; [`selection`]: those that pass a filter
 
 pub(crate) mod fan_out;
 pub(crate) mod fork;
+pub(crate) mod messages;
 pub(crate) mod selection;

@@ -117,7 +117,7 @@ fn each_command_has_its_fields() {
     let all: Vec<_> = every_command().iter().map(request).collect();
     let expected = [
         r#"Connect(ConnectRequest { token: "t", data: Some([1]), subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, headers: {"traceparent": "00-a-b-01"} })"#,
-        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", data: Some({}), recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))) })"#,
+        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", data: Some({}), recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))), form: None })"#,
         r#"Unsubscribe { channel: "c" }"#,
         r#"Publish { channel: "c", content: Json({"a":1}) }"#,
         r#"Presence { channel: "c" }"#,

@@ -1,23 +1,28 @@
-//! The filters of a channel's subscriptions.
+//! What some subscriptions of a channel have, and most have not.
 
-use gateway_core::channel::TagsFilter;
 use std::{
     collections::{HashMap, hash_map::Entry},
+    hash::Hash,
     sync::Arc,
 };
 
-/// The filters of a channel's subscriptions, by the index of the connection. Equal filters are one object.
-#[derive(Default)]
-pub(crate) struct Filters {
-    by_connection: HashMap<u32, Arc<TagsFilter>, foldhash::quality::RandomState>,
-    /// Every filter, and the number of its connections.
-    distinct: HashMap<Arc<TagsFilter>, usize, foldhash::quality::RandomState>,
+/// A value of each subscription of a channel that has one, by the index of the connection. Equal values are one object.
+pub(crate) struct ByConnection<T> {
+    by_connection: HashMap<u32, Arc<T>, foldhash::quality::RandomState>,
+    /// Every value, and the number of its connections.
+    distinct: HashMap<Arc<T>, usize, foldhash::quality::RandomState>,
 }
 
-impl Filters {
-    pub(crate) fn insert(&mut self, connection: u32, filter: Arc<TagsFilter>) {
+impl<T> Default for ByConnection<T> {
+    fn default() -> Self {
+        Self { by_connection: HashMap::default(), distinct: HashMap::default() }
+    }
+}
+
+impl<T: Eq + Hash> ByConnection<T> {
+    pub(crate) fn insert(&mut self, connection: u32, value: Arc<T>) {
         self.remove(connection);
-        let shared = match self.distinct.entry(filter) {
+        let shared = match self.distinct.entry(value) {
             Entry::Occupied(mut known) => {
                 *known.get_mut() += 1;
                 known.key().clone()
@@ -28,8 +33,8 @@ impl Filters {
     }
 
     pub(crate) fn remove(&mut self, connection: u32) {
-        let Some(filter) = self.by_connection.remove(&connection) else { return };
-        if let Entry::Occupied(mut known) = self.distinct.entry(filter) {
+        let Some(value) = self.by_connection.remove(&connection) else { return };
+        if let Entry::Occupied(mut known) = self.distinct.entry(value) {
             *known.get_mut() -= 1;
             if *known.get() == 0 {
                 known.remove();
@@ -37,15 +42,19 @@ impl Filters {
         }
     }
 
-    pub(crate) fn get(&self, connection: u32) -> Option<&Arc<TagsFilter>> {
+    pub(crate) fn get(&self, connection: u32) -> Option<&Arc<T>> {
         self.by_connection.get(&connection)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_connection.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_core::channel::FilterNode;
+    use gateway_core::channel::{FilterNode, TagsFilter};
 
     fn filter(value: &str) -> Arc<TagsFilter> {
         let node = FilterNode { key: "room".into(), cmp: "eq".into(), val: value.into(), ..FilterNode::default() };
@@ -54,7 +63,7 @@ mod tests {
 
     #[test]
     fn equal_filters_are_one_object_until_their_last_connection_leaves() {
-        let mut filters = Filters::default();
+        let mut filters = ByConnection::default();
         for (connection, value) in [(1, "a"), (2, "b"), (3, "a")] {
             filters.insert(connection, filter(value));
         }

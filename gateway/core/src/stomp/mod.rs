@@ -1,0 +1,33 @@
+//! One STOMP connection: what its frames ask of the session, and what the session's answers become. Sans-I/O: WebSocket messages, answers and
+//! time in, [`Step`]s out.
+//!
+//! | module | what |
+//! |---|---|
+//! | `translator`, `phases` | [`Translator`]: its phases, and which code handles an input |
+//! | `connect`, `open` | the CONNECT frame; everything after CONNECTED |
+//! | `rules` | settings, destinations, what bodies become |
+//! | `state` | subscriptions, commands in flight, transactions, heart-beats |
+//! | `context`, `failure` | what the handling of one input needs, and ERROR frames |
+//! | `interface` | what a translator takes and returns |
+//!
+//! Every frame with a `receipt` header gets one RECEIPT or one ERROR with that id, unless the connection closes before. A SUBSCRIBE takes effect
+//! before the next frame is handled; other frames do not wait for each other. An ERROR for a frame says that this frame has changed nothing.
+
+mod connect;
+mod context;
+mod failure;
+mod interface;
+mod open;
+mod phases;
+mod rules;
+mod state;
+#[cfg(test)]
+mod tests;
+mod translator;
+
+pub use interface::{Step, StompStart};
+pub use rules::{
+    AfterRefusal, CallTarget, DestinationRule, DestinationTable, InvalidRule, InvalidTable, StompConfig, Target, TransactionLimits,
+    UnknownDestination,
+};
+pub use translator::Translator;

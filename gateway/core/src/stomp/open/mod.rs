@@ -1,0 +1,8 @@
+//! An open STOMP connection: what frames, answers and pushes cause.
+
+mod connection;
+mod replies;
+mod send;
+mod subscribe;
+
+pub(super) use connection::OpenConnection;

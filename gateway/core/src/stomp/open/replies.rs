@@ -1,0 +1,200 @@
+//! The answers of the session, and what it sends by itself.
+
+use super::{connection::OpenConnection, subscribe::subscribe_request};
+use crate::{
+    model::{ChannelName, Content, Data, Recovery, Refusal, Unsubscribe},
+    protocol::{Push, Reply, Request, Subscribed, stomp::ServerFrame},
+    stomp::{
+        Step,
+        context::Context,
+        failure::{About, Close, Failure, bad_request},
+        rules::{AfterRefusal, Destination, body::CORRELATION_ID},
+        state::in_flight::{Outgoing, Pending, Purpose, ReceiptOf},
+    },
+};
+
+/// The code with which a service's end of a subscription is told.
+const ENDED: u32 = 103;
+
+impl OpenConnection {
+    /// The session answered a command.
+    pub(in crate::stomp) fn reply(&mut self, cx: &mut Context<'_>, id: u32, reply: Reply) -> Option<Close> {
+        let pending = self.in_flight.end(id)?;
+        match reply {
+            Reply::Error(refusal) => self.refused(cx, pending, refusal.into()),
+            Reply::CallFailed { code, message, temporary } => self.refused(cx, pending, Failure::of_service(code, message, temporary)),
+            Reply::Subscribe(subscribed) => self.subscribed(cx, pending, &subscribed),
+            Reply::Rpc(data) => self.called(cx, pending, data),
+            _ => {
+                self.done(cx, pending.receipt);
+                None
+            }
+        }
+    }
+
+    /// A command failed. What it was for is undone.
+    fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, failure: Failure) -> Option<Close> {
+        if let Purpose::Subscribe { id, .. } = &pending.purpose {
+            self.subscriptions.remove(id);
+        }
+        let receipt = self.take_receipt(&mut pending.receipt);
+        failure.tell(cx, About { receipt: receipt.as_deref(), correlation_id: pending.correlation_id.as_deref() });
+        match pending.after_refusal {
+            AfterRefusal::Close => Some(failure.close()),
+            AfterRefusal::Stay => {
+                self.done(cx, pending.receipt);
+                None
+            }
+        }
+    }
+
+    fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Close> {
+        match &pending.purpose {
+            Purpose::Subscribe { channel, .. } => {
+                if subscribed.recovery == Recovery::Lost {
+                    self.tell_gap(cx, channel, subscribed);
+                }
+                self.write_publications(cx, channel, subscribed);
+            }
+            Purpose::Resubscribe(channel) => {
+                self.tell_gap(cx, channel, subscribed);
+                self.write_publications(cx, channel, subscribed);
+            }
+            _ => {}
+        }
+        self.done(cx, pending.receipt);
+        None
+    }
+
+    /// Tells the subscriptions to a channel that publications were lost, as far as they asked for it.
+    fn tell_gap(&self, cx: &mut Context<'_>, channel: &ChannelName, subscribed: &Subscribed) {
+        let Some(group) = self.subscriptions.group(Some(channel)) else { return };
+        let mut untold = 0;
+        for subscription in &group.form.subscriptions {
+            if group.tells(&subscription.id) {
+                cx.write_gap(subscription, subscribed.position);
+            } else {
+                untold += 1;
+            }
+        }
+        if untold > 0 {
+            cx.step(Step::GapUntold(untold));
+        }
+    }
+
+    fn write_publications(&self, cx: &mut Context<'_>, channel: &ChannelName, subscribed: &Subscribed) {
+        if let Some(group) = self.subscriptions.group(Some(channel)) {
+            subscribed.publications.iter().for_each(|publication| cx.write_publication(&group.form, publication));
+        }
+    }
+
+    /// A service answered.
+    fn called(&mut self, cx: &mut Context<'_>, mut pending: Pending, data: Data) -> Option<Close> {
+        let correlation_id = pending.correlation_id.as_deref();
+        match &mut pending.purpose {
+            Purpose::OneShot { id, destination } => {
+                let (message_id, headers) = (cx.numbers.message_id(), correlation_id.map(|id| (CORRELATION_ID, id)));
+                let content = Content::Json(data);
+                cx.write(&ServerFrame::Message {
+                    subscription: id,
+                    destination,
+                    acks: false,
+                    message_id: &message_id,
+                    headers: headers.as_slice(),
+                    content: Some(&content),
+                });
+            }
+            // A service without an answer sends none, as a method without a result in Spring.
+            Purpose::Call(Some(destination)) if data != Data::null() => {
+                let destination = std::mem::take(destination);
+                return self.answer(cx, pending, &destination, data);
+            }
+            _ => {}
+        }
+        self.done(cx, pending.receipt);
+        None
+    }
+
+    /// Sends the reply of a service to its destination.
+    fn answer(&mut self, cx: &mut Context<'_>, pending: Pending, destination: &str, data: Data) -> Option<Close> {
+        match cx.config.destinations.resolve_reply(destination) {
+            Ok(Destination::UserQueue(queue)) => {
+                self.deliver(cx, &queue, &data.into(), pending.correlation_id.as_deref());
+                self.done(cx, pending.receipt);
+                None
+            }
+            Ok(Destination::Channel(channel)) => {
+                let Pending { receipt, after_refusal, correlation_id, .. } = pending;
+                let tags = correlation_id.iter().map(|id| (CORRELATION_ID.to_owned(), id.to_string())).collect();
+                let request = Request::PublishReply { channel: channel.to_string(), content: data.into(), tags };
+                let outgoing = Outgoing { request, purpose: Purpose::Publish, after_refusal, correlation_id };
+                self.go_on(cx, outgoing, receipt);
+                None
+            }
+            Ok(_) => self.refused(cx, pending, bad_request(format!("The reply's destination {destination} takes no replies.")).into()),
+            Err(refusal) => self.refused(cx, pending, Refusal::into(refusal)),
+        }
+    }
+
+    /// Sends what belongs to no channel to the subscriptions to a queue.
+    fn deliver(&self, cx: &mut Context<'_>, queue: &str, content: &Content, correlation_id: Option<&str>) {
+        let (message_id, headers) = (cx.numbers.message_id(), correlation_id.map(|id| (CORRELATION_ID, id)));
+        let mut subscriptions = self.subscriptions.of_queue(queue).peekable();
+        if subscriptions.peek().is_none() {
+            return cx.step(Step::Undelivered);
+        }
+        for it in subscriptions {
+            cx.write(&ServerFrame::Message {
+                subscription: &it.id,
+                destination: &it.destination,
+                acks: it.acks,
+                message_id: &message_id,
+                headers: headers.as_slice(),
+                content: Some(content),
+            });
+        }
+    }
+
+    /// The session has something for the client that answers no command.
+    pub(in crate::stomp) fn push(&mut self, cx: &mut Context<'_>, push: Push) -> Option<Close> {
+        match push {
+            Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &data.into(), None),
+            Push::Message { queue: None, .. } => cx.step(Step::Undelivered),
+            Push::Publication(channel, publication) => {
+                if let Some(group) = self.subscriptions.group(Some(&channel)) {
+                    cx.write_publication(&group.form, &publication);
+                }
+            }
+            Push::Subscribe(channel, subscribed) => {
+                if subscribed.recovery == Recovery::Lost {
+                    self.tell_gap(cx, &channel, &subscribed);
+                }
+                self.write_publications(cx, &channel, &subscribed);
+            }
+            Push::Unsubscribe(channel, why) => return self.ended(cx, channel, why),
+            // Nobody asked for joins and leaves, and the gateway pings with control frames.
+            Push::Ping | Push::Join(..) | Push::Leave(..) => {}
+        }
+        None
+    }
+
+    /// The session ended a subscription. After a loss it begins again by itself.
+    fn ended(&mut self, cx: &mut Context<'_>, channel: ChannelName, why: Unsubscribe) -> Option<Close> {
+        if self.in_flight.is_subscribing(&channel) {
+            return None;
+        }
+        let group = self.subscriptions.group(Some(&channel))?;
+        if why == Unsubscribe::InsufficientState {
+            let request = subscribe_request(&channel, group.form.clone(), None);
+            let purpose = Purpose::Resubscribe(channel);
+            let outgoing = Outgoing { request, purpose, after_refusal: AfterRefusal::Close, correlation_id: None };
+            self.start(cx, outgoing, ReceiptOf::Frame(None));
+            return None;
+        }
+        let destination = group.form.subscriptions.first().map(|it| it.destination.clone()).unwrap_or_default();
+        let failure =
+            Failure::of_service(ENDED, format!("The subscription to {destination} was ended. The reason is: {}.", why.reason()), false);
+        failure.tell(cx, About::default());
+        Some(failure.close())
+    }
+}

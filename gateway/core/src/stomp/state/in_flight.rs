@@ -1,0 +1,96 @@
+//! The commands of a STOMP connection that the session has not answered.
+
+use crate::{model::ChannelName, protocol::Request, stomp::rules::AfterRefusal};
+
+/// What the answer to a command is for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// A SEND to a channel, or the publish of a reply.
+    Publish,
+    /// A SEND that is an event for a service. The session does not answer it.
+    Event,
+    /// A SEND that calls a service; the destination of the reply, unless it goes nowhere.
+    Call(Option<Box<str>>),
+    /// A SUBSCRIBE that calls a service: the id and the destination of the MESSAGE with the reply.
+    OneShot { id: Box<str>, destination: Box<str> },
+    /// A SUBSCRIBE that is the first to its channel. Later frames wait for it.
+    Subscribe { channel: ChannelName, id: Box<str> },
+    /// The connection subscribes again after publications were lost. Frames wait for it.
+    Resubscribe(ChannelName),
+    /// An UNSUBSCRIBE that is the last of its channel.
+    Unsubscribe,
+}
+
+/// A command for the session, and what its answer is for.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) request: Request,
+    pub(crate) purpose: Purpose,
+    /// What follows if it is refused.
+    pub(crate) after_refusal: AfterRefusal,
+    /// The header `correlation-id` of the frame.
+    pub(crate) correlation_id: Option<Box<str>>,
+}
+
+/// Who gets the RECEIPT for a command, or the ERROR.
+#[derive(Debug)]
+pub(crate) enum ReceiptOf {
+    /// The frame that caused it, with this `receipt` header. `None`: the frame wants no RECEIPT.
+    Frame(Option<Box<str>>),
+    /// The COMMIT in progress.
+    Commit,
+}
+
+/// A command in flight.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    id: u32,
+    pub(crate) purpose: Purpose,
+    pub(crate) after_refusal: AfterRefusal,
+    pub(crate) correlation_id: Option<Box<str>>,
+    pub(crate) receipt: ReceiptOf,
+}
+
+/// The commands in flight. An idle connection has none, and then this holds no memory.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight(Vec<Pending>);
+
+impl InFlight {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Notes a command, and returns its request.
+    pub(crate) fn start(&mut self, id: u32, outgoing: Outgoing, receipt: ReceiptOf) -> Request {
+        let Outgoing { request, purpose, after_refusal, correlation_id } = outgoing;
+        self.0.push(Pending { id, purpose, after_refusal, correlation_id, receipt });
+        request
+    }
+
+    /// The command with this id was answered.
+    pub(crate) fn end(&mut self, id: u32) -> Option<Pending> {
+        let at = self.0.iter().position(|it| it.id == id)?;
+        let ended = self.0.swap_remove(at);
+        if self.0.is_empty() {
+            self.0 = Vec::new();
+        }
+        Some(ended)
+    }
+
+    /// Whether frames wait for a subscribe, because it takes effect before the next frame.
+    pub(crate) fn blocks(&self) -> bool {
+        self.0.iter().any(|it| matches!(it.purpose, Purpose::Subscribe { .. } | Purpose::Resubscribe(_)))
+    }
+
+    /// Whether a subscribe to this channel is under way.
+    pub(crate) fn is_subscribing(&self, channel: &str) -> bool {
+        self.0.iter().any(|it| match &it.purpose {
+            Purpose::Subscribe { channel: under_way, .. } | Purpose::Resubscribe(under_way) => under_way.as_str() == channel,
+            _ => false,
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! The subscriptions of a STOMP connection. Most connections are idle and have few, so the table is kept small: the ids and destinations are
+//! only in the forms by which deliveries are written.
+
+use crate::{
+    model::ChannelName,
+    protocol::stomp::{Framing, MessageForm, MessageSubscription, Version},
+};
+use std::sync::Arc;
+
+/// The subscriptions to one channel. The session has one subscription for all of them.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The channel. `None`: the subscriptions take only messages that belong to no channel.
+    pub(crate) channel: Option<ChannelName>,
+    pub(crate) form: Arc<MessageForm>,
+    /// The ids of those that are told when publications were lost.
+    told: Box<[Box<str>]>,
+}
+
+impl Group {
+    /// Whether a subscription is told when publications were lost.
+    pub(crate) fn tells(&self, id: &str) -> bool {
+        self.told.iter().any(|told| **told == *id)
+    }
+
+    /// The subscription with this id.
+    pub(crate) fn get(&self, id: &str) -> Option<&MessageSubscription> {
+        self.form.subscriptions.iter().find(|it| *it.id == *id)
+    }
+}
+
+/// What a new subscription is part of.
+#[derive(Debug)]
+pub(crate) enum Added {
+    /// It is the first to the channel.
+    First(Arc<MessageForm>),
+    /// The channel's deliveries are written in this form from now on.
+    Further(Arc<MessageForm>),
+}
+
+/// What is left of the group after a subscription was removed.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    pub(crate) channel: Option<ChannelName>,
+    /// `None`: it was the last of the channel.
+    pub(crate) form: Option<Arc<MessageForm>>,
+}
+
+/// All subscriptions of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions(Vec<Group>);
+
+impl Subscriptions {
+    /// The number of subscriptions.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|group| group.form.subscriptions.len()).sum()
+    }
+
+    pub(crate) fn contains(&self, id: &str) -> bool {
+        self.0.iter().any(|group| group.get(id).is_some())
+    }
+
+    /// The subscriptions to a channel.
+    pub(crate) fn group(&self, channel: Option<&str>) -> Option<&Group> {
+        self.0.iter().find(|group| group.channel.as_deref() == channel)
+    }
+
+    /// All subscriptions to a queue of the user.
+    pub(crate) fn of_queue<'a>(&'a self, queue: &'a str) -> impl Iterator<Item = &'a MessageSubscription> {
+        self.0.iter().flat_map(|group| group.form.subscriptions.iter()).filter(move |it| it.queue.as_deref() == Some(queue))
+    }
+
+    /// Adds a subscription whose id is new. `told`: it is told when publications were lost.
+    pub(crate) fn add(
+        &mut self,
+        channel: Option<ChannelName>,
+        subscription: MessageSubscription,
+        told: bool,
+        (version, framing): (Version, Framing),
+    ) -> Added {
+        let id = told.then(|| subscription.id.clone());
+        if let Some(group) = self.0.iter_mut().find(|group| group.channel == channel) {
+            let subscriptions = group.form.subscriptions.iter().cloned().chain([subscription]).collect();
+            group.form = Arc::new(MessageForm { version, framing, subscriptions });
+            group.told = group.told.iter().cloned().chain(id).collect();
+            return Added::Further(group.form.clone());
+        }
+        let form = Arc::new(MessageForm { version, framing, subscriptions: [subscription].into() });
+        self.0.reserve_exact(1);
+        self.0.push(Group { channel, form: form.clone(), told: id.into_iter().collect() });
+        Added::First(form)
+    }
+
+    /// Removes a subscription. `None`: there is none with this id.
+    pub(crate) fn remove(&mut self, id: &str) -> Option<Removed> {
+        let at = self.0.iter().position(|group| group.get(id).is_some())?;
+        let group = self.0.get_mut(at)?;
+        if group.form.subscriptions.len() == 1 {
+            let Group { channel, .. } = self.0.swap_remove(at);
+            self.0.shrink_to(self.0.len() * 2);
+            return Some(Removed { channel, form: None });
+        }
+        let subscriptions = group.form.subscriptions.iter().filter(|it| *it.id != *id).cloned().collect();
+        group.form = Arc::new(MessageForm { version: group.form.version, framing: group.form.framing, subscriptions });
+        group.told = group.told.iter().filter(|told| ***told != *id).cloned().collect();
+        Some(Removed { channel: group.channel.clone(), form: Some(group.form.clone()) })
+    }
+
+    /// The id of the subscription that an UNSUBSCRIBE of STOMP 1.0 names by its destination.
+    pub(crate) fn id_of_destination(&self, destination: &str) -> Option<Box<str>> {
+        let mut all = self.0.iter().flat_map(|group| group.form.subscriptions.iter());
+        all.find(|it| *it.destination == *destination).map(|it| it.id.clone())
+    }
+}

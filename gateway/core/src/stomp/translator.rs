@@ -1,0 +1,276 @@
+//! A STOMP connection and its phases.
+
+use super::{
+    Step, StompConfig, StompStart,
+    connect::Connecting,
+    context::{Context, Numbers},
+    failure::{About, Close, Failure, Rejected},
+    open::OpenConnection,
+    phases::{PHASES, PhaseEvent, PhaseName},
+    rules::{AfterRefusal, body::CORRELATION_ID},
+};
+use crate::{
+    model::{ClientInfo, ErrorCode, Refusal, Tick},
+    protocol::{
+        Push, Reply,
+        centrifuge::Payload,
+        stomp::{BadFrame, ClientCommand, Frame, Framing, Parser, Version, sockjs_unwrap},
+    },
+};
+use std::sync::Arc;
+
+/// Close code after a DISCONNECT (RFC 6455, section 7.4.1).
+const NORMAL: u16 = 1000;
+
+/// The state of one STOMP connection between its frames and the session.
+#[derive(Debug)]
+pub struct Translator {
+    config: Arc<StompConfig>,
+    framing: Framing,
+    parser: Parser,
+    numbers: Numbers,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The token of the handshake.
+    AwaitingConnect(Option<Box<str>>),
+    Connecting(Box<Connecting>),
+    Open(OpenConnection),
+    /// The `receipt` header of the DISCONNECT.
+    Ending(OpenConnection, Option<Box<str>>),
+    Closed,
+}
+
+impl Phase {
+    fn name(&self) -> PhaseName {
+        match self {
+            Self::AwaitingConnect(_) => PhaseName::AwaitingConnect,
+            Self::Connecting(_) => PhaseName::Connecting,
+            Self::Open(_) => PhaseName::Open,
+            Self::Ending(..) => PhaseName::Ending,
+            Self::Closed => PhaseName::Closed,
+        }
+    }
+
+    /// The version in which frames are written. Before CONNECTED, clients read no escapes.
+    fn version(&self) -> Version {
+        match self {
+            Self::Open(open) | Self::Ending(open, _) => open.version(),
+            Self::AwaitingConnect(_) | Self::Connecting(_) | Self::Closed => Version::V1_0,
+        }
+    }
+}
+
+/// A context for one input. It borrows all of the translator but the parser and the phase.
+macro_rules! context {
+    ($self:ident, $now:expr, $steps:expr) => {
+        Context {
+            now: $now,
+            config: &$self.config,
+            version: $self.phase.version(),
+            framing: $self.framing,
+            numbers: &mut $self.numbers,
+            steps: $steps,
+        }
+    };
+}
+
+impl Translator {
+    /// A connection that waits for CONNECT.
+    pub fn new(config: Arc<StompConfig>, start: StompStart) -> Self {
+        let parser = Parser::new(config.limits);
+        Self { config, framing: start.framing, parser, numbers: Numbers::default(), phase: Phase::AwaitingConnect(start.token) }
+    }
+
+    /// A WebSocket message of the client arrived. Frames that have to wait stay in the parser.
+    pub fn message(&mut self, now: Tick, payload: Payload<'_>, steps: &mut Vec<Step>) {
+        self.heard(now);
+        let pushed = match (self.framing, payload) {
+            _ if matches!(self.phase, Phase::Ending(..) | Phase::Closed) => return,
+            (Framing::WebSocket, Payload::Text(text)) => Ok(self.parser.push(text.as_bytes())),
+            (Framing::WebSocket, Payload::Binary(bytes)) => Ok(self.parser.push(bytes)),
+            (Framing::SockJs, Payload::Text(text)) => {
+                sockjs_unwrap(text).map(|texts| texts.iter().for_each(|text| self.parser.push(text.as_bytes())))
+            }
+            (Framing::SockJs, Payload::Binary(_)) => Err(BadFrame::BadSockJs),
+        };
+        match pushed {
+            Ok(()) => self.run(now, steps),
+            Err(bad) => self.reject(now, &bad.into(), About::default(), steps),
+        }
+    }
+
+    /// The session knows who the connection is. It comes before the answer to the connect command.
+    pub fn identified(&mut self, info: &Arc<ClientInfo>) {
+        if let Phase::Connecting(connecting) = &mut self.phase {
+            connecting.info = Some(info.clone());
+        }
+    }
+
+    /// The session answered the command with this id.
+    pub fn reply(&mut self, now: Tick, id: u32, reply: Reply, steps: &mut Vec<Step>) {
+        let was_reading = self.wants_input();
+        let mut cx = context!(self, now, steps);
+        let close = match &mut self.phase {
+            Phase::Open(open) | Phase::Ending(open, _) => open.reply(&mut cx, id, reply),
+            Phase::Connecting(connecting) if connecting.command == id => return self.connected(now, reply, steps),
+            Phase::AwaitingConnect(_) | Phase::Connecting(_) | Phase::Closed => return,
+        };
+        if let Some(close) = close {
+            return self.close(close, steps);
+        }
+        self.run(now, steps);
+        if !was_reading && self.wants_input() {
+            self.heard(now);
+        }
+    }
+
+    /// The session has something for the client that answers no command.
+    pub fn push(&mut self, now: Tick, push: Push, steps: &mut Vec<Step>) {
+        let mut cx = context!(self, now, steps);
+        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
+            if let Some(close) = open.push(&mut cx, push) {
+                self.close(close, steps);
+            }
+        }
+    }
+
+    /// The client answered a ping of the WebSocket.
+    pub fn control_pong(&mut self, now: Tick) {
+        self.heard(now);
+    }
+
+    /// The deadline may have passed.
+    pub fn timer(&mut self, now: Tick, steps: &mut Vec<Step>) {
+        let reading = self.wants_input();
+        let mut cx = context!(self, now, steps);
+        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
+            if let Some(close) = open.timer(&mut cx, reading) {
+                self.close(close, steps);
+            }
+        }
+    }
+
+    /// When [`Self::timer`] is due.
+    pub fn deadline(&self) -> Option<Tick> {
+        match &self.phase {
+            Phase::Open(open) | Phase::Ending(open, _) => open.deadline(),
+            Phase::AwaitingConnect(_) | Phase::Connecting(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Whether to read from the connection: the next frame need not wait for an answer of the session.
+    pub fn wants_input(&self) -> bool {
+        match &self.phase {
+            Phase::AwaitingConnect(_) | Phase::Ending(..) | Phase::Closed => true,
+            Phase::Connecting(_) => false,
+            Phase::Open(open) => open.takes_frames(&self.config),
+        }
+    }
+
+    /// The session closes the connection. Clients do not learn the reason of a close, so an ERROR with it comes first, unless the code (3000 to
+    /// 3499) is only a reason to connect again. The caller sends the close frame.
+    pub fn closing(&mut self, now: Tick, code: u16, reason: &str, steps: &mut Vec<Step>) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        if code >= 3500 {
+            let failure = Failure::of_service(code.into(), reason.to_owned(), false);
+            failure.tell(&mut context!(self, now, steps), About::default());
+        }
+        self.enter(PhaseEvent::Close, Phase::Closed);
+    }
+
+    fn heard(&mut self, now: Tick) {
+        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
+            open.heard(now);
+        }
+    }
+
+    /// Handles the frames that need not wait.
+    fn run(&mut self, now: Tick, steps: &mut Vec<Step>) {
+        while matches!(self.phase, Phase::AwaitingConnect(_) | Phase::Open(_)) && self.wants_input() {
+            match self.parser.next() {
+                Ok(Some(frame)) => self.frame(now, frame, steps),
+                Ok(None) => break,
+                Err(bad) => self.reject(now, &bad.into(), About::default(), steps),
+            }
+        }
+        if let Phase::Ending(open, receipt) = &mut self.phase
+            && open.is_idle()
+        {
+            let receipt = receipt.take();
+            context!(self, now, steps).confirm(receipt.as_deref());
+            self.close(Close { code: NORMAL, reason: "".into() }, steps);
+        }
+    }
+
+    fn frame(&mut self, now: Tick, frame: Frame, steps: &mut Vec<Step>) {
+        let receipt: Option<Box<str>> = frame.headers.get("receipt").map(Into::into);
+        let correlation_id: Option<Box<str>> = frame.headers.get(CORRELATION_ID).map(Into::into);
+        let mut cx = context!(self, now, steps);
+        let result = match &mut self.phase {
+            Phase::AwaitingConnect(token) => Connecting::begin(&mut cx, &frame, token.as_deref()).map(Some),
+            Phase::Open(_) if frame.command == ClientCommand::Disconnect => return self.disconnect(receipt),
+            Phase::Open(open) => open.frame(&mut cx, frame).map(|()| None),
+            Phase::Connecting(_) | Phase::Ending(..) | Phase::Closed => Ok(None),
+        };
+        match result {
+            Ok(Some(connecting)) => self.enter(PhaseEvent::ConnectReceived, Phase::Connecting(Box::new(connecting))),
+            Ok(None) => {}
+            Err(Rejected { failure, after }) => {
+                let about = About { receipt: receipt.as_deref(), correlation_id: correlation_id.as_deref() };
+                match after {
+                    AfterRefusal::Close => self.reject(now, &failure, about, steps),
+                    AfterRefusal::Stay => failure.tell(&mut cx, about),
+                }
+            }
+        }
+    }
+
+    /// The session answered the connect command.
+    fn connected(&mut self, now: Tick, reply: Reply, steps: &mut Vec<Step>) {
+        let Phase::Connecting(connecting) = &self.phase else { return };
+        let failure = match reply {
+            Reply::Connect(connected) => {
+                let (open, heart_beat) = (OpenConnection::begin(now, connecting), connecting.heart_beat);
+                self.parser.set_version(open.version());
+                self.enter(PhaseEvent::Connected, Phase::Open(open));
+                if let Phase::Open(open) = &self.phase {
+                    open.greet(&mut context!(self, now, steps), heart_beat, &connected);
+                }
+                return self.run(now, steps);
+            }
+            Reply::Error(refusal) => Failure::from(refusal),
+            Reply::CallFailed { code, message, temporary } => Failure::of_service(code, message, temporary),
+            _ => Failure::from(Refusal::from(ErrorCode::Internal)),
+        };
+        self.reject(now, &failure, About::default(), steps);
+    }
+
+    /// What is in flight is still answered. Open transactions are aborted.
+    fn disconnect(&mut self, receipt: Option<Box<str>>) {
+        if let Phase::Open(open) = std::mem::replace(&mut self.phase, Phase::Closed) {
+            debug_assert_eq!(PHASES.next(PhaseName::Open, PhaseEvent::DisconnectReceived), Ok(PhaseName::Ending));
+            self.phase = Phase::Ending(open, receipt);
+        }
+    }
+
+    /// Tells the client what is wrong, and closes the connection.
+    fn reject(&mut self, now: Tick, failure: &Failure, about: About<'_>, steps: &mut Vec<Step>) {
+        failure.tell(&mut context!(self, now, steps), about);
+        self.close(failure.close(), steps);
+    }
+
+    fn close(&mut self, Close { code, reason }: Close, steps: &mut Vec<Step>) {
+        steps.push(Step::Close(code, reason));
+        self.enter(PhaseEvent::Close, Phase::Closed);
+    }
+
+    fn enter(&mut self, event: PhaseEvent, phase: Phase) {
+        debug_assert_eq!(PHASES.next(self.phase.name(), event), Ok(phase.name()));
+        self.phase = phase;
+    }
+}
