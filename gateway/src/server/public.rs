@@ -13,6 +13,7 @@ use crate::{
     },
 };
 use actix_web::{App, HttpRequest, http::header::HeaderValue, web};
+use futures_util::FutureExt as _;
 use gateway_core::{
     model::{ConnectionId, ErrorCode, Refusal, WorkerId},
     protocol::{
@@ -158,10 +159,8 @@ impl Gate<TcpStream> for FrontGate {
         let Upgraded { io, leftover, context: UpgradeContext { permit, handshake }, .. } = upgraded;
         let wire = Wire::new(io, &leftover, Decoder::new(self.message_size));
         let connection = Connection::new(self.worker.clone(), wire, handshake);
-        actix_rt::spawn(async move {
-            let _permit = permit;
-            connection.await;
-        });
+        // An async block would hold the connection twice: as what it captures and as what it awaits.
+        actix_rt::spawn(connection.map(move |()| drop(permit)));
     }
 }
 

@@ -19,11 +19,11 @@ const FEW: usize = 256;
 const MANY: usize = 1024;
 
 /// Bound of a connection without token and with one subscription, in bytes.
-const ANONYMOUS: usize = 1960;
+const ANONYMOUS: usize = 1450;
 /// Bound of a connection with a token, its personal channel and a channel with presence, and with its share of a history.
-const TOKEN: usize = 3160;
+const TOKEN: usize = 2680;
 /// Bound of a STOMP connection without token and with one subscription, in bytes.
-const STOMP: usize = 3072;
+const STOMP: usize = 2040;
 /// A connection may need this much less than its bound. So a change that adds this much exceeds the bound.
 const SLACK: usize = 100;
 

@@ -6,6 +6,9 @@ mod codec;
 #[expect(unreachable_pub, reason = "shared with the fuzz target")]
 #[path = "../../../fuzz/src/decoder.rs"]
 mod decoder;
+#[expect(unreachable_pub, reason = "shared with the fuzz target")]
+#[path = "../../../fuzz/src/stomp.rs"]
+mod stomp;
 
 use std::{fs, path::Path};
 
@@ -28,4 +31,9 @@ fn the_decoder_keeps_its_invariant_on_its_corpus() {
 #[test]
 fn the_codec_keeps_its_invariant_on_its_corpus() {
     replay("codec", codec::check, 400);
+}
+
+#[test]
+fn the_frames_of_stomp_keep_their_invariant_on_their_corpus() {
+    replay("stomp", stomp::check, 200);
 }

@@ -37,7 +37,8 @@ pub(crate) enum View {
     Whole,
     /// No publications with the tag [`SKIPPED`](crate::content::SKIPPED). Checkpoints find those that it should have got.
     Filtered,
-    /// All publications from the first subscribe on. It learns of a new epoch by the next publication.
+    /// All publications from the first subscribe on, and after a loss those that follow the position that it is told. It learns of a new epoch by
+    /// the next publication.
     FromNow,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct DeliveryChecker {
     position_since: Instant,
     /// All received publications.
     received: NumberSet,
-    /// The position from which it went on live after the last reported loss, in a channel that does not replay what is still held.
+    /// The position from which it went on live after the last reported loss, unless what is still held follows the position that it was told.
     live_after: Option<Position>,
     /// The publications that were received after the last reported loss.
     received_since_loss: NumberSet,
@@ -108,7 +109,8 @@ impl DeliveryChecker {
             Some(asked) if !recovered => {
                 tally.add(Count::ReportedLosses, 1);
                 self.received_since_loss.clear();
-                self.live_after = (self.channel.unrecoverable == Unrecoverable::Live).then_some(answer);
+                let goes_on = self.channel.unrecoverable == Unrecoverable::Live || self.view == View::FromNow;
+                self.live_after = goes_on.then_some(answer);
                 if !self.channel.may_be_lost(self.position_since) {
                     let case = || format!("{}: a loss after {asked:?} was reported, but nothing was lost (answer {answer:?})", self.name());
                     tally.violation(Count::Other, 1, case);

@@ -32,8 +32,12 @@ pub(super) struct Numbers {
 impl Numbers {
     /// An id for a MESSAGE that only this connection gets. Those of publications have another form.
     pub(super) fn message_id(&mut self) -> String {
+        format!("c-{}", self.message_number())
+    }
+
+    fn message_number(&mut self) -> u64 {
         self.message = self.message.wrapping_add(1);
-        format!("c-{}", self.message)
+        self.message.into()
     }
 
     /// An id for a command: from 1 on.
@@ -61,8 +65,7 @@ impl Context<'_> {
     /// Sends a publication to the subscriptions of a form.
     pub(super) fn write_publication(&mut self, form: &MessageForm, publication: &Publication) {
         // The highest bit keeps the numbers of publications without a position apart from those that the node gives.
-        self.numbers.message = self.numbers.message.wrapping_add(1);
-        let number = u64::from(self.numbers.message) | 1 << 63;
+        let number = if publication.position.is_none() { self.numbers.message_number() | 1 << 63 } else { 0 };
         let template = MessageTemplate::new(self.version, self.framing, publication, number);
         self.send(|out| {
             form.append(&template, publication, out);
@@ -73,7 +76,7 @@ impl Context<'_> {
     pub(super) fn write_gap(&mut self, subscription: &MessageSubscription, position: Option<Position>) {
         let MessageSubscription { id, destination, acks, .. } = subscription;
         let message_id = self.numbers.message_id();
-        let position = position.map(|position| format!("{}-{}", position.epoch, position.offset));
+        let position = position.map(written);
         let mut headers = vec![("x-gap", "true")];
         headers.extend(position.as_deref().map(|position| (POSITION, position)));
         let (acks, message_id) = (*acks, &*message_id);
@@ -88,8 +91,14 @@ impl Context<'_> {
 
     /// Confirms a frame with this `receipt` header.
     pub(super) fn confirm(&mut self, receipt: Option<&str>) {
+        self.confirm_at(receipt, None);
+    }
+
+    /// Confirms a SUBSCRIBE, which begins at this position.
+    pub(super) fn confirm_at(&mut self, receipt: Option<&str>, position: Option<Position>) {
         if let Some(receipt_id) = receipt {
-            self.write(&ServerFrame::Receipt { receipt_id });
+            let position = position.map(written);
+            self.write(&ServerFrame::Receipt { receipt_id, position: position.as_deref() });
         }
     }
 
@@ -104,4 +113,9 @@ impl Context<'_> {
             self.steps.push(Step::Send(out));
         }
     }
+}
+
+/// A position as headers have it.
+fn written(Position { epoch, offset }: Position) -> String {
+    format!("{epoch}-{offset}")
 }

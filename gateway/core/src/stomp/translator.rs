@@ -183,6 +183,13 @@ impl Translator {
         self.enter(PhaseEvent::Close, Phase::Closed);
     }
 
+    /// Bytes that an open connection holds besides itself and its subscriptions.
+    #[cfg(test)]
+    pub(super) fn spare_memory(&self) -> usize {
+        let open = if let Phase::Open(open) = &self.phase { open.spare_memory() } else { 0 };
+        open + self.parser.buffered()
+    }
+
     fn heard(&mut self, now: Tick) {
         if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
             open.heard(now);

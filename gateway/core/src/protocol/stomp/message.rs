@@ -44,7 +44,7 @@ pub struct MessageTemplate {
     framing: Framing,
     opcode: Opcode,
     /// The end of the WebSocket message, from the line of the message id on.
-    shared: Box<[u8]>,
+    shared: Vec<u8>,
     /// Length of the message id, in bytes.
     id_length: usize,
 }
@@ -109,7 +109,7 @@ impl MessageTemplate {
                 text.into_bytes()
             }
         };
-        Self { version, framing, opcode, shared: shared.into(), id_length: id.len() }
+        Self { version, framing, opcode, shared, id_length: id.len() }
     }
 
     /// The message id, which needs no escapes.

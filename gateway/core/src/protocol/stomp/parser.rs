@@ -226,8 +226,9 @@ impl Parser {
             return Err(BadFrame::LoneCarriageReturn);
         }
         let line = str::from_utf8(line).map_err(|_| BadFrame::NotUtf8)?;
-        let (name, value) = line.split_once(':').filter(|(name, _)| !name.is_empty()).ok_or(BadFrame::BadHeader)?;
         let version = self.version.filter(|_| head.command != ClientCommand::Connect).unwrap_or(Version::V1_0);
+        let is_name = |name: &str| !if version == Version::V1_0 { trim(name) } else { name }.is_empty();
+        let (name, value) = line.split_once(':').filter(|(name, _)| is_name(name)).ok_or(BadFrame::BadHeader)?;
         head.headers.add(&unescape(version, name)?, &unescape(version, value)?);
         Ok(())
     }

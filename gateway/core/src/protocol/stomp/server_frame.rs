@@ -27,6 +27,8 @@ pub enum ServerFrame<'a> {
     Receipt {
         /// The `receipt` header of the frame that was processed.
         receipt_id: &'a str,
+        /// Where a subscription begins, for the RECEIPT of its SUBSCRIBE: the header `x-position`.
+        position: Option<&'a str>,
     },
     /// ERROR. Before CONNECTED it has to be written as 1.0: clients read no escapes then.
     Error {
@@ -81,7 +83,10 @@ impl ServerFrame<'_> {
                 let headers = headers.into_iter().chain(user_name.map(|name| ("user-name", name)));
                 append_without_body("CONNECTED", Version::V1_0, headers, out)
             }
-            Self::Receipt { receipt_id } => append_without_body("RECEIPT", version, [("receipt-id", receipt_id)].into_iter(), out),
+            Self::Receipt { receipt_id, position } => {
+                let headers = [("receipt-id", receipt_id)].into_iter().chain(position.map(|position| ("x-position", position)));
+                append_without_body("RECEIPT", version, headers, out)
+            }
             Self::Error { message, receipt_id, headers, body } => {
                 out.extend_from_slice(b"ERROR\n");
                 header(version, "message", message, out);

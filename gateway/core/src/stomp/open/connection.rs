@@ -1,7 +1,7 @@
 //! The state of an open connection, and which code handles a frame.
 
 use crate::{
-    model::{ChannelName, ClientInfo, Disconnect, Tick},
+    model::{ChannelName, ClientInfo, Disconnect, Position, Tick},
     protocol::{
         Connected,
         stomp::{ClientCommand, Frame, Headers, HeartBeat, ServerFrame, Version},
@@ -183,6 +183,14 @@ impl OpenConnection {
         self.start(cx, outgoing, receipt);
     }
 
+    /// A SUBSCRIBE is done. The subscription begins at this position, before what its client missed.
+    pub(super) fn subscribe_done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf, position: Option<Position>) {
+        match receipt {
+            ReceiptOf::Frame(receipt) => cx.confirm_at(receipt.as_deref(), position),
+            ReceiptOf::Commit => self.one_of_commit_done(cx),
+        }
+    }
+
     /// What a command was for is done.
     pub(super) fn done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf) {
         match receipt {
@@ -204,6 +212,12 @@ impl OpenConnection {
             commit.in_flight = commit.in_flight.saturating_sub(1);
         }
         self.advance_commit(cx);
+    }
+
+    /// Bytes that it holds besides its subscriptions.
+    #[cfg(test)]
+    pub(in crate::stomp) fn spare_memory(&self) -> usize {
+        self.subscriptions.spare() + self.in_flight.memory() + self.transactions.memory() + usize::from(self.commit.is_some())
     }
 
     /// The channel of the user's queues. `None`: the connection is anonymous.

@@ -49,6 +49,8 @@ impl OpenConnection {
     }
 
     fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Close> {
+        // The receipt comes first, because its position is before what the client missed.
+        self.subscribe_done(cx, pending.receipt, subscribed.position);
         match &pending.purpose {
             Purpose::Subscribe { channel, .. } => {
                 if subscribed.recovery == Recovery::Lost {
@@ -62,7 +64,6 @@ impl OpenConnection {
             }
             _ => {}
         }
-        self.done(cx, pending.receipt);
         None
     }
 

@@ -8,8 +8,10 @@ use serde_json::value::RawValue;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
-/// The headers of a SEND that are for the gateway (STOMP 1.2, "SEND"), besides those that a MESSAGE has of its own.
-const OF_SEND: [&str; 5] = ["destination", "receipt", "transaction", "content-type", "content-length"];
+/// The headers of a SEND that are for the gateway (STOMP 1.2, "SEND").
+const OF_SEND: [&str; 5] = ["destination", "receipt", "transaction", CONTENT_TYPE, "content-length"];
+/// The headers that a MESSAGE has of its own. A client may send them back.
+const OF_MESSAGE: [&str; 5] = ["subscription", "ack", "message-id", "x-position", "x-gap"];
 /// With this header a reply names its request.
 pub(crate) const CORRELATION_ID: &str = "correlation-id";
 
@@ -21,13 +23,15 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The content and the tags of a SEND. Headers that a MESSAGE has of its own are left out, because a client may send back those of a
-    /// MESSAGE. The publisher checks number, size and names of the tags.
+    /// The content and the tags of a SEND. The publisher checks number and size of the tags.
     pub(crate) fn of(headers: &Headers, body: Vec<u8>) -> Result<Self, Refusal> {
         let content_type = headers.get(CONTENT_TYPE).filter(|it| !it.is_empty());
         let content = content(content_type, body)?;
-        let user_headers = headers.iter().filter(|(name, _)| !OF_SEND.contains(name) && !is_reserved(name));
+        let user_headers = headers.iter().filter(|(name, _)| !OF_SEND.contains(name) && !OF_MESSAGE.contains(name));
         let mut tags: Tags = user_headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if let Some(name) = tags.keys().find(|name| is_reserved(name)) {
+            return Err(bad(format!("The header {name} is reserved for the gateway. Choose another name.")));
+        }
         if let Some(given) = content_type.filter(|_| content.as_json().is_none()) {
             tags.insert(CONTENT_TYPE.to_owned(), given.to_owned());
         }

@@ -4,6 +4,8 @@ pub(super) mod body;
 mod config;
 mod destination;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use config::{StompConfig, TransactionLimits, UnknownDestination};
 pub use destination::{AfterRefusal, CallTarget, DestinationRule, InvalidRule, Target};

@@ -93,4 +93,10 @@ impl InFlight {
             _ => false,
         })
     }
+
+    /// Bytes that it holds.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<Pending>()
+    }
 }

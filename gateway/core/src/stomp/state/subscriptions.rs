@@ -106,6 +106,18 @@ impl Subscriptions {
         Some(Removed { channel: group.channel.clone(), form: Some(group.form.clone()) })
     }
 
+    /// Memory of an entry of the table, in bytes.
+    #[cfg(test)]
+    pub(crate) fn group_size() -> usize {
+        size_of::<Group>()
+    }
+
+    /// Bytes that the table holds in reserve.
+    #[cfg(test)]
+    pub(crate) fn spare(&self) -> usize {
+        (self.0.capacity() - self.0.len()) * size_of::<Group>()
+    }
+
     /// The id of the subscription that an UNSUBSCRIBE of STOMP 1.0 names by its destination.
     pub(crate) fn id_of_destination(&self, destination: &str) -> Option<Box<str>> {
         let mut all = self.0.iter().flat_map(|group| group.form.subscriptions.iter());

@@ -67,6 +67,12 @@ impl Transactions {
         }
         Ok(ended.commands)
     }
+
+    /// Bytes that it holds.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<Transaction>()
+    }
 }
 
 fn unknown(name: &str) -> Refusal {

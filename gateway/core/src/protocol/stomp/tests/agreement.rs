@@ -68,7 +68,7 @@ fn heart_beats_are_mirrored_within_bounds() {
 fn sockjs_messages_are_written_as_sockjs_does() {
     type Append<'a> = &'a dyn Fn(&mut Vec<u8>);
     let receipt = |out: &mut Vec<u8>| {
-        append_server_frame(Framing::SockJs, Version::V1_2, &ServerFrame::Receipt { receipt_id: "a\"b" }, out);
+        append_server_frame(Framing::SockJs, Version::V1_2, &ServerFrame::Receipt { receipt_id: "a\"b", position: None }, out);
     };
     for (append, text) in [
         (&sockjs::append_open as Append<'_>, "o"),

@@ -26,6 +26,7 @@ const TABLE: &[(Option<Version>, &[u8], &str)] = &[
     (Some(V1_2), b"SEND\na:\0\n\n\0", "a frame ends in its headers; an empty line has to stand"),
     (Some(V1_2), b"SEND\ndestination\n\n\0", "a header line has no colon after its name"),
     (Some(V1_2), b"SEND\n:/topic/a\n\n\0", "a header line has no colon after its name"),
+    (Some(V1_0), b"SEND\n :/topic/a\n\n\0", "a header line has no colon after its name"),
     (Some(V1_2), b"SEND\ndestination:/topic/a\nhello\0", "a frame ends in its headers"),
     (Some(V1_2), b"SEND\na:\xff\n\n\0", "a header is not UTF-8"),
     (
@@ -51,7 +52,9 @@ const TABLE: &[(Option<Version>, &[u8], &str)] = &[
 fn each_bad_input_has_its_sentence_and_nothing_is_read_of_it() {
     for (version, input, sentence) in TABLE {
         let mut parser = Parser::new(LIMITS);
-        version.into_iter().for_each(|version| parser.set_version(*version));
+        if let Some(version) = version {
+            parser.set_version(*version);
+        }
         let (frames, bad) = read_all(&mut parser, [*input]);
         let bad = bad.unwrap_or_else(|| panic!("accepted: {}", input.escape_ascii())).to_string();
         assert!(bad.starts_with(sentence), "{}: {bad}", input.escape_ascii());

@@ -1,7 +1,7 @@
 //! What goes to many connections is what each would get alone.
 
 use super::*;
-use crate::model::{CONTENT_TYPE, Content, Data, Epoch, Position, Publication, Tags};
+use crate::model::{CONTENT_TYPE, Content, Data, Epoch, Position, Publication};
 use serde_json::value::RawValue;
 
 fn json(text: &str) -> Content {
@@ -11,7 +11,7 @@ fn json(text: &str) -> Content {
 fn publication(content: Content, tags: &[(&str, &str)]) -> Publication {
     let default_type = content.default_type().map(|kind| (CONTENT_TYPE.to_owned(), kind.to_owned()));
     let tags = default_type.into_iter().chain(tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    Publication { position: None, content, tags: Tags::from_iter(tags), info: None, time_ms: 0, traceparent: None }
+    Publication { position: None, content, tags: tags.collect(), info: None, time_ms: 0, traceparent: None }
 }
 
 fn subscription(id: &str, destination: &str) -> MessageSubscription {

@@ -1,0 +1,127 @@
+use super::*;
+
+#[test]
+fn frames_after_a_subscribe_wait_until_it_has_effect() {
+    let mut page = Page::alice();
+    let frames = "SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:r\n\n\0SEND\ndestination:/topic/a\n\nhi";
+    assert_eq!(page.send(frames), ["2: subscribe a for 1"]);
+    assert!(!page.translator.wants_input());
+    assert_eq!(page.answer(2, subscribed()), ["RECEIPT receipt-id:r", "3: publish a text hi"]);
+    assert!(page.translator.wants_input());
+}
+
+#[test]
+fn subscriptions_to_one_channel_share_the_sessions() {
+    let mut page = Page::alice().subscribed("1", "/topic/a", 2);
+    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\nreceipt:r\n\n"), ["form a: 1 2", "RECEIPT receipt-id:r"]);
+    assert_eq!(page.send("SUBSCRIBE\nid:3\ndestination:/queue/a\n\n"), ["form a: 1 2 3"], "both kinds are broadcast");
+    assert_eq!(page.send("UNSUBSCRIBE\nid:1\nreceipt:u\n\n"), ["form a: 2 3", "RECEIPT receipt-id:u"]);
+    assert_eq!(page.send("UNSUBSCRIBE\nid:3\n\n"), ["form a: 2"]);
+    assert_eq!(page.send("UNSUBSCRIBE\nid:2\nreceipt:u\n\n"), ["form a: none", "3: unsubscribe a"]);
+    assert_eq!(page.answer(3, Reply::Unsubscribe), ["RECEIPT receipt-id:u"]);
+    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\n\n"), ["4: subscribe a for 2"], "the id is free again");
+}
+
+#[test]
+fn an_unknown_subscription_can_be_ended() {
+    assert_eq!(Page::alice().send("UNSUBSCRIBE\nid:9\nreceipt:u\n\n"), ["RECEIPT receipt-id:u"]);
+}
+
+#[test]
+fn stomp_1_0_names_subscriptions_by_their_destination() {
+    let mut page = Page::connected(Version::V1_0);
+    assert_eq!(page.send("SUBSCRIBE\ndestination:/topic/a\n\n"), ["2: subscribe a for /topic/a"]);
+    page.answer(2, subscribed());
+    assert_eq!(page.send("UNSUBSCRIBE\ndestination:/topic/a\n\n"), ["form a: none", "3: unsubscribe a"]);
+    let mut page = Page::connected(Version::V1_0).subscribed("7", "/topic/a", 2);
+    assert_eq!(page.send("UNSUBSCRIBE\ndestination:/topic/a\n\n"), ["form a: none", "3: unsubscribe a"]);
+}
+
+#[test]
+fn a_client_resumes_where_it_stopped() {
+    let mut page = Page::alice();
+    let frame = "SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:abcd1234-5\nreceipt:r\n\n";
+    assert_eq!(page.send(frame), ["2: subscribe a from abcd1234-5 for 1"]);
+    let message = |offset: u64| {
+        let id = format!("message-id:abcd1234-{offset} x-position:abcd1234-{offset}");
+        format!("MESSAGE subscription:1 destination:/topic/a {id} content-type:application/json | {{}}")
+    };
+    assert_eq!(page.answer(2, recovered(Recovery::Recovered, &[6, 7])), [message(6), message(7), "RECEIPT receipt-id:r".into()]);
+}
+
+#[test]
+fn a_client_that_asked_for_more_than_is_kept_is_told() {
+    let mut page = Page::alice();
+    page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
+    let gap = "MESSAGE subscription:1 destination:/topic/a message-id:c-1 x-gap:true x-position:abcd1234-7";
+    assert_eq!(page.answer(2, recovered(Recovery::Lost, &[])), [gap]);
+    let mut page = Page::alice();
+    assert_eq!(page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:\n\n"), ["2: subscribe a for 1"], "from now");
+    assert_eq!(page.answer(2, recovered(Recovery::NotRequested, &[])), NOTHING);
+}
+
+#[test]
+fn a_further_subscription_cannot_go_back() {
+    let mut page = Page::alice().subscribed("1", "/topic/a", 2);
+    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:\n\n"), ["form a: 1 2"]);
+    let lines = page.send("SUBSCRIBE\nid:3\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
+    assert!(lines[0].contains("Another subscription of this connection has the same channel already"), "{lines:?}");
+}
+
+#[test]
+fn queues_of_a_user_share_the_personal_channel() {
+    let mut page = Page::alice();
+    assert_eq!(page.send("SUBSCRIBE\nid:1\ndestination:/user/queue/a\n\n"), ["2: subscribe #alice for 1"]);
+    let missed = Subscribed {
+        recovery: Recovery::Recovered,
+        publications: vec![publication(1, &[("queue", "b")]), publication(2, &[("queue", "a"), ("k", "v")]), publication(3, &[])],
+        ..Subscribed::default()
+    };
+    let message = "MESSAGE subscription:1 destination:/user/queue/a message-id:abcd1234-2 x-position:abcd1234-2 k:v";
+    assert_eq!(page.answer(2, Reply::Subscribe(Box::new(missed))), [format!("{message} content-type:application/json | {{}}")]);
+    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/user/queue/b%2Fc\n\n"), ["form #alice: 1 2"]);
+    let hint = |queue: Option<&str>| Push::Message { data: data("[1]"), queue: queue.map(Into::into) };
+    let message = "MESSAGE subscription:2 destination:/user/queue/b%2Fc message-id:c-1 content-type:application/json | [1]";
+    assert_eq!(page.push(hint(Some("b/c"))), [message]);
+    assert_eq!(page.push(hint(Some("z"))), ["undelivered"]);
+    assert_eq!(page.push(hint(None)), ["undelivered"]);
+}
+
+#[test]
+fn an_anonymous_client_gets_only_direct_messages_from_its_queues() {
+    let mut page = Page::connected(Version::V1_2);
+    assert_eq!(page.send("SUBSCRIBE\nid:1\ndestination:/user/queue/a\nack:client\nreceipt:r\n\n"), ["RECEIPT receipt-id:r"]);
+    let message = "MESSAGE subscription:1 destination:/user/queue/a ack:c-1 message-id:c-1 content-type:application/json | 1";
+    assert_eq!(page.push(Push::Message { data: data("1"), queue: Some("a".into()) }), [message]);
+    let gap = "MESSAGE subscription:2 destination:/user/queue/b message-id:c-2 x-gap:true";
+    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/user/queue/b\nx-position:abcd1234-5\n\n"), [gap]);
+    assert_eq!(page.send("UNSUBSCRIBE\nid:1\nreceipt:u\n\n"), ["RECEIPT receipt-id:u"]);
+    assert_eq!(page.push(Push::Message { data: data("1"), queue: Some("a".into()) }), ["undelivered"]);
+}
+
+#[test]
+fn a_refused_subscribe_leaves_nothing() {
+    let mut page = Page::with(|config| {
+        let mut rule = DestinationRule::new("/try/", Target::Channel { namespace: Some("chat".into()) });
+        rule.after_refusal = AfterRefusal::Stay;
+        config.destinations = DestinationTable::new(vec![rule]).expect("valid");
+    })
+    .sign_in("alice", CONNECT)
+    .0;
+    assert_eq!(page.send("SUBSCRIBE\nid:1\ndestination:/try/a\nreceipt:r\n\n"), ["2: subscribe chat:a for 1"]);
+    let error = "ERROR receipt-id:r message:No. content-type:text/plain code:103 retryable:false | No.";
+    let lines = page.answer(2, refused(ErrorCode::PermissionDenied, "No."));
+    assert!(lines.len() == 1 && lines[0].contains("code:103") && lines[0].contains("receipt-id:r"), "{lines:?} {error}");
+    assert_eq!(page.send("SUBSCRIBE\nid:1\ndestination:/try/a\n\n"), ["3: subscribe chat:a for 1"]);
+}
+
+#[test]
+fn destinations_that_no_row_has_are_refused_or_ignored_by_policy() {
+    let frames = ["SUBSCRIBE\nid:1\ndestination:/other/a\nreceipt:r\n\n", "SEND\ndestination:/other/a\nreceipt:r\n\n"];
+    for frame in frames {
+        let lines = Page::alice().send(frame);
+        assert!(lines[0].contains("code:104") && lines[1].starts_with("close 1002"), "{lines:?}");
+        let mut page = Page::with(|config| config.unknown_destination = UnknownDestination::Ignore).sign_in("alice", CONNECT).0;
+        assert_eq!(page.send(frame), ["RECEIPT receipt-id:r"]);
+    }
+}
