@@ -5,6 +5,8 @@ import { once } from 'node:events';
 
 export class Proxy {
     #sockets = new Set();
+    /** The sockets to the gateway. */
+    #far = new Set();
     #down = false;
 
     /** Starts a proxy for a gateway's public listener. It is closed after the test. */
@@ -26,6 +28,8 @@ export class Proxy {
     #pass(near, open) {
         if (this.#down) return near.destroy();
         const far = open();
+        this.#far.add(far);
+        far.on('close', () => this.#far.delete(far));
         for (const [socket, other] of [[near, far], [far, near]]) {
             this.#sockets.add(socket);
             socket.setNoDelay(true);
@@ -46,5 +50,10 @@ export class Proxy {
 
     restore() {
         this.#down = false;
+    }
+
+    /** Drops what the gateway sends on the open connections from now on. */
+    mute() {
+        for (const far of this.#far) far.unpipe().resume();
     }
 }
