@@ -4,12 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unique } from './support/client.mjs';
 import { stompGateway } from './support/stomp-gateway.mjs';
-import { RawStomp, frame } from './support/stomp-raw.mjs';
+import { RawStomp, bearer, frame } from './support/stomp-raw.mjs';
 import { token } from './support/token.mjs';
 
 const gateway = await stompGateway();
 
-const bearer = (user) => ({ Authorization: `Bearer ${token({ sub: user })}` });
 const texts = (messages) => messages.map(({ body }) => body.toString());
 const publish = (channel, data) => gateway.ask('POST', `/v1/channels/${encodeURIComponent(channel)}/publications`, { data });
 const toUser = (user, queue, data) => gateway.ask('POST', `/v1/users/${user}/messages`, { queue, data });
@@ -122,7 +121,7 @@ const ROWS = {
     async 'neither a sub-protocol nor a host nor a login is needed'(t) {
         const raw = await RawStomp.open(t, gateway);
         assert.equal(raw.protocol, '');
-        raw.send('CONNECT', { 'accept-version': '1.2' });
+        raw.send('CONNECT', { 'accept-version': '1.2', ...bearer('ann') });
         const { headers } = await raw.frame(({ command }) => command === 'CONNECTED', 'CONNECTED');
         assert.deepEqual([headers.version, headers['heart-beat']], ['1.2', '0,0']);
         assert.ok(headers.session && headers.server);
@@ -136,11 +135,11 @@ const ROWS = {
     async 'the version comes from accept-version, and 1.0 without it'(t) {
         const versions = { '1.0,1.1,1.2': '1.2', '1.1, 1.0': '1.1', '1.0': '1.0', '1.2,9.9': '1.2' };
         for (const [accepted, version] of Object.entries(versions)) {
-            const raw = await RawStomp.connect(t, gateway, { 'accept-version': accepted });
+            const raw = await RawStomp.connect(t, gateway, { ...bearer('ann'), 'accept-version': accepted });
             assert.equal(raw.connection.headers.version, version, accepted);
         }
         const old = await RawStomp.open(t, gateway);
-        old.send('CONNECT');
+        old.send('CONNECT', bearer('ann'));
         assert.equal((await old.frame(({ command }) => command === 'CONNECTED', 'CONNECTED')).headers.version, '1.0');
         const unknown = await RawStomp.open(t, gateway);
         unknown.send('CONNECT', { 'accept-version': '2.0' });
@@ -155,9 +154,9 @@ const ROWS = {
     },
 
     async 'the token is in a header of CONNECT, in the query or in a cookie, and guest may be anybody'(t) {
-        const own = await stompGateway(t, { options: { 'stomp.token_cookie': 'session', 'public.allowed_origins': 'https://desk.example' } });
+        const own = await stompGateway(t, { options: { 'tokens.anonymous': 'true', 'public.allowed_origins': 'https://desk.example' } });
         const jwt = token({ sub: 'ann' });
-        const page = { cookie: `theme=dark; session=${jwt}`, origin: 'https://desk.example' };
+        const page = { cookie: `theme=dark; token=${jwt}`, origin: 'https://desk.example' };
         const ways = [[{ authorization: `bearer ${jwt}` }], [{ login: 'ann', passcode: jwt }], [{}, { query: `?token=${jwt}` }], [{}, { websocket: { headers: page } }]];
         for (const [headers, options] of ways) {
             const raw = await RawStomp.connect(t, own, headers, options);
@@ -251,7 +250,7 @@ const ROWS = {
     },
 
     async 'heart-beats: both sides keep to what they have agreed, and a silent client is closed'(t) {
-        const raw = await RawStomp.connect(t, gateway, { 'heart-beat': '1000,1000' });
+        const raw = await RawStomp.connect(t, gateway, { ...bearer('ann'), 'heart-beat': '1000,1000' });
         const began = performance.now();
         assert.equal(raw.connection.headers['heart-beat'], '1000,1000');
         // The client sends nothing, so it is closed after two seconds of silence. Until then it gets beats.
@@ -269,11 +268,11 @@ const ROWS = {
         }
     },
 
-    async 'unknown destinations get an ERROR, or are ignored if the settings say so'(t) {
-        await refused(t, 'SUBSCRIBE', { id: 'a', destination: '/elsewhere/a' });
-        await refused(t, 'SEND', { destination: 'elsewhere' });
-        const own = await stompGateway(t, { options: { 'stomp.unknown_destination': 'ignore' } });
-        const raw = await RawStomp.connect(t, own);
+    async 'unknown destinations are ignored, or get an ERROR if the settings say so'(t) {
+        const own = await stompGateway(t, { options: { 'stomp.unknown_destination': 'error' } });
+        await refused(t, 'SUBSCRIBE', { id: 'a', destination: '/elsewhere/a' }, { to: own });
+        await refused(t, 'SEND', { destination: 'elsewhere' }, { to: own });
+        const raw = await RawStomp.connect(t, gateway);
         raw.send('SUBSCRIBE', { id: 'a', destination: '/elsewhere/a' });
         raw.send('SEND', { destination: '/elsewhere/a' }, 'nobody');
         await raw.subscribe('/topic/a');
@@ -313,7 +312,7 @@ const ROWS = {
         assert.ok(['https://desk.example'].includes(response.headers.get('access-control-allow-origin')));
         assert.equal(response.headers.get('access-control-allow-credentials'), 'true');
         const destination = unique('/topic/room.');
-        const raw = await RawStomp.connect(t, gateway, {}, { path: '/000/abcdefgh/websocket' });
+        const raw = await RawStomp.connect(t, gateway, bearer('ann'), { path: '/000/abcdefgh/websocket' });
         assert.equal(raw.frames[0].command, 'o');
         await raw.subscribe(destination);
         await raw.ask('SEND', { destination }, 'ünï');
@@ -324,7 +323,7 @@ const ROWS = {
     },
 
     async 'SockJS: its raw path is the same WebSocket'(t) {
-        await RawStomp.connect(t, gateway, {}, { path: '/websocket' });
+        await RawStomp.connect(t, gateway, bearer('ann'), { path: '/websocket' });
     },
 
     async 'x-position: a subscription goes on where another has stopped, and is told if it cannot'(t) {

@@ -9,7 +9,7 @@ import { Service } from './service.mjs';
 
 /** The settings of a gateway in the place of a simple broker. */
 const SETTINGS = join(ROOT, 'gateway/config/stomp.toml');
-const OPTIONS = { 'channel_defaults.history_size': '100', 'public.allowed_origins': '*' };
+const OPTIONS = { 'public.allowed_origins': '*' };
 const SERVICE = '\n[services.desk]\nreach = "link"\n';
 
 /** What the service `desk` answers. */

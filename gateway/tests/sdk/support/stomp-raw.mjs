@@ -1,6 +1,7 @@
 // A STOMP client without a library. It can send invalid frames, and records the received frames exactly.
 
 import WebSocket from 'ws';
+import { token } from './token.mjs';
 import { Signal, within } from './wait.mjs';
 
 const SOCKJS_OPEN = 'o';
@@ -8,6 +9,9 @@ const SOCKJS_OPEN = 'o';
 /** Escapes a header as STOMP 1.2 wants it. */
 const escaped = (text) => text.replace(/[\\\r\n:]/g, (char) => ({ '\\': '\\\\', '\r': '\\r', '\n': '\\n', ':': '\\c' })[char]);
 const unescaped = (text) => text.replace(/\\[rnc\\]/g, (pair) => ({ '\\r': '\r', '\\n': '\n', '\\c': ':', '\\\\': '\\' })[pair]);
+
+/** The headers of CONNECT for this user. */
+export const bearer = (user) => ({ Authorization: `Bearer ${token({ sub: user })}` });
 
 /** A frame as bytes. */
 export function frame(command, headers = {}, body = '') {
@@ -51,8 +55,8 @@ export class RawStomp {
         return raw;
     }
 
-    /** Opens a WebSocket and connects. The CONNECTED frame is in `connection`. */
-    static async connect(t, gateway, headers = {}, options = {}) {
+    /** Opens a WebSocket and connects, as ann if no headers are given. The CONNECTED frame is in `connection`. */
+    static async connect(t, gateway, headers = bearer('ann'), options = {}) {
         const raw = await RawStomp.open(t, gateway, options);
         raw.send('CONNECT', { 'accept-version': '1.2', ...headers });
         raw.connection = await raw.frame(({ command }) => command === 'CONNECTED', 'CONNECTED');

@@ -38,6 +38,8 @@ class Subscription:
 class Frontend(stomp.ConnectionListener):
     def __init__(self):
         self.subscriptions, self.receipts, self.is_stopped = {}, {}, False
+        # A new connection subscribes to all, while the test may send more.
+        self.sending = threading.Lock()
 
     def connect(self, headers, heartbeat):
         self.options = headers, heartbeat
@@ -54,8 +56,9 @@ class Frontend(stomp.ConnectionListener):
 
     def subscribe(self, **options):
         subscription = Subscription(**options)
-        self.subscriptions[subscription.id] = subscription
-        subscription.subscribe(self.connection)
+        with self.sending:
+            self.subscriptions[subscription.id] = subscription
+            subscription.subscribe(self.connection)
 
     def send(self, destination, body=None, headers=None, receipt=False, base64=None):
         headers = dict(headers or {})
@@ -65,7 +68,8 @@ class Frontend(stomp.ConnectionListener):
         if receipt:
             self.receipts[receipt] = threading.Event()
             headers["receipt"] = receipt
-        self.connection.send(destination, content, content_type=content_type, headers=headers)
+        with self.sending:
+            self.connection.send(destination, content, content_type=content_type, headers=headers)
         if receipt:
             self.receipts[receipt].wait()
 
@@ -77,9 +81,10 @@ class Frontend(stomp.ConnectionListener):
         self.receipts[receipt].wait()
 
     def on_connected(self, frame):
-        emit("connected", headers=frame.headers)
-        for subscription in self.subscriptions.values():
-            subscription.subscribe(self.connection)
+        with self.sending:
+            emit("connected", headers=frame.headers)
+            for subscription in self.subscriptions.values():
+                subscription.subscribe(self.connection)
 
     def on_message(self, frame):
         subscription = self.subscriptions[frame.headers["subscription"]]

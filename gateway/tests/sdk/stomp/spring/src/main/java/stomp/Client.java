@@ -84,13 +84,17 @@ public class Client extends StompSessionHandlerAdapter {
 
     private void send(StompHeaders headers, JsonNode command) throws InterruptedException {
         byte[] body = command.has("base64") ? Base64.getDecoder().decode(command.get("base64").asText()) : command.path("body").asText().getBytes(StandardCharsets.UTF_8);
-        session.setAutoReceipt(command.path("receipt").asBoolean());
-        StompSession.Receiptable sent = session.send(headers, body);
+        StompSession.Receiptable sent = send(headers, body, command.path("receipt").asBoolean());
         if (sent.getReceiptId() == null) return;
         CountDownLatch received = new CountDownLatch(1);
         sent.addReceiptTask(received::countDown);
         sent.addReceiptLostTask(() -> System.err.println("the receipt is lost"));
         received.await();
+    }
+
+    private synchronized StompSession.Receiptable send(StompHeaders headers, byte[] body, boolean receipt) {
+        session.setAutoReceipt(receipt);
+        return session.send(headers, body);
     }
 
     private synchronized void disconnect() {
