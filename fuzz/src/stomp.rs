@@ -122,7 +122,8 @@ fn check_frame(version: Version, frame: &Frame) {
     let position = Epoch::parse("AbCd1234").filter(|_| number % 2 == 0).map(|epoch| Position { epoch, offset: number });
     let publication = Publication { position, content, tags, info: None, time_ms: 0, traceparent: None };
     let text = |name: &str| frame.headers.get(name).unwrap_or("x:\\y\"").into();
-    let subscription = MessageSubscription { id: text("id"), destination: text("destination"), acks: number % 3 == 0, queue: None };
+    let subscription =
+        MessageSubscription { id: text("id"), destination: text("destination"), acks: number % 3 == 0, queue: None, after: None };
     let other = MessageSubscription { queue: Some(text("queue")), ..subscription.clone() };
     for framing in [Framing::WebSocket, Framing::SockJs] {
         let subscriptions = [subscription.clone(), other.clone()].into();

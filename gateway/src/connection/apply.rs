@@ -93,9 +93,11 @@ impl Driver {
     }
 
     fn leave(&mut self, channel: ChannelName, code: Option<Unsubscribe>) {
-        if self.worker.hub.leave(self.registration.key(), &channel) {
+        let left = self.worker.hub.leave(self.registration.key(), &channel);
+        if left.is_some_and(|left| left.was_live) {
             self.report_unsubscribed(&channel, || code.map_or_else(by_client, |code| End::new(code.code(), code.reason())));
         }
+        self.stomp_left(&channel, left.and_then(|left| left.delivered_to));
         let task = TaskId::CatchUp(channel);
         self.running.retain(|running| running.task != task);
     }

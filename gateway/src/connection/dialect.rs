@@ -1,21 +1,13 @@
-//! The protocol that a connection speaks, and the steps of a STOMP connection.
+//! The protocol that a connection speaks.
 
-use super::{close_cause::CloseCause, driver::Driver};
-use crate::{
-    hub::{Batch, Protocol},
-    telemetry::{Count, DropCause},
-};
+use crate::hub::Protocol;
 use gateway_core::{
-    model::{ClientInfo, Tick},
-    protocol::{
-        Command, Push, Reply,
-        centrifuge::{Codec, Payload},
-        stomp::{Framing, sockjs},
-    },
+    model::Tick,
+    protocol::{Command, centrifuge::Codec, stomp::Framing},
     session::{PingForm, ServerSide},
-    stomp::{Step, StompConfig, StompStart, Translator},
+    stomp::{StompConfig, StompStart, Translator},
 };
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 /// The protocol that the upgrade chose.
 #[derive(Debug)]
@@ -44,12 +36,12 @@ pub(super) enum Dialect {
 
 /// A STOMP connection.
 pub(super) struct StompDialect {
-    translator: Translator,
+    pub(super) translator: Translator,
     /// Commands that wait until the actions of the session before them are carried out.
-    deferred: VecDeque<Command>,
-    framing: Framing,
+    pub(super) deferred: VecDeque<Command>,
+    pub(super) framing: Framing,
     /// Whether the commands in `deferred` are being carried out.
-    is_running: bool,
+    pub(super) is_running: bool,
 }
 
 impl ChosenProtocol {
@@ -96,103 +88,5 @@ impl Dialect {
             Self::Centrifuge(_) => true,
             Self::Stomp(stomp) => stomp.translator.wants_input(),
         }
-    }
-}
-
-impl Driver {
-    /// Lets the translator of a STOMP connection handle something, and carries out its steps. Does nothing for other protocols.
-    fn translate(&mut self, handle: impl FnOnce(&mut Translator, Tick, &mut Vec<Step>)) {
-        let now = self.now();
-        let Dialect::Stomp(stomp) = &mut self.dialect else { return };
-        let mut steps = Vec::new();
-        handle(&mut stomp.translator, now, &mut steps);
-        for step in steps {
-            self.carry_out(step);
-        }
-    }
-
-    fn carry_out(&mut self, step: Step) {
-        match step {
-            Step::Command(command) => {
-                if let Dialect::Stomp(stomp) = &mut self.dialect {
-                    stomp.deferred.push_back(command);
-                }
-            }
-            Step::Send(bytes) => self.registration.outbox().push(self.now(), Batch::new(bytes, self.worker.hub.budget())),
-            Step::Form(channel, form) => self.worker.hub.set_form(self.registration.key(), &channel, form),
-            Step::GapUntold(subscriptions) => self.worker.hub.metrics().count(Count::StompGapsUntold, subscriptions as u64),
-            Step::Undelivered => self.worker.hub.metrics().dropped(DropCause::NoQueue, 1),
-            Step::ControlPing => self.ping(),
-            Step::Close(code, reason) => self.close(CloseCause::Session, code, &reason),
-        }
-    }
-
-    /// Passes the commands to the session that wait for the end of the actions before them. A command may cause further ones.
-    pub(super) fn run_deferred(&mut self) {
-        let Dialect::Stomp(stomp) = &mut self.dialect else { return };
-        if mem::replace(&mut stomp.is_running, true) {
-            return;
-        }
-        while let Dialect::Stomp(stomp) = &mut self.dialect {
-            match stomp.deferred.pop_front() {
-                Some(command) => self.command(command),
-                None => {
-                    stomp.deferred = VecDeque::new();
-                    stomp.is_running = false;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Opens the session of a SockJS client, which waits for it.
-    pub(super) fn open_sockjs(&mut self) {
-        self.sockjs_message(sockjs::append_open);
-    }
-
-    /// Tells a SockJS client why the connection closes, before the close frame.
-    pub(super) fn close_sockjs(&mut self, code: u16, reason: &str) {
-        self.sockjs_message(|message| sockjs::append_close(code, reason, message));
-    }
-
-    fn sockjs_message(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
-        if let Dialect::Stomp(stomp) = &self.dialect
-            && stomp.framing == Framing::SockJs
-        {
-            let mut message = Vec::new();
-            append(&mut message);
-            self.carry_out(Step::Send(message));
-        }
-    }
-
-    pub(super) fn stomp_message(&mut self, payload: Payload<'_>) {
-        self.translate(|translator, now, steps| translator.message(now, payload, steps));
-        self.run_deferred();
-    }
-
-    pub(super) fn stomp_timer(&mut self) {
-        self.translate(|translator, now, steps| translator.timer(now, steps));
-        self.run_deferred();
-    }
-
-    pub(super) fn stomp_pong(&mut self) {
-        self.translate(|translator, now, _| translator.control_pong(now));
-    }
-
-    pub(super) fn stomp_identified(&mut self, info: &Arc<ClientInfo>) {
-        self.translate(|translator, _, _| translator.identified(info));
-    }
-
-    pub(super) fn stomp_reply(&mut self, id: u32, reply: Reply) {
-        self.translate(|translator, now, steps| translator.reply(now, id, reply, steps));
-    }
-
-    pub(super) fn stomp_push(&mut self, push: Push) {
-        self.translate(|translator, now, steps| translator.push(now, push, steps));
-    }
-
-    /// Says why the session closes the connection, before its close frame.
-    pub(super) fn stomp_closing(&mut self, code: u16, reason: &str) {
-        self.translate(|translator, now, steps| translator.closing(now, code, reason, steps));
     }
 }

@@ -1,7 +1,7 @@
 //! Connects one session to one transport, and performs the session's actions. `gateway_core::session` decides on the actions.
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
-//! - [`apply`]: performs the session's actions; [`dialect`]: the protocol of the connection, and the steps of STOMP
+//! - [`apply`]: performs the session's actions; [`dialect`], [`stomp_steps`]: the protocol of the connection
 //! - [`operations`]: asynchronous operations for a session
 //! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
 //! - [`closing`], [`close_cause`]: how a connection closes
@@ -19,6 +19,7 @@ mod limits;
 mod operations;
 #[cfg(feature = "testing")]
 mod simulated;
+mod stomp_steps;
 #[cfg(test)]
 mod tests;
 mod worker_context;

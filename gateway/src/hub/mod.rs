@@ -32,4 +32,4 @@ pub use output::{
     outbox::{Drain, Frame, Notice, Outbox, Overflow, Written},
 };
 pub use state::subscription_registry::RegisteredEnd;
-pub use subscribe::{CatchUpStep, LiveStatus, NewSubscription};
+pub use subscribe::{CatchUpStep, Left, LiveStatus, NewSubscription};

@@ -59,6 +59,15 @@ pub struct NewSubscription<'a> {
     pub form: Option<Arc<MessageForm>>,
 }
 
+/// The end of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Whether it was live.
+    pub was_live: bool,
+    /// The position up to which the outbox got everything. `None`: it is not known, or the channel has no history.
+    pub delivered_to: Option<Position>,
+}
+
 /// Where and how publications from history are queued.
 struct HistoryTarget {
     outbox: Rc<Outbox>,
@@ -291,24 +300,26 @@ impl Hub {
         names.map(|local_channel| local_channel.name.clone()).collect()
     }
 
-    /// Removes the connection from a channel. Returns whether its subscription was live.
-    pub fn leave(&self, key: ConnKey, channel: &ChannelName) -> bool {
-        let local_channel = self.state.borrow().channels.get(channel).copied();
-        local_channel.is_some_and(|local_channel| self.leave_channel(key, local_channel))
+    /// Removes the connection from a channel. `None`: it was not in it.
+    pub fn leave(&self, key: ConnKey, channel: &ChannelName) -> Option<Left> {
+        let local_channel = self.state.borrow().channels.get(channel).copied()?;
+        self.leave_channel(key, local_channel)
     }
 
-    pub(super) fn leave_channel(&self, key: ConnKey, channel_key: ChannelKey) -> bool {
-        let (removed, live) = {
+    pub(super) fn leave_channel(&self, key: ConnKey, channel_key: ChannelKey) -> Option<Left> {
+        let (removed, left) = {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
-            let Some(entry) = state.entry(key) else { return false };
-            let Some(at) = entry.subscriptions.iter().position(|subscription| subscription.local_channel == channel_key) else {
-                return false;
-            };
+            let entry = state.entry(key)?;
+            let at = entry.subscriptions.iter().position(|subscription| subscription.local_channel == channel_key)?;
             let removed_subscription = entry.subscriptions.swap_remove(at);
             self.parts.metrics.lower(Level::SubscriptionsOpen, 1);
-            let Some(local_channel) = state.local_channels.get_mut(channel_key.index()) else { return false };
+            let local_channel = state.local_channels.get_mut(channel_key.index())?;
             let live = removed_subscription.is_live();
+            let delivered_to = match &removed_subscription.state {
+                SubscriptionState::Live(index) => local_channel.delivered_to(*index as usize),
+                SubscriptionState::Attaching(progress) => progress.as_ref().map(|progress| progress.at),
+            };
             if live && local_channel.options.lifecycle {
                 self.parts.holds.leave(&local_channel.name);
             }
@@ -329,12 +340,12 @@ impl Hub {
                 self.presence_queue.remove(local_channel.name.clone(), info);
             }
             let removed = self.remove_if_unused(state, channel_key);
-            (removed, live)
+            (removed, Left { was_live: live, delivered_to })
         };
         if let Some(channel) = removed {
             self.parts.broker.unsubscribe(&channel, self.parts.worker);
         }
-        live
+        Some(left)
     }
 
     /// Removes a channel that no subscription of this worker needs. Returns its name if it was removed.

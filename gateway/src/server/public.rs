@@ -187,7 +187,7 @@ pub(super) fn server(
     };
     let accepted = http::max_accepted(&options.permits, parts.mailboxes.len());
     let message_size = parts.message_size;
-    let stomp = StompPaths::new(&["/stomp".into()], "");
+    let stomp = StompPaths::new(&settings.stomp.limits.paths, &settings.stomp.limits.token_cookie);
     let reserved_names = settings.demo.enabled.then(|| demo::ReservedNames::new(&settings.demo));
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();

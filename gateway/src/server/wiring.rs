@@ -69,7 +69,7 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
     let node = Node {
         name: name.clone(),
         session_config: Arc::new(session_config(settings, namespaces.clone())),
-        stomp_config: Arc::default(),
+        stomp_config: Arc::new(settings.into()),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,

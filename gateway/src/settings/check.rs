@@ -5,6 +5,7 @@ use super::{
     routes::RoutedService,
     sections::Service,
     settings::Settings,
+    stomp,
     types::choices::{BrokerKind, NodeRole, Reach, TokenCheck},
     types::redis_url::RedisUrl,
 };
@@ -32,6 +33,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     demo(settings, problems);
     services(settings, problems);
     guards(settings, problems);
+    stomp::check(settings, problems);
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {

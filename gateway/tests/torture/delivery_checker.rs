@@ -37,7 +37,7 @@ pub(crate) enum View {
     Whole,
     /// No publications with the tag [`SKIPPED`](crate::content::SKIPPED). Checkpoints find those that it should have got.
     Filtered,
-    /// All publications from the first subscribe on, and after a loss those that follow the position that it is told. It learns of a new epoch by
+    /// All publications from the first subscribe on, and after a loss those that follow the position that it learns. It learns of a new epoch by
     /// the next publication.
     FromNow,
 }
@@ -52,7 +52,7 @@ pub(crate) struct DeliveryChecker {
     position_since: Instant,
     /// All received publications.
     received: NumberSet,
-    /// The position from which it went on live after the last reported loss, unless what is still held follows the position that it was told.
+    /// The position from which it went on live after the last reported loss, unless what is still held follows the position that it learned.
     live_after: Option<Position>,
     /// The publications that were received after the last reported loss.
     received_since_loss: NumberSet,

@@ -10,7 +10,7 @@ use super::{
     rules::{AfterRefusal, body::CORRELATION_ID},
 };
 use crate::{
-    model::{ClientInfo, ErrorCode, Refusal, Tick},
+    model::{ChannelName, ClientInfo, ErrorCode, Position, Refusal, Tick},
     protocol::{
         Push, Reply,
         centrifuge::Payload,
@@ -124,6 +124,13 @@ impl Translator {
         self.run(now, steps);
         if !was_reading && self.wants_input() {
             self.heard(now);
+        }
+    }
+
+    /// The connection left a channel, after it got everything up to this position. It comes before the answer to the unsubscribe command.
+    pub fn left(&mut self, channel: &ChannelName, at: Option<Position>) {
+        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
+            open.left(channel, at);
         }
     }
 

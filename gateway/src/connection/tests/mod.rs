@@ -11,6 +11,7 @@ mod guards;
 mod lifecycle;
 mod revocations;
 mod socket;
+mod stomp;
 mod tokens;
 
 use super::*;
@@ -166,12 +167,11 @@ impl World {
 
     /// Creates a connection without a task.
     fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
-        let handshake = Handshake {
-            id: ConnectionId::random(),
-            protocol: ChosenProtocol::Centrifuge { codec, ping_form: PingForm::Message },
-            traceparent: None,
-            request: KeptRequest::default(),
-        };
+        self.connection_of(socket, ChosenProtocol::Centrifuge { codec, ping_form: PingForm::Message })
+    }
+
+    fn connection_of(&self, socket: &Socket, protocol: ChosenProtocol) -> Connection<Socket> {
+        let handshake = Handshake { id: ConnectionId::random(), protocol, traceparent: None, request: KeptRequest::default() };
         Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), handshake)
     }
 

@@ -16,7 +16,7 @@ use gateway_core::{
         ChannelOptions, TagsFilter,
         feed::{EpochChange, Feed},
     },
-    model::{ChannelName, PageLimit, Publication, SubscriptionSide},
+    model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide},
     protocol::stomp::MessageForm,
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -198,6 +198,26 @@ impl LocalChannel {
         let after: Vec<_> = self.recent.iter().filter(|p| p.position.is_some_and(|at| at.offset > offset)).cloned().collect();
         let fits = after.len() <= limit.entries && after.iter().map(|publication| publication.size()).sum::<usize>() <= limit.bytes;
         (fits && after.len() as u64 == newest - offset).then_some(after)
+    }
+
+    /// The position up to which the member at `index` has everything. `None`: there is none, or a fork is on its way to the member.
+    pub(crate) fn delivered_to(&self, index: usize) -> Option<Position> {
+        let (position, member) = (self.feed.position()?, self.members.get(index)?);
+        let awaited = self.fan_out.as_deref().filter(|_| self.members.awaits_batch(index));
+        let is_fork = |it: &PendingDelivery| matches!(it, PendingDelivery::Fork(_));
+        if member.state == MemberState::Ended
+            || awaited.is_some_and(|fan_out| matches!(fan_out.content, Content::Fork(_)))
+            || self.pending.iter().any(is_fork)
+        {
+            return None;
+        }
+        let first_pending = self.pending.iter().find_map(|it| match it {
+            PendingDelivery::Publication(publication) => publication.position.map(|at| at.offset),
+            PendingDelivery::Announcement(_) | PendingDelivery::Fork(_) => None,
+        });
+        let next = awaited.and_then(FanOut::first_offset).or(first_pending);
+        let offset = next.map_or(position.offset, |next| next.saturating_sub(1));
+        Some(Position { offset: offset.max(member.start_offset), ..position })
     }
 
     /// Ends the attach of one connection.

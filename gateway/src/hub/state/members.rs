@@ -72,6 +72,11 @@ impl<M> Members<M> {
         Some(removed)
     }
 
+    /// Whether a fan-out in progress has yet to reach the member at `index`.
+    pub(crate) fn awaits_batch(&self, index: usize) -> bool {
+        (self.next as usize..self.end as usize).contains(&index)
+    }
+
     /// Begins a fan-out to all present members.
     pub(crate) fn begin_fan_out(&mut self) {
         self.next = 0;
@@ -120,7 +125,10 @@ mod tests {
                     }
                     _ => served.extend(members.slice(size).iter().copied()),
                 }
-                for (id, at) in &index { prop_assert_eq!(members.get(*at), Some(id)); }
+                for (id, at) in &index {
+                    prop_assert_eq!(members.get(*at), Some(id));
+                    prop_assert_eq!(members.awaits_batch(*at), *id < start && !served.contains(id));
+                }
             }
             loop {
                 let slice = members.slice(size);

@@ -52,7 +52,10 @@ impl World {
     fn resubscribe(&self, connection: &Registration, from: Position) -> Option<Vec<u64>> {
         let channel = World::channel(STREAM_A);
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
-        assert!(self.hub.leave(connection.key(), &channel), "an ended subscription counts as live until the client leaves");
+        assert!(
+            self.hub.leave(connection.key(), &channel).is_some_and(|left| left.was_live),
+            "an ended subscription counts as live until the client leaves"
+        );
         self.hub.join(connection.key(), &channel, subscription(&options, SubscriptionSide::Client)).expect("registered");
         let recover = RecoverFrom { epoch: from.epoch.to_string(), offset: from.offset };
         let start = self.hub.recover_from_memory(&channel, &recover, self.hub.parts.limits.page)?;
@@ -338,7 +341,7 @@ fn the_only_subscriber_of_a_channel_recovers_from_memory() {
         world.apply_page(&page);
         settle().await;
         assert!(has_loss_notice(&client));
-        assert!(world.hub.leave(client.key(), &World::channel(STREAM_A)));
+        assert!(world.hub.leave(client.key(), &World::channel(STREAM_A)).is_some_and(|left| left.was_live));
         world.mailbox.deliver(&World::channel(STREAM_A), Delivery::Publication(successor(&page.publications[0], 3)));
         settle().await;
         let recover = RecoverFrom { epoch: old.to_string(), offset: 1 };

@@ -12,6 +12,7 @@ fn form(subscriptions: &[(&str, Option<&str>)]) -> Arc<MessageForm> {
         destination: "/topic/a".into(),
         acks: false,
         queue: queue.map(Into::into),
+        after: None,
     });
     Arc::new(MessageForm { version: Version::V1_2, framing: Framing::WebSocket, subscriptions: each.collect() })
 }

@@ -101,6 +101,34 @@ choice! {
         Anyone = "anyone",
     } "\"nobody\", \"authenticated\" or \"anyone\"";
 
+    /// What the destinations of STOMP clients stand for.
+    DestinationKind {
+        /// Channels.
+        Channel = "channel",
+        /// Queues of the user, in its personal channel.
+        UserQueue = "user_queue",
+        /// Calls of services.
+        Call = "call",
+        /// Events for services.
+        Event = "event",
+    } "\"channel\", \"user_queue\", \"call\" or \"event\"";
+
+    /// What happens to a STOMP connection after a refusal.
+    Refused {
+        /// It is closed.
+        Close = "close",
+        /// It stays open.
+        Stay = "stay",
+    } "\"close\" or \"stay\"";
+
+    /// What happens to a STOMP frame whose destination is unknown.
+    UnknownDestination {
+        /// It is refused, and the connection is closed.
+        Error = "error",
+        /// It has no effect.
+        Ignore = "ignore",
+    } "\"error\" or \"ignore\"";
+
     /// Format of log lines.
     LogFormat {
         /// For people.

@@ -36,6 +36,8 @@ pub struct MessageSubscription {
     pub acks: bool,
     /// It takes only the publications with this value in the tag `queue`. `None`: it takes all.
     pub queue: Option<Box<str>>,
+    /// It has everything up to this offset. `None`: it takes whatever the connection gets.
+    pub after: Option<u64>,
 }
 
 /// What all forms of one version and framing share of a publication, encoded once.
@@ -132,7 +134,11 @@ impl MessageForm {
     pub fn append(&self, template: &MessageTemplate, publication: &Publication, out: &mut Vec<u8>) -> usize {
         debug_assert_eq!((self.version, self.framing), (template.version, template.framing));
         let queue = publication.tags.get(QUEUE).map(|queue| &**queue);
-        let wants = |it: &&MessageSubscription| it.queue.is_none() || it.queue.as_deref() == queue;
+        let offset = publication.position.map(|at| at.offset);
+        let wants = |it: &&MessageSubscription| {
+            let is_new = it.after.is_none_or(|after| offset.is_none_or(|offset| offset > after));
+            is_new && (it.queue.is_none() || it.queue.as_deref() == queue)
+        };
         let mut messages = 0;
         for subscription in self.subscriptions.iter().filter(wants) {
             subscription.append(template, out);

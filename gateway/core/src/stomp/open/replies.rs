@@ -25,6 +25,11 @@ impl OpenConnection {
             Reply::CallFailed { code, message, temporary } => self.refused(cx, pending, Failure::of_service(code, message, temporary)),
             Reply::Subscribe(subscribed) => self.subscribed(cx, pending, &subscribed),
             Reply::Rpc(data) => self.called(cx, pending, data),
+            Reply::Unsubscribe if matches!(pending.purpose, Purpose::Leave(_)) => {
+                let Pending { purpose: Purpose::Leave(rejoin), receipt, after_refusal, .. } = pending else { return None };
+                self.join_again(cx, rejoin, receipt, after_refusal);
+                None
+            }
             _ => {
                 self.done(cx, pending.receipt);
                 None
@@ -34,8 +39,14 @@ impl OpenConnection {
 
     /// A command failed. What it was for is undone.
     fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, failure: Failure) -> Option<Close> {
-        if let Purpose::Subscribe { id, .. } = &pending.purpose {
-            self.subscriptions.remove(id);
+        match &pending.purpose {
+            Purpose::Subscribe { id, .. } => drop(self.subscriptions.remove(id)),
+            Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => {
+                self.subscriptions.remove(&rejoin.id);
+                // The session has left the channel, so the other subscriptions to it have ended too.
+                pending.after_refusal = AfterRefusal::Close;
+            }
+            _ => {}
         }
         let receipt = self.take_receipt(&mut pending.receipt);
         failure.tell(cx, About { receipt: receipt.as_deref(), correlation_id: pending.correlation_id.as_deref() });
@@ -49,6 +60,13 @@ impl OpenConnection {
     }
 
     fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Close> {
+        if let Purpose::Subscribe { channel, .. } | Purpose::Resubscribe(channel) = &pending.purpose {
+            self.subscriptions.begun(channel, subscribed.position.is_some());
+        }
+        if matches!(pending.purpose, Purpose::Rejoin(_)) {
+            self.joined_again(cx, pending, subscribed);
+            return None;
+        }
         // The receipt comes first, because its position is before what the client missed.
         self.subscribe_done(cx, pending.receipt, subscribed.position);
         match &pending.purpose {
@@ -69,9 +87,14 @@ impl OpenConnection {
 
     /// Tells the subscriptions to a channel that publications were lost, as far as they asked for it.
     fn tell_gap(&self, cx: &mut Context<'_>, channel: &ChannelName, subscribed: &Subscribed) {
+        self.tell_gap_to(cx, channel, subscribed, |_| true);
+    }
+
+    /// As [`Self::tell_gap`], for those of the subscriptions that miss something.
+    pub(super) fn tell_gap_to(&self, cx: &mut Context<'_>, channel: &ChannelName, subscribed: &Subscribed, misses: impl Fn(&str) -> bool) {
         let Some(group) = self.subscriptions.group(Some(channel)) else { return };
         let mut untold = 0;
-        for subscription in &group.form.subscriptions {
+        for subscription in group.form.subscriptions.iter().filter(|it| misses(&it.id)) {
             if group.tells(&subscription.id) {
                 cx.write_gap(subscription, subscribed.position);
             } else {
@@ -83,7 +106,7 @@ impl OpenConnection {
         }
     }
 
-    fn write_publications(&self, cx: &mut Context<'_>, channel: &ChannelName, subscribed: &Subscribed) {
+    pub(super) fn write_publications(&self, cx: &mut Context<'_>, channel: &ChannelName, subscribed: &Subscribed) {
         if let Some(group) = self.subscriptions.group(Some(channel)) {
             subscribed.publications.iter().for_each(|publication| cx.write_publication(&group.form, publication));
         }
@@ -186,7 +209,9 @@ impl OpenConnection {
         }
         let group = self.subscriptions.group(Some(&channel))?;
         if why == Unsubscribe::InsufficientState {
-            let request = subscribe_request(&channel, group.form.clone(), None);
+            // The offsets before may be of another timeline.
+            let form = self.subscriptions.set_after(&channel, |_| None)?;
+            let request = subscribe_request(&channel, form, None);
             let purpose = Purpose::Resubscribe(channel);
             let outgoing = Outgoing { request, purpose, after_refusal: AfterRefusal::Close, correlation_id: None };
             self.start(cx, outgoing, ReceiptOf::Frame(None));

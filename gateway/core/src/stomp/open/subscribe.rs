@@ -19,7 +19,7 @@ use crate::{
             body::{CORRELATION_ID, argument},
         },
         state::{
-            in_flight::{Outgoing, Purpose, ReceiptOf},
+            in_flight::{Outgoing, Purpose, ReceiptOf, Rejoin},
             subscriptions::{Added, Removed},
         },
     },
@@ -70,7 +70,7 @@ impl OpenConnection {
             return Ok(());
         };
         let after = rule.after_refusal;
-        let subscription = |queue| MessageSubscription { id: id.into(), destination: destination.into(), acks, queue };
+        let subscription = |queue| MessageSubscription { id: id.into(), destination: destination.into(), acks, queue, after: None };
         let result = match found {
             Destination::Channel(channel) => self.join(cx, Some(channel), subscription(None), position, headers, after),
             Destination::UserQueue(queue) => self.join(cx, self.personal_channel(), subscription(Some(queue)), position, headers, after),
@@ -97,11 +97,8 @@ impl OpenConnection {
                 format!("The connection has {limit} subscriptions, which is the limit (stomp.max_subscriptions). UNSUBSCRIBE from some.");
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
-        if matches!(position, Position::At(_)) && self.subscriptions.group(channel.as_deref()).is_some() && channel.is_some() {
-            let what = "Another subscription of this connection has the same channel already, and is further than x-position.";
-            return Err(bad_request(format!("{what} Leave out x-position, or UNSUBSCRIBE from the other one first.")));
-        }
         let (id, told) = (subscription.id.clone(), !matches!(position, Position::Unknown));
+        let goes_back = self.subscriptions.group(channel.as_deref()).is_some_and(|group| group.has_history);
         let added = self.subscriptions.add(channel.clone(), subscription.clone(), told, (cx.version, cx.framing));
         let receipt = headers.get("receipt").map(Into::into);
         match (channel, added) {
@@ -111,8 +108,15 @@ impl OpenConnection {
                 let purpose = Purpose::Subscribe { channel, id };
                 self.start(cx, Outgoing { request, purpose, after_refusal, correlation_id: None }, ReceiptOf::Frame(receipt));
             }
+            (Some(channel), Added::Further(_)) if goes_back && let Position::At(from) = position => {
+                self.leave_to_go_back(cx, Rejoin { channel, id, from, left_at: None }, ReceiptOf::Frame(receipt), after_refusal);
+            }
             (Some(channel), Added::Further(form)) => {
                 cx.step(Step::Form(channel, Some(form)));
+                // The channel has no history.
+                if matches!(position, Position::At(_)) {
+                    cx.write_gap(&subscription, None);
+                }
                 cx.confirm(receipt.as_deref());
             }
             (None, _) => {

@@ -33,10 +33,10 @@ impl Default for StompConfig {
             unknown_destination: UnknownDestination::default(),
             server: concat!("switchboard/", env!("CARGO_PKG_VERSION")).into(),
             limits: ParserLimits { headers: 100, header_bytes: 16 << 10, body_bytes: 64 << 10 },
-            max_subscriptions: 100,
-            max_in_flight: 16,
+            max_subscriptions: 256,
+            max_in_flight: 32,
             transactions: TransactionLimits::default(),
-            pong_timeout: Duration::from_secs(10),
+            pong_timeout: Duration::from_secs(8),
         }
     }
 }

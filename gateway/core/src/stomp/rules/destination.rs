@@ -82,9 +82,6 @@ pub enum InvalidRule {
     /// A row with a method needs a service.
     #[error("needs `service`, because a row with a method names both")]
     MethodAlone,
-    /// A row with this target has no such setting.
-    #[error("only a row with {0} has this setting")]
-    NotOfTarget(&'static str),
     /// The reply leads to no row for channels or for queues of users.
     #[error("expected a destination that a row with to = \"channel\" or to = \"user_queue\" matches; found {0:?}")]
     Reply(Box<str>),
@@ -106,7 +103,6 @@ impl InvalidRule {
             Self::Prefix(_) | Self::SamePrefix(_) => "prefix",
             Self::Namespace(_) => "namespace",
             Self::Method(_) | Self::MethodAlone => "method",
-            Self::NotOfTarget(_) => "to",
             Self::Reply(_) => "reply",
             Self::Useless | Self::SendToUser => "send",
             Self::SubscribeToEvent => "subscribe",

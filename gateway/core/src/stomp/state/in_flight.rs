@@ -1,6 +1,10 @@
 //! The commands of a STOMP connection that the session has not answered.
 
-use crate::{model::ChannelName, protocol::Request, stomp::rules::AfterRefusal};
+use crate::{
+    model::{ChannelName, Position, RecoverFrom},
+    protocol::Request,
+    stomp::rules::AfterRefusal,
+};
 
 /// What the answer to a command is for.
 #[derive(Debug)]
@@ -17,8 +21,24 @@ pub(crate) enum Purpose {
     Subscribe { channel: ChannelName, id: Box<str> },
     /// The connection subscribes again after publications were lost. Frames wait for it.
     Resubscribe(ChannelName),
+    /// A further SUBSCRIBE to a channel, from an earlier position: the connection leaves the channel. Frames wait.
+    Leave(Box<Rejoin>),
+    /// The connection subscribes again, from the earlier position. Frames wait.
+    Rejoin(Box<Rejoin>),
     /// An UNSUBSCRIBE that is the last of its channel.
     Unsubscribe,
+}
+
+/// A further subscription to a channel, from an earlier position than that of the others.
+#[derive(Debug)]
+pub(crate) struct Rejoin {
+    pub(crate) channel: ChannelName,
+    /// The id of the subscription.
+    pub(crate) id: Box<str>,
+    /// Where it begins.
+    pub(crate) from: RecoverFrom,
+    /// Where the others were when the connection left the channel; none: it is not known.
+    pub(crate) left_at: Option<Position>,
 }
 
 /// A command for the session, and what its answer is for.
@@ -83,15 +103,30 @@ impl InFlight {
 
     /// Whether frames wait for a subscribe, because it takes effect before the next frame.
     pub(crate) fn blocks(&self) -> bool {
-        self.0.iter().any(|it| matches!(it.purpose, Purpose::Subscribe { .. } | Purpose::Resubscribe(_)))
+        let blocks = |purpose: &Purpose| {
+            matches!(purpose, Purpose::Subscribe { .. } | Purpose::Resubscribe(_) | Purpose::Leave(_) | Purpose::Rejoin(_))
+        };
+        self.0.iter().any(|it| blocks(&it.purpose))
     }
 
     /// Whether a subscribe to this channel is under way.
     pub(crate) fn is_subscribing(&self, channel: &str) -> bool {
         self.0.iter().any(|it| match &it.purpose {
             Purpose::Subscribe { channel: under_way, .. } | Purpose::Resubscribe(under_way) => under_way.as_str() == channel,
+            Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => rejoin.channel.as_str() == channel,
             _ => false,
         })
+    }
+
+    /// The connection left a channel, after it got everything up to this position.
+    pub(crate) fn left(&mut self, channel: &str, at: Option<Position>) {
+        for it in &mut self.0 {
+            if let Purpose::Leave(rejoin) = &mut it.purpose
+                && rejoin.channel.as_str() == channel
+            {
+                rejoin.left_at = at;
+            }
+        }
     }
 
     /// Bytes that it holds.

@@ -13,6 +13,8 @@ pub(crate) struct Group {
     /// The channel. `None`: the subscriptions take only messages that belong to no channel.
     pub(crate) channel: Option<ChannelName>,
     pub(crate) form: Arc<MessageForm>,
+    /// Whether the channel has a history, so that its subscriptions have positions.
+    pub(crate) has_history: bool,
     /// The ids of those that are told when publications were lost.
     told: Box<[Box<str>]>,
 }
@@ -87,8 +89,24 @@ impl Subscriptions {
         }
         let form = Arc::new(MessageForm { version, framing, subscriptions: [subscription].into() });
         self.0.reserve_exact(1);
-        self.0.push(Group { channel, form: form.clone(), told: id.into_iter().collect() });
+        self.0.push(Group { channel, form: form.clone(), has_history: false, told: id.into_iter().collect() });
         Added::First(form)
+    }
+
+    /// The session's subscription to a channel began.
+    pub(crate) fn begun(&mut self, channel: &str, has_history: bool) {
+        if let Some(group) = self.0.iter_mut().find(|group| group.channel.as_deref() == Some(channel)) {
+            group.has_history = has_history;
+        }
+    }
+
+    /// Sets the offset up to which each subscription to a channel has everything, by its id. Returns the new form.
+    pub(crate) fn set_after(&mut self, channel: &str, after: impl Fn(&str) -> Option<u64>) -> Option<Arc<MessageForm>> {
+        let group = self.0.iter_mut().find(|group| group.channel.as_deref() == Some(channel))?;
+        let changed = |it: &MessageSubscription| MessageSubscription { after: after(&it.id), ..it.clone() };
+        let subscriptions = group.form.subscriptions.iter().map(changed).collect();
+        group.form = Arc::new(MessageForm { subscriptions, ..(*group.form).clone() });
+        Some(group.form.clone())
     }
 
     /// Removes a subscription. `None`: there is none with this id.

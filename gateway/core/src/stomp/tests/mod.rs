@@ -22,7 +22,7 @@ use crate::{
         Command, Connected, Push, Reply, Request, Subscribed,
         centrifuge::Payload,
         stomp::{
-            Framing, MessageForm, ParserLimits, Version,
+            Framing, MessageForm, MessageSubscription, ParserLimits, Version,
             testing::{Received, read_messages},
         },
     },
@@ -165,7 +165,11 @@ impl Page {
 }
 
 fn ids(form: &MessageForm) -> String {
-    form.subscriptions.iter().map(|it| &*it.id).collect::<Vec<_>>().join(" ")
+    let id = |it: &MessageSubscription| match it.after {
+        Some(after) => format!("{} after {after}", it.id),
+        None => it.id.to_string(),
+    };
+    form.subscriptions.iter().map(id).collect::<Vec<_>>().join(" ")
 }
 
 /// A frame of the server in one line: command, headers without content-length, body.
@@ -229,8 +233,13 @@ fn subscribed() -> Reply {
 
 /// A subscribe that asked for what it missed.
 fn recovered(recovery: Recovery, missed: &[u64]) -> Reply {
+    recovered_from(7, recovery, missed)
+}
+
+/// A subscribe that begins after this offset.
+fn recovered_from(offset: u64, recovery: Recovery, missed: &[u64]) -> Reply {
     let publications = missed.iter().map(|&offset| publication(offset, &[])).collect();
-    Reply::Subscribe(Box::new(Subscribed { position: Some(position(7)), recovery, publications, ..Subscribed::default() }))
+    Reply::Subscribe(Box::new(Subscribed { position: Some(position(offset)), recovery, publications, ..Subscribed::default() }))
 }
 
 fn refused(code: ErrorCode, detail: &str) -> Reply {

@@ -82,7 +82,7 @@ impl Run {
             3 if transaction == 0 => format!("SEND\ndestination:{destination}\n"),
             3 => format!("SEND\ndestination:{destination}\ntransaction:{transaction}\n"),
             4 | 5 => {
-                let position = if name == 1 { "x-position:\n" } else { "" };
+                let position = ["", "x-position:\n", "x-position:abcd1234-1\n", "x-position:otherone-3\n"].get(name).unwrap_or(&"");
                 format!("SUBSCRIBE\nid:{number}\ndestination:{destination}\n{position}")
             }
             6 => format!("UNSUBSCRIBE\nid:{}\n", number.saturating_sub(name)),
@@ -133,6 +133,10 @@ impl Run {
             (_, "unsubscribe") => Reply::Unsubscribe,
             _ => Reply::Publish,
         };
+        if kind == "unsubscribe" {
+            let at = Some(position(5)).filter(|_| which.is_multiple_of(2));
+            ["a", "b", "#alice"].iter().for_each(|name| self.page.translator.left(&channel(name), at));
+        }
         let mut steps = Vec::new();
         self.page.translator.reply(self.page.now, id, reply, &mut steps);
         self.check(steps);

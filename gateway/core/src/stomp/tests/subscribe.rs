@@ -46,7 +46,10 @@ fn a_client_resumes_where_it_stopped() {
         let id = format!("message-id:abcd1234-{offset} x-position:abcd1234-{offset}");
         format!("MESSAGE subscription:1 destination:/topic/a {id} content-type:application/json | {{}}")
     };
-    assert_eq!(page.answer(2, recovered(Recovery::Recovered, &[6, 7])), [message(6), message(7), "RECEIPT receipt-id:r".into()]);
+    assert_eq!(
+        page.answer(2, recovered_from(5, Recovery::Recovered, &[6, 7])),
+        ["RECEIPT receipt-id:r x-position:abcd1234-5".into(), message(6), message(7)]
+    );
 }
 
 #[test]
@@ -60,12 +63,77 @@ fn a_client_that_asked_for_more_than_is_kept_is_told() {
     assert_eq!(page.answer(2, recovered(Recovery::NotRequested, &[])), NOTHING);
 }
 
+/// Subscribes twice: `1` with this form of SUBSCRIBE, and `2` from offset 5. Returns the page with the second SUBSCRIBE under way.
+fn going_back(left_at: Option<Position>) -> Page {
+    let mut page = Page::alice();
+    page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:\n\n");
+    page.answer(2, recovered(Recovery::NotRequested, &[]));
+    let lines = page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:abcd1234-5\nreceipt:r\n\n");
+    assert_eq!(lines, ["3: unsubscribe a"], "the connection joins the channel again");
+    assert!(!page.translator.wants_input(), "frames wait");
+    page.translator.left(&channel("a"), left_at);
+    page
+}
+
+fn at(offset: u64) -> Option<Position> {
+    Some(position(offset))
+}
+
 #[test]
-fn a_further_subscription_cannot_go_back() {
+fn a_further_subscription_may_begin_earlier_and_nobody_gets_anything_twice() {
+    let mut page = going_back(at(7));
+    assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-5 for 1 after 7 2 after 5"]);
+    let lines = page.answer(4, recovered_from(5, Recovery::Recovered, &[6, 7, 8]));
+    let begins: Vec<_> = lines.iter().map(|line| line.split(" content-type").next().unwrap_or_default()).collect();
+    let message = |id: u64, offset: u64| {
+        format!("MESSAGE subscription:{id} destination:/topic/a message-id:abcd1234-{offset} x-position:abcd1234-{offset}")
+    };
+    let expected = ["RECEIPT receipt-id:r x-position:abcd1234-5".to_owned(), message(2, 6), message(2, 7), message(1, 8), message(2, 8)];
+    assert_eq!(begins, expected);
+    assert!(page.translator.wants_input());
+}
+
+#[test]
+fn a_further_subscription_that_begins_later_waits_for_its_position() {
+    let mut page = going_back(at(3));
+    assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-3 for 1 after 3 2 after 5"]);
+    let lines = page.answer(4, recovered_from(3, Recovery::Recovered, &[4]));
+    assert!(lines[0] == "RECEIPT receipt-id:r x-position:abcd1234-5" && lines[1].starts_with("MESSAGE subscription:1 "), "{lines:?}");
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn a_further_subscription_whose_past_is_gone_is_told_and_the_others_only_if_they_miss_something() {
+    let gap = |id: u64| format!("MESSAGE subscription:{id} destination:/topic/a message-id:c-{id} x-gap:true x-position:abcd1234-7");
+    let mut page = going_back(at(7));
+    page.answer(3, Reply::Unsubscribe);
+    let lines = page.answer(4, recovered(Recovery::Lost, &[]));
+    let one = gap(2).replace("c-2", "c-1");
+    assert_eq!(lines, ["RECEIPT receipt-id:r x-position:abcd1234-7".to_owned(), "form a: 1 2".to_owned(), one]);
+    for left_at in [at(6), None] {
+        let mut page = going_back(left_at);
+        let joins = page.answer(3, Reply::Unsubscribe);
+        if left_at.is_none() {
+            assert_eq!(joins, ["4: subscribe a for 1 2"], "from now: nobody knows what the first one has");
+        }
+        let recovery = if left_at.is_some() { Recovery::Lost } else { Recovery::NotRequested };
+        assert_eq!(page.answer(4, recovered(recovery, &[]))[2..], [gap(1), gap(2)]);
+    }
+}
+
+#[test]
+fn a_further_subscription_that_is_refused_leaves_no_trace() {
+    let mut page = going_back(at(7));
+    page.answer(3, Reply::Unsubscribe);
+    let lines = page.answer(4, refused(ErrorCode::PermissionDenied, "No."));
+    assert!(lines[0].starts_with("ERROR") && lines[0].contains("receipt-id:r") && lines[1].starts_with("close 1002"), "{lines:?}");
+}
+
+#[test]
+fn a_channel_without_history_has_no_positions_to_go_back_to() {
     let mut page = Page::alice().subscribed("1", "/topic/a", 2);
-    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:\n\n"), ["form a: 1 2"]);
-    let lines = page.send("SUBSCRIBE\nid:3\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
-    assert!(lines[0].contains("Another subscription of this connection has the same channel already"), "{lines:?}");
+    let lines = page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
+    assert_eq!(lines, ["form a: 1 2", "MESSAGE subscription:2 destination:/topic/a message-id:c-1 x-gap:true"]);
 }
 
 #[test]

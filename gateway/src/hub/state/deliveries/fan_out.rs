@@ -174,6 +174,11 @@ impl FanOut {
         messages.newest(all, form, budget)
     }
 
+    /// The first offset among the publications.
+    pub(crate) fn first_offset(&self) -> Option<u64> {
+        self.first_offset
+    }
+
     /// Whether a member that has everything up to `start_offset` has publications of the batch.
     pub(crate) fn begins_before(&self, start_offset: u64) -> bool {
         self.first_offset.is_some_and(|first| start_offset >= first)

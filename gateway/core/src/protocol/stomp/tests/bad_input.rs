@@ -94,6 +94,28 @@ fn the_limits_are_exact() {
 }
 
 #[test]
+fn a_violation_is_reported_at_the_first_byte_that_shows_it() {
+    let head = format!("SEND\na:{}", "x".repeat(LIMITS.header_bytes));
+    let body = format!("SEND\n\n{}", "x".repeat(LIMITS.body_bytes + 1));
+    for (input, bytes) in [
+        (&head[..], LIMITS.header_bytes),
+        (&body, "SEND\n\n".len() + LIMITS.body_bytes + 1),
+        ("GET /", 1),
+        ("SENT", 4),
+        ("\rSEND", 2),
+        ("SEND\na:\0", 8),
+        ("SEND\na\n", 7),
+        ("SEND\ncontent-length:101\n\n", 25),
+        ("SEND\ncontent-length:1\n\nab", 25),
+        ("ACK\n\nb", 6),
+    ] {
+        let mut parser = connected(V1_2);
+        assert_eq!(read_all(&mut parser, [&input.as_bytes()[..bytes - 1]]), (vec![], None), "{input}");
+        assert!(read_all(&mut parser, [&input.as_bytes()[bytes - 1..bytes]]).1.is_some(), "{input}");
+    }
+}
+
+#[test]
 fn before_connect_a_frame_has_at_most_16_kib() {
     let limit = ParserLimits::before_connect().header_bytes;
     for (length, fits) in [(limit, true), (limit + 1, false)] {

@@ -15,7 +15,7 @@ fn publication(content: Content, tags: &[(&str, &str)]) -> Publication {
 }
 
 fn subscription(id: &str, destination: &str) -> MessageSubscription {
-    MessageSubscription { id: id.into(), destination: destination.into(), acks: false, queue: None }
+    MessageSubscription { id: id.into(), destination: destination.into(), acks: false, queue: None, after: None }
 }
 
 fn append(form: &MessageForm, publication: &Publication, number: u64) -> (Vec<u8>, usize) {
@@ -45,6 +45,32 @@ fn a_message_has_its_headers_in_the_documented_order() {
     ];
     let expected = messages.map(|text| [&[0x81, 126, 0, text.len() as u8], text.as_bytes()].concat()).concat();
     assert_eq!((bytes.escape_ascii().to_string(), count), (expected.escape_ascii().to_string(), 2));
+}
+
+#[test]
+fn a_publisher_cannot_write_the_headers_of_the_gateway() {
+    let reserved = [
+        "subscription",
+        "destination",
+        "ack",
+        "message-id",
+        "x-position",
+        "x-gap",
+        "content-type",
+        "content-length",
+        "encoding",
+        "receipt",
+        "transaction",
+        "queue",
+        "",
+    ];
+    assert!(reserved.into_iter().all(is_reserved));
+    assert!(!["Ack", "x-gap2", "priority", "receipt-id"].into_iter().any(is_reserved));
+    let tags = reserved.map(|name| (name, "fake"));
+    let form = MessageForm { version: Version::V1_2, framing: Framing::WebSocket, subscriptions: [subscription("1", "/a")].into() };
+    let received = read_messages(form.framing, form.version, &append(&form, &publication(json("1"), &tags), 0).0).expect("valid").remove(0);
+    let fakes: Vec<_> = received.headers.iter().filter(|(_, value)| value == "fake").map(|(name, _)| &**name).collect();
+    assert_eq!(fakes, ["content-type"], "the type is the publisher's");
 }
 
 #[test]
@@ -117,7 +143,7 @@ fn contents() -> impl Strategy<Value = Content> {
 fn publications() -> impl Strategy<Value = Publication> {
     let names = "[a\"\\\\é\0\r\n:]{0,6}|queue|content-type|ack|x-gap|encoding|content-length";
     let tags = prop::collection::btree_map(names, "[a\"\\\\é\0\r\n: ]{0,6}|p|application/octet-stream", 0..5);
-    let positions = prop::option::of(any::<u64>().prop_map(|offset| Position { epoch: Epoch::random(), offset }));
+    let positions = prop::option::of(prop_oneof![0u64..12, any::<u64>()].prop_map(|offset| Position { epoch: Epoch::random(), offset }));
     (contents(), tags, positions).prop_map(|(content, mut tags, position)| {
         if let Some(kind) = content.default_type() {
             tags.entry(CONTENT_TYPE.to_owned()).or_insert_with(|| kind.to_owned());
@@ -129,11 +155,9 @@ fn publications() -> impl Strategy<Value = Publication> {
 fn forms() -> impl Strategy<Value = MessageForm> {
     let texts = "[a/\"\\\\é\0\r\n: ]{0,8}";
     let queues = prop::option::of(prop::sample::select(&["p", "q"][..]));
-    let subscriptions = (texts, texts, any::<bool>(), queues).prop_map(|(id, destination, acks, queue)| MessageSubscription {
-        id: id.into(),
-        destination: destination.into(),
-        acks,
-        queue: queue.map(Into::into),
+    let after = prop::option::of(0u64..10);
+    let subscriptions = (texts, texts, any::<bool>(), queues, after).prop_map(|(id, destination, acks, queue, after)| {
+        MessageSubscription { id: id.into(), destination: destination.into(), acks, queue: queue.map(Into::into), after }
     });
     (versions(), framings(), prop::collection::vec(subscriptions, 0..4)).prop_map(|(version, framing, subscriptions)| MessageForm {
         version,
@@ -174,6 +198,17 @@ fn expected_headers(
     headers.into_iter().map(|(name, value)| (seen(form.version, true, name), seen(form.version, false, value))).collect()
 }
 
+/// The subscriptions that get the publication.
+fn wanting<'a>(form: &'a MessageForm, publication: &Publication) -> Vec<&'a MessageSubscription> {
+    let queue = publication.tags.get("queue").map(|queue| &**queue);
+    let is_new = |it: &&MessageSubscription| match (it.after, publication.position) {
+        (Some(after), Some(at)) => at.offset > after,
+        _ => true,
+    };
+    let wants = |it: &&MessageSubscription| it.queue.as_deref().is_none_or(|it| Some(it) == queue);
+    form.subscriptions.iter().filter(is_new).filter(wants).collect()
+}
+
 /// The same messages, encoded one by one.
 fn one_by_one(form: &MessageForm, publication: &Publication, number: u64) -> Vec<u8> {
     let id = publication.position.map_or_else(|| format!("n-{number}"), |at| format!("{}-{}", at.epoch, at.offset));
@@ -182,9 +217,7 @@ fn one_by_one(form: &MessageForm, publication: &Publication, number: u64) -> Vec
     let position = publication.position.map(|_| ("x-position", &*id));
     let headers: Vec<_> = position.into_iter().chain(tags.map(|(name, value)| (&**name, &**value))).collect();
     let mut out = Vec::new();
-    for it in
-        form.subscriptions.iter().filter(|it| it.queue.is_none() || it.queue.as_deref() == publication.tags.get("queue").map(|it| &**it))
-    {
+    for it in wanting(form, publication) {
         let frame = ServerFrame::Message {
             subscription: &it.id,
             destination: &it.destination,
@@ -203,8 +236,7 @@ proptest! {
     fn all_forms_are_read_as_documented_and_equal_to_one_by_one(form in forms(), publication in publications(), number in any::<u64>()) {
         let (bytes, count) = append(&form, &publication, number);
         prop_assert_eq!(bytes.escape_ascii().to_string(), one_by_one(&form, &publication, number).escape_ascii().to_string());
-        let queue = publication.tags.get("queue").map(|queue| &**queue);
-        let wanting: Vec<_> = form.subscriptions.iter().filter(|it| it.queue.as_deref().is_none_or(|it| Some(it) == queue)).collect();
+        let wanting = wanting(&form, &publication);
         let received = read_messages(form.framing, form.version, &bytes).expect("valid");
         prop_assert_eq!((received.len(), count), (wanting.len(), wanting.len()));
         for (it, message) in wanting.into_iter().zip(received) {

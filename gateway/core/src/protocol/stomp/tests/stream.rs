@@ -11,6 +11,9 @@ fn a_parser_is_small_and_holds_no_memory_between_frames() {
     assert!(parser.is_mid_frame() && parser.buffered() > 4);
     assert_eq!(read_all(&mut parser, [&b"\0\r\n\n\0"[..]]).0.len(), 1);
     assert_eq!((parser.is_mid_frame(), parser.buffered()), (false, 0));
+    let many = [&b"SEND\n\nbody\0".repeat(1000)[..], b"SE"].concat();
+    assert_eq!(read_all(&mut parser, [&many[..]]).0.len(), 1000);
+    assert!(parser.is_mid_frame() && parser.buffered() < 16, "{} bytes", parser.buffered());
 }
 
 #[test]
