@@ -177,7 +177,7 @@ const ROWS = {
         assert.equal(headers.code, '3500');
         // Before CONNECTED clients do not know how to read escapes.
         assert.doesNotMatch(headers.message, /[\\:]/);
-        assert.equal((await raw.end()).code, 1002);
+        assert.equal((await raw.end()).code, 3500);
     },
 
     async 'content types and all bytes are passed on, with a content-length in bytes'(t) {
