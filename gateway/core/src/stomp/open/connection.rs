@@ -146,8 +146,8 @@ impl OpenConnection {
         Ok(())
     }
 
-    /// Sends the commands of a COMMIT to the session, as far as there is room. After the last answer it is done.
-    fn advance_commit(&mut self, cx: &mut Context<'_>) {
+    /// Sends the commands of a COMMIT to the session, as far as there is room. After the last answer it is done. Whatever ends makes room.
+    pub(super) fn advance_commit(&mut self, cx: &mut Context<'_>) {
         while self.in_flight.len() < cx.config.max_in_flight
             && let Some(outgoing) = self.commit.as_mut().and_then(|commit| commit.waiting.pop_front())
         {
@@ -170,25 +170,17 @@ impl OpenConnection {
 
     /// Sends a command to the session with which an answered command goes on.
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>, outgoing: Outgoing, receipt: ReceiptOf) {
-        if let (ReceiptOf::Commit, Some(commit)) = (&receipt, &mut self.commit) {
-            commit.in_flight = commit.in_flight.saturating_sub(1);
+        if matches!(receipt, ReceiptOf::Commit) {
+            self.leave_commit();
         }
         self.start(cx, outgoing, receipt);
     }
 
-    /// A SUBSCRIBE is done. The subscription begins at this position, before what its client missed.
-    pub(super) fn subscribe_done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf, position: Option<Position>) {
+    /// What a command was for is done. A subscription begins at this position, before what its client missed.
+    pub(super) fn done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf, position: Option<Position>) {
         match receipt {
             ReceiptOf::Frame(receipt) => cx.confirm_at(receipt.as_deref(), position),
-            ReceiptOf::Commit => self.one_of_commit_done(cx),
-        }
-    }
-
-    /// What a command was for is done.
-    pub(super) fn done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf) {
-        match receipt {
-            ReceiptOf::Frame(receipt) => cx.confirm(receipt.as_deref()),
-            ReceiptOf::Commit => self.one_of_commit_done(cx),
+            ReceiptOf::Commit => self.leave_commit(),
         }
     }
 
@@ -200,11 +192,11 @@ impl OpenConnection {
         }
     }
 
-    fn one_of_commit_done(&mut self, cx: &mut Context<'_>) {
+    /// A command of the COMMIT is not in flight any more.
+    fn leave_commit(&mut self) {
         if let Some(commit) = &mut self.commit {
             commit.in_flight = commit.in_flight.saturating_sub(1);
         }
-        self.advance_commit(cx);
     }
 
     /// Bytes that it holds besides its subscriptions.

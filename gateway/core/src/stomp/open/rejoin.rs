@@ -32,7 +32,7 @@ impl OpenConnection {
         let Rejoin { channel, id, from, left_at } = &*rejoin;
         let others = left_at.map(|at| at.offset);
         let form = self.subscriptions.set_after(channel, |each| if others.is_some() && *each == **id { Some(from.offset) } else { others });
-        let Some(form) = form else { return self.done(cx, receipt) };
+        let Some(form) = form else { return self.done(cx, receipt, None) };
         let request = subscribe_request(channel, form, left_at.map(|at| earliest(from, at)));
         self.start(cx, Outgoing { request, purpose: Purpose::Rejoin(rejoin), after_refusal, correlation_id: None }, receipt);
     }
@@ -43,7 +43,7 @@ impl OpenConnection {
         let Rejoin { channel, id, from, left_at } = *rejoin;
         let is_recovered = subscribed.recovery == Recovery::Recovered;
         let begin = subscribed.position.map(|at| if is_recovered { Position { offset: at.offset.max(from.offset), ..at } } else { at });
-        self.subscribe_done(cx, receipt, begin);
+        self.done(cx, receipt, begin);
         if !is_recovered {
             // The offsets before may be of another timeline.
             if let Some(form) = self.subscriptions.set_after(&channel, |_| None) {

@@ -20,6 +20,14 @@ impl OpenConnection {
     /// The session answered a command.
     pub(in crate::stomp) fn reply(&mut self, cx: &mut Context<'_>, id: u32, reply: Reply) -> Option<Close> {
         let pending = self.in_flight.end(id)?;
+        let close = self.answered(cx, pending, reply);
+        if close.is_none() {
+            self.advance_commit(cx);
+        }
+        close
+    }
+
+    fn answered(&mut self, cx: &mut Context<'_>, pending: Pending, reply: Reply) -> Option<Close> {
         match reply {
             Reply::Error(refusal) => self.refused(cx, pending, refusal.into()),
             Reply::CallFailed { code, message, temporary } => self.refused(cx, pending, Failure::of_service(code, message, temporary)),
@@ -31,7 +39,7 @@ impl OpenConnection {
                 None
             }
             _ => {
-                self.done(cx, pending.receipt);
+                self.done(cx, pending.receipt, None);
                 None
             }
         }
@@ -53,7 +61,7 @@ impl OpenConnection {
         match pending.after_refusal {
             AfterRefusal::Close => Some(failure.close()),
             AfterRefusal::Stay => {
-                self.done(cx, pending.receipt);
+                self.done(cx, pending.receipt, None);
                 None
             }
         }
@@ -68,7 +76,7 @@ impl OpenConnection {
             return None;
         }
         // The receipt comes first, because its position is before what the client missed.
-        self.subscribe_done(cx, pending.receipt, subscribed.position);
+        self.done(cx, pending.receipt, subscribed.position);
         match &pending.purpose {
             Purpose::Subscribe { channel, .. } => {
                 if subscribed.recovery == Recovery::Lost {
@@ -135,7 +143,7 @@ impl OpenConnection {
             }
             _ => {}
         }
-        self.done(cx, pending.receipt);
+        self.done(cx, pending.receipt, None);
         None
     }
 
@@ -144,7 +152,7 @@ impl OpenConnection {
         match cx.config.destinations.resolve_reply(destination) {
             Ok(Destination::UserQueue(queue)) => {
                 self.deliver(cx, &queue, &data.into(), pending.correlation_id.as_deref());
-                self.done(cx, pending.receipt);
+                self.done(cx, pending.receipt, None);
                 None
             }
             Ok(Destination::Channel(channel)) => {

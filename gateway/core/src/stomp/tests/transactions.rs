@@ -96,3 +96,23 @@ fn transactions_are_bounded() {
     let lines = page.send(&format!("SEND\ntransaction:u\ndestination:/topic/a\n\n{}", "x".repeat(1800)));
     assert!(lines[0].contains("(stomp.transaction_bytes)"), "{lines:?}");
 }
+
+#[test]
+fn a_commit_goes_on_after_whatever_was_in_flight() {
+    let mut page = Page::with(|config| config.max_in_flight = 1).sign_in("alice", CONNECT).0;
+    for (id, command) in [("a", 2), ("b", 3)] {
+        page = page.subscribed(id, &format!("/topic/{id}"), command);
+    }
+    page.send("BEGIN\ntransaction:t\n\n");
+    (1..=2).for_each(|number| assert_eq!(page.send(&format!("{SEND}{number}")), NOTHING));
+    assert_eq!(page.send("COMMIT\ntransaction:t\nreceipt:c\n\n"), ["4: publish a text 1"]);
+    for (name, command) in [("a", 5), ("b", 6)] {
+        let lost = Push::Unsubscribe(channel(name), Unsubscribe::InsufficientState);
+        assert_eq!(page.push(lost), [format!("{command}: subscribe {name} for {name}")]);
+    }
+    assert_eq!(page.answer(4, Reply::Publish), NOTHING, "no room");
+    assert_eq!(page.answer(5, subscribed()), ["untold 1"]);
+    assert_eq!(page.answer(6, subscribed()), ["untold 1", "7: publish a text 2"]);
+    assert_eq!(page.answer(7, Reply::Publish), ["RECEIPT receipt-id:c"]);
+    assert!(page.translator.wants_input());
+}
