@@ -125,6 +125,27 @@ fn several_subscriptions_to_one_channel_resume_each_from_its_own_position() {
 }
 
 #[test]
+fn a_further_subscription_from_a_position_that_never_was_takes_nothing_from_the_others() {
+    run(Bounds { in_flight: 8, outbox: 1_000_000, ..default_bounds() }, |world| async move {
+        let page = world.page("").await;
+        page.ask("SUBSCRIBE\nid:1\ndestination:/topic/kept:a\nx-position:\n\n").await;
+        world.publish("kept:a", "1").await;
+        let (epoch, _) =
+            page.last_position().await.rsplit_once('-').map(|(epoch, offset)| (epoch.to_owned(), offset.len())).expect("a position");
+        for (id, from) in [("far", format!("{epoch}-99999999")), ("foreign", "00000000000000000000000000000000-0".into())] {
+            page.peer.send(&format!("SUBSCRIBE\nid:{id}\ndestination:/topic/kept:a\nx-position:{from}\n\n\0"));
+            world.publish("kept:a", id).await;
+            let lines = page.received().await;
+            let begin = format!("MESSAGE {id} gap");
+            assert!(lines.contains(&begin) && lines.contains(&format!("MESSAGE 1 \"{id}\"")), "{lines:?}");
+            assert_eq!(lines.iter().filter(|line| line.contains("gap")).count(), 1, "{lines:?}");
+        }
+        world.publish("kept:a", "2").await;
+        assert_eq!(page.received().await, ["MESSAGE 1 \"2\"", "MESSAGE far \"2\"", "MESSAGE foreign \"2\""]);
+    });
+}
+
+#[test]
 fn publications_during_the_change_of_a_subscription_reach_all_once() {
     run(Bounds { in_flight: 8, outbox: 1_000_000, ..default_bounds() }, |world| async move {
         let page = world.page("").await;

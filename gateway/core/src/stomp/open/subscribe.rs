@@ -109,7 +109,12 @@ impl OpenConnection {
                 self.start(cx, Outgoing { request, purpose, after_refusal, correlation_id: None }, ReceiptOf::Frame(receipt));
             }
             (Some(channel), Added::Further(_)) if goes_back && let Position::At(from) = position => {
-                self.leave_to_go_back(cx, Rejoin { channel, id, from, left_at: None }, ReceiptOf::Frame(receipt), after_refusal);
+                self.leave_to_go_back(
+                    cx,
+                    Rejoin { channel, id, from: Some(from), left_at: None },
+                    ReceiptOf::Frame(receipt),
+                    after_refusal,
+                );
             }
             (Some(channel), Added::Further(form)) => {
                 cx.step(Step::Form(channel, Some(form)));

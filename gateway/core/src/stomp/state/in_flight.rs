@@ -33,8 +33,8 @@ pub(crate) struct Rejoin {
     pub(crate) channel: ChannelName,
     /// The id of the subscription.
     pub(crate) id: Box<str>,
-    /// Where it begins.
-    pub(crate) from: RecoverFrom,
+    /// Where it begins. `None`: what it asked for is gone, and it begins where the others go on.
+    pub(crate) from: Option<RecoverFrom>,
     /// Where the others were when the connection left the channel; none: it is not known.
     pub(crate) left_at: Option<Position>,
 }
@@ -116,11 +116,12 @@ impl InFlight {
         })
     }
 
-    /// The connection left a channel, after it got everything up to this position.
+    /// The connection left a channel, after it got everything up to this position. If it leaves for the second time, it got nothing since the first.
     pub(crate) fn left(&mut self, channel: &str, at: Option<Position>) {
         for it in &mut self.0 {
             if let Purpose::Leave(rejoin) = &mut it.purpose
                 && rejoin.channel.as_str() == channel
+                && rejoin.from.is_some()
             {
                 rejoin.left_at = at;
             }
