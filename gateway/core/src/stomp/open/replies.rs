@@ -78,8 +78,9 @@ impl OpenConnection {
         // The receipt comes first, because its position is before what the client missed.
         self.done(cx, pending.receipt, subscribed.position);
         match &pending.purpose {
-            Purpose::Subscribe { channel, .. } => {
-                if subscribed.recovery == Recovery::Lost {
+            Purpose::Subscribe { channel, resumes, .. } => {
+                // A channel without history has nothing of what followed the position.
+                if subscribed.recovery == Recovery::Lost || (*resumes && subscribed.position.is_none()) {
                     self.tell_gap(cx, channel, subscribed);
                 }
                 self.write_publications(cx, channel, subscribed);

@@ -104,8 +104,8 @@ impl OpenConnection {
         match (channel, added) {
             (Some(channel), Added::First(form)) => {
                 let recover = if let Position::At(from) = position { Some(from) } else { None };
+                let purpose = Purpose::Subscribe { channel: channel.clone(), id, resumes: recover.is_some() };
                 let request = subscribe_request(&channel, form, recover);
-                let purpose = Purpose::Subscribe { channel, id };
                 self.start(cx, Outgoing { request, purpose, after_refusal, correlation_id: None }, ReceiptOf::Frame(receipt));
             }
             (Some(channel), Added::Further(_)) if goes_back && let Position::At(from) = position => {

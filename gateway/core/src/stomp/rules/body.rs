@@ -12,6 +12,9 @@ const BYTES: &str = "application/octet-stream";
 const OF_SEND: [&str; 5] = ["destination", "receipt", "transaction", CONTENT_TYPE, "content-length"];
 /// The headers that a MESSAGE has of its own. A client may send them back.
 const OF_MESSAGE: [&str; 5] = ["subscription", "ack", "message-id", "x-position", "x-gap"];
+/// Headers that pages add to every frame for their server, in any case. What is published goes to everybody, so they are left out.
+const CREDENTIALS: [&str; 7] =
+    ["authorization", "proxy-authorization", "cookie", "login", "passcode", "x-csrf-token", "x-xsrf-token"];
 /// With this header a reply names its request.
 pub(crate) const CORRELATION_ID: &str = "correlation-id";
 
@@ -27,7 +30,9 @@ impl Body {
     pub(crate) fn of(headers: &Headers, body: Vec<u8>) -> Result<Self, Refusal> {
         let content_type = headers.get(CONTENT_TYPE).filter(|it| !it.is_empty());
         let content = content(content_type, body)?;
-        let user_headers = headers.iter().filter(|(name, _)| !OF_SEND.contains(name) && !OF_MESSAGE.contains(name));
+        let is_credential = |name: &str| CREDENTIALS.iter().any(|known| name.trim_ascii().eq_ignore_ascii_case(known));
+        let is_user_header = |name: &str| !OF_SEND.contains(&name) && !OF_MESSAGE.contains(&name) && !is_credential(name);
+        let user_headers = headers.iter().filter(|(name, _)| is_user_header(name));
         let mut tags: Tags = user_headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         if let Some(name) = tags.keys().find(|name| is_reserved(name)) {
             return Err(bad(format!("The header {name} is reserved for the gateway. Choose another name.")));

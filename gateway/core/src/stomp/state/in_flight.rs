@@ -16,7 +16,12 @@ pub(crate) enum Purpose {
     /// A SUBSCRIBE that calls a service: the id and the destination of the MESSAGE with the reply.
     OneShot { id: Box<str>, destination: Box<str> },
     /// A SUBSCRIBE that is the first to its channel. Later frames wait for it.
-    Subscribe { channel: ChannelName, id: Box<str> },
+    Subscribe {
+        channel: ChannelName,
+        id: Box<str>,
+        /// Whether it asked for what followed a position.
+        resumes: bool,
+    },
     /// The connection subscribes again after publications were lost. Frames wait for it.
     Resubscribe(ChannelName),
     /// A further SUBSCRIBE to a channel, from an earlier position: the connection leaves the channel. Frames wait.

@@ -9,6 +9,14 @@ fn user_headers_become_tags_and_those_for_the_gateway_do_not() {
 }
 
 #[test]
+fn credentials_are_not_published() {
+    for header in ["Authorization:Bearer t", "X-CSRF-TOKEN:t", "cookie:s=1", "login:guest", "PassCode:guest", "x-xsrf-token:t"] {
+        let frame = format!("SEND\ndestination:/topic/a\n{header}\nk:v\n\nhi");
+        assert_eq!(Page::alice().send(&frame), ["2: publish a text hi k=v"], "{header}");
+    }
+}
+
+#[test]
 fn the_kind_of_a_body_is_that_of_its_type_or_found() {
     for (headers, body, expected) in [
         ("", &b"{ \"a\": 1 }"[..], "JSON {\"a\":1}"),

@@ -174,6 +174,9 @@ fn a_further_subscription_that_is_refused_leaves_no_trace() {
 
 #[test]
 fn a_channel_without_history_has_no_positions_to_go_back_to() {
+    let mut page = Page::alice();
+    page.send("SUBSCRIBE\nid:1\ndestination:/topic/b\nx-position:abcd1234-5\n\n");
+    assert_eq!(page.answer(2, subscribed()), ["MESSAGE subscription:1 destination:/topic/b message-id:c-1 x-gap:true"]);
     let mut page = Page::alice().subscribed("1", "/topic/a", 2);
     let lines = page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
     assert_eq!(lines, ["form a: 1 2", "MESSAGE subscription:2 destination:/topic/a message-id:c-1 x-gap:true"]);
