@@ -1,6 +1,9 @@
 //! Errors, and the ERROR frames that tell them.
 
-use super::{context::Context, rules::AfterRefusal};
+use super::{
+    context::Context,
+    rules::{AfterRefusal, body::CORRELATION_ID},
+};
 use crate::{
     model::{ErrorCode, Refusal},
     protocol::stomp::{BadFrame, ServerFrame},
@@ -25,12 +28,19 @@ pub(super) struct Failure {
 }
 
 /// What a failure is about.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct About<'a> {
+#[derive(Debug, Default)]
+pub(super) struct About {
     /// The header `receipt` of the frame.
-    pub(super) receipt: Option<&'a str>,
+    pub(super) receipt: Option<Box<str>>,
     /// The header `correlation-id` of the frame.
-    pub(super) correlation_id: Option<&'a str>,
+    pub(super) correlation_id: Option<Box<str>>,
+}
+
+/// A failure that ends the connection. The client gets its ERROR right before the close.
+#[derive(Debug)]
+pub(super) struct Fatal {
+    pub(super) failure: Failure,
+    pub(super) about: About,
 }
 
 /// The connection has to be closed.
@@ -59,18 +69,24 @@ impl Failure {
     }
 
     /// Appends the ERROR.
-    pub(super) fn tell(&self, cx: &mut Context<'_>, about: About<'_>) {
+    pub(super) fn tell(&self, cx: &mut Context<'_>, about: &About) {
         let code = self.code.to_string();
         let mut headers = vec![("code", code.as_str()), ("retryable", if self.retryable { "true" } else { "false" })];
         headers.extend(self.versions.map(|versions| ("version", versions)));
-        headers.extend(about.correlation_id.map(|id| (super::rules::body::CORRELATION_ID, id)));
+        headers.extend(about.correlation_id.as_deref().map(|id| (CORRELATION_ID, id)));
         let message = summary(&self.detail);
-        cx.write(&ServerFrame::Error { message: &message, receipt_id: about.receipt, headers: &headers, body: &self.detail });
+        cx.write(&ServerFrame::Error { message: &message, receipt_id: about.receipt.as_deref(), headers: &headers, body: &self.detail });
     }
 
     /// The close that follows the ERROR.
     pub(super) fn close(&self) -> Close {
         Close { code: PROTOCOL_ERROR, reason: summary(&self.detail).into() }
+    }
+}
+
+impl<T: Into<Failure>> From<T> for Fatal {
+    fn from(failure: T) -> Self {
+        Self { failure: failure.into(), about: About::default() }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     stomp::{
         Step,
         context::Context,
-        failure::{About, Close, Failure, bad_request},
+        failure::{About, Failure, Fatal, bad_request},
         rules::{AfterRefusal, Destination, body::CORRELATION_ID},
         state::in_flight::{Outgoing, Pending, Purpose, ReceiptOf},
     },
@@ -18,16 +18,14 @@ const ENDED: u32 = 103;
 
 impl OpenConnection {
     /// The session answered a command.
-    pub(in crate::stomp) fn reply(&mut self, cx: &mut Context<'_>, id: u32, reply: Reply) -> Option<Close> {
+    pub(in crate::stomp) fn reply(&mut self, cx: &mut Context<'_>, id: u32, reply: Reply) -> Option<Fatal> {
         let pending = self.in_flight.end(id)?;
-        let close = self.answered(cx, pending, reply);
-        if close.is_none() {
-            self.advance_commit(cx);
-        }
-        close
+        let fatal = self.answered(cx, pending, reply);
+        self.advance_commit(cx);
+        fatal
     }
 
-    fn answered(&mut self, cx: &mut Context<'_>, pending: Pending, reply: Reply) -> Option<Close> {
+    fn answered(&mut self, cx: &mut Context<'_>, pending: Pending, reply: Reply) -> Option<Fatal> {
         match reply {
             Reply::Error(refusal) => self.refused(cx, pending, refusal.into()),
             Reply::CallFailed { code, message, temporary } => self.refused(cx, pending, Failure::of_service(code, message, temporary)),
@@ -46,7 +44,7 @@ impl OpenConnection {
     }
 
     /// A command failed. What it was for is undone.
-    fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, failure: Failure) -> Option<Close> {
+    fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, failure: Failure) -> Option<Fatal> {
         match &pending.purpose {
             Purpose::Subscribe { id, .. } => drop(self.subscriptions.remove(id)),
             Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => {
@@ -56,18 +54,18 @@ impl OpenConnection {
             }
             _ => {}
         }
-        let receipt = self.take_receipt(&mut pending.receipt);
-        failure.tell(cx, About { receipt: receipt.as_deref(), correlation_id: pending.correlation_id.as_deref() });
+        let about = About { receipt: self.take_receipt(&mut pending.receipt), correlation_id: pending.correlation_id };
+        self.done(cx, pending.receipt, None);
         match pending.after_refusal {
-            AfterRefusal::Close => Some(failure.close()),
+            AfterRefusal::Close => Some(Fatal { failure, about }),
             AfterRefusal::Stay => {
-                self.done(cx, pending.receipt, None);
+                failure.tell(cx, &about);
                 None
             }
         }
     }
 
-    fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Close> {
+    fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Fatal> {
         if let Purpose::Subscribe { channel, .. } | Purpose::Resubscribe(channel) = &pending.purpose {
             self.subscriptions.begun(channel, subscribed.position.is_some());
         }
@@ -122,7 +120,7 @@ impl OpenConnection {
     }
 
     /// A service answered.
-    fn called(&mut self, cx: &mut Context<'_>, mut pending: Pending, data: Data) -> Option<Close> {
+    fn called(&mut self, cx: &mut Context<'_>, mut pending: Pending, data: Data) -> Option<Fatal> {
         let correlation_id = pending.correlation_id.as_deref();
         match &mut pending.purpose {
             Purpose::OneShot { id, destination } => {
@@ -149,7 +147,7 @@ impl OpenConnection {
     }
 
     /// Sends the reply of a service to its destination.
-    fn answer(&mut self, cx: &mut Context<'_>, pending: Pending, destination: &str, data: Data) -> Option<Close> {
+    fn answer(&mut self, cx: &mut Context<'_>, pending: Pending, destination: &str, data: Data) -> Option<Fatal> {
         match cx.config.destinations.resolve_reply(destination) {
             Ok(Destination::UserQueue(queue)) => {
                 self.deliver(cx, &queue, &data.into(), pending.correlation_id.as_deref());
@@ -189,7 +187,7 @@ impl OpenConnection {
     }
 
     /// The session has something for the client that answers no command.
-    pub(in crate::stomp) fn push(&mut self, cx: &mut Context<'_>, push: Push) -> Option<Close> {
+    pub(in crate::stomp) fn push(&mut self, cx: &mut Context<'_>, push: Push) -> Option<Fatal> {
         match push {
             Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &data.into(), None),
             Push::Message { queue: None, .. } => cx.step(Step::Undelivered),
@@ -212,7 +210,7 @@ impl OpenConnection {
     }
 
     /// The session ended a subscription. After a loss it begins again by itself.
-    fn ended(&mut self, cx: &mut Context<'_>, channel: ChannelName, why: Unsubscribe) -> Option<Close> {
+    fn ended(&mut self, cx: &mut Context<'_>, channel: ChannelName, why: Unsubscribe) -> Option<Fatal> {
         if self.in_flight.is_subscribing(&channel) {
             return None;
         }
@@ -229,7 +227,6 @@ impl OpenConnection {
         let destination = group.form.subscriptions.first().map(|it| it.destination.clone()).unwrap_or_default();
         let failure =
             Failure::of_service(ENDED, format!("The subscription to {destination} was ended. The reason is: {}.", why.reason()), false);
-        failure.tell(cx, About::default());
-        Some(failure.close())
+        Some(failure.into())
     }
 }

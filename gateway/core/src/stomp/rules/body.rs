@@ -13,8 +13,7 @@ const OF_SEND: [&str; 5] = ["destination", "receipt", "transaction", CONTENT_TYP
 /// The headers that a MESSAGE has of its own. A client may send them back.
 const OF_MESSAGE: [&str; 5] = ["subscription", "ack", "message-id", "x-position", "x-gap"];
 /// Headers that pages add to every frame for their server, in any case. What is published goes to everybody, so they are left out.
-const CREDENTIALS: [&str; 7] =
-    ["authorization", "proxy-authorization", "cookie", "login", "passcode", "x-csrf-token", "x-xsrf-token"];
+const CREDENTIALS: [&str; 7] = ["authorization", "proxy-authorization", "cookie", "login", "passcode", "x-csrf-token", "x-xsrf-token"];
 /// With this header a reply names its request.
 pub(crate) const CORRELATION_ID: &str = "correlation-id";
 
