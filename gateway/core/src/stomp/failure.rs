@@ -5,7 +5,7 @@ use super::{
     rules::{AfterRefusal, body::CORRELATION_ID},
 };
 use crate::{
-    model::{ErrorCode, Refusal},
+    model::{Content, ErrorCode, Refusal},
     protocol::stomp::{BadFrame, ServerFrame},
 };
 
@@ -70,12 +70,36 @@ impl Failure {
 
     /// Appends the ERROR.
     pub(super) fn tell(&self, cx: &mut Context<'_>, about: &About) {
-        let code = self.code.to_string();
-        let mut headers = vec![("code", code.as_str()), ("retryable", if self.retryable { "true" } else { "false" })];
+        let (message, code) = (summary(&self.detail), self.code.to_string());
+        let (receipt_id, headers) = (about.receipt.as_deref(), self.headers(&code, about));
+        cx.write(&ServerFrame::Error { message: &message, receipt_id, headers: &headers, body: &self.detail });
+    }
+
+    /// Passes on the headers and the body of a MESSAGE that says the same as the ERROR.
+    pub(super) fn as_message(&self, about: &About, write: impl FnOnce(&[(&str, &str)], &Content)) {
+        let (message, code) = (summary(&self.detail), self.code.to_string());
+        let mut headers = vec![("message", &*message)];
+        headers.extend(about.receipt.as_deref().map(|receipt| ("receipt-id", receipt)));
+        headers.extend(self.headers(&code, about));
+        write(&headers, &Content::Text(self.detail.as_str().into()));
+    }
+
+    fn headers<'a>(&self, code: &'a str, about: &'a About) -> Vec<(&'static str, &'a str)> {
+        let mut headers = vec![("code", code), ("retryable", if self.retryable { "true" } else { "false" })];
         headers.extend(self.versions.map(|versions| ("version", versions)));
         headers.extend(about.correlation_id.as_deref().map(|id| (CORRELATION_ID, id)));
-        let message = summary(&self.detail);
-        cx.write(&ServerFrame::Error { message: &message, receipt_id: about.receipt.as_deref(), headers: &headers, body: &self.detail });
+        headers
+    }
+
+    /// Whether the same may succeed later.
+    pub(super) fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// Adds a sentence to the details.
+    pub(super) fn add(&mut self, sentence: &str) {
+        let between = if self.detail.ends_with('.') { " " } else { ". " };
+        self.detail = [&*self.detail, between, sentence].concat();
     }
 
     /// The close that follows the ERROR.

@@ -7,7 +7,7 @@ use super::{
     failure::{About, Close, Failure, Fatal, Rejected},
     open::OpenConnection,
     phases::{PHASES, PhaseEvent, PhaseName},
-    rules::{AfterRefusal, body::CORRELATION_ID},
+    rules::body::CORRELATION_ID,
 };
 use crate::{
     model::{ChannelName, ClientInfo, ErrorCode, Position, Refusal, Tick},
@@ -224,6 +224,11 @@ impl Translator {
         open + self.parser.buffered()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
     fn received(&mut self, now: Tick) {
         if let Some(open) = self.phase.open_mut() {
             open.received(now);
@@ -289,9 +294,12 @@ impl Translator {
             Ok(None) => {}
             Err(Rejected { failure, after }) => {
                 let about = About { receipt, correlation_id };
-                match after {
-                    AfterRefusal::Close => self.fail(now, Fatal { failure, about }, steps),
-                    AfterRefusal::Stay => failure.tell(&mut cx, &about),
+                let fatal = match &self.phase {
+                    Phase::Open(open) => open.refuse(&mut cx, failure, about, after),
+                    _ => Some(Fatal { failure, about }),
+                };
+                if let Some(fatal) = fatal {
+                    self.fail(now, fatal, steps);
                 }
             }
         }

@@ -18,6 +18,7 @@ use crate::{
 
 impl OpenConnection {
     pub(super) fn leave_to_go_back(&mut self, cx: &mut Context<'_>, rejoin: Rejoin, receipt: ReceiptOf, after_refusal: AfterRefusal) {
+        self.retries.remove(&rejoin.channel);
         let request = Request::Unsubscribe { channel: rejoin.channel.to_string() };
         let purpose = Purpose::Leave(Box::new(rejoin));
         self.start(cx, Outgoing { request, purpose, after_refusal, correlation_id: None }, receipt);

@@ -9,9 +9,13 @@ use crate::{
         context::Context,
         failure::{About, Failure, Fatal, bad_request},
         rules::{AfterRefusal, Destination, body::CORRELATION_ID},
-        state::in_flight::{Outgoing, Pending, Purpose, ReceiptOf},
+        state::{
+            in_flight::{Outgoing, Pending, Purpose, ReceiptOf},
+            retries::FIRST_PAUSE,
+        },
     },
 };
+use std::time::Duration;
 
 /// The code of the ERROR about a subscription that the session ended.
 const ENDED: u32 = 103;
@@ -44,8 +48,12 @@ impl OpenConnection {
     }
 
     /// A command failed. What it was for is undone.
-    fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, failure: Failure) -> Option<Fatal> {
+    fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, mut failure: Failure) -> Option<Fatal> {
         match &pending.purpose {
+            Purpose::Resubscribe { channel, pause } if failure.is_retryable() => {
+                self.retries.add(channel.clone(), cx.now, *pause);
+                return None;
+            }
             Purpose::Subscribe { id, .. } => drop(self.subscriptions.remove(id)),
             Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => {
                 self.subscriptions.remove(&rejoin.id);
@@ -54,19 +62,16 @@ impl OpenConnection {
             }
             _ => {}
         }
+        if matches!(pending.receipt, ReceiptOf::Commit) {
+            failure.add("The COMMIT ends here. Other frames of the transaction may have been carried out.");
+        }
         let about = About { receipt: self.take_receipt(&mut pending.receipt), correlation_id: pending.correlation_id };
         self.done(cx, pending.receipt, None);
-        match pending.after_refusal {
-            AfterRefusal::Close => Some(Fatal { failure, about }),
-            AfterRefusal::Stay => {
-                failure.tell(cx, &about);
-                None
-            }
-        }
+        self.refuse(cx, failure, about, pending.after_refusal)
     }
 
     fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Fatal> {
-        if let Purpose::Subscribe { channel, .. } | Purpose::Resubscribe(channel) = &pending.purpose {
+        if let Purpose::Subscribe { channel, .. } | Purpose::Resubscribe { channel, .. } = &pending.purpose {
             self.subscriptions.begun(channel, subscribed.position.is_some());
         }
         if matches!(pending.purpose, Purpose::Rejoin(_)) {
@@ -83,7 +88,7 @@ impl OpenConnection {
                 }
                 self.write_publications(cx, channel, subscribed);
             }
-            Purpose::Resubscribe(channel) => {
+            Purpose::Resubscribe { channel, .. } => {
                 self.tell_gap(cx, channel, subscribed);
                 self.write_publications(cx, channel, subscribed);
             }
@@ -150,7 +155,8 @@ impl OpenConnection {
     fn answer(&mut self, cx: &mut Context<'_>, pending: Pending, destination: &str, data: Data) -> Option<Fatal> {
         match cx.config.destinations.resolve_reply(destination) {
             Ok(Destination::UserQueue(queue)) => {
-                self.deliver(cx, &queue, &data.into(), pending.correlation_id.as_deref());
+                let headers = pending.correlation_id.as_deref().map(|id| (CORRELATION_ID, id));
+                self.deliver(cx, &queue, headers.as_slice(), &data.into());
                 self.done(cx, pending.receipt, None);
                 None
             }
@@ -168,8 +174,8 @@ impl OpenConnection {
     }
 
     /// Sends what belongs to no channel to the subscriptions to a queue.
-    fn deliver(&self, cx: &mut Context<'_>, queue: &str, content: &Content, correlation_id: Option<&str>) {
-        let (message_id, headers) = (cx.numbers.message_id(), correlation_id.map(|id| (CORRELATION_ID, id)));
+    pub(super) fn deliver(&self, cx: &mut Context<'_>, queue: &str, headers: &[(&str, &str)], content: &Content) {
+        let message_id = cx.numbers.message_id();
         let mut subscriptions = self.subscriptions.of_queue(queue).peekable();
         if subscriptions.peek().is_none() {
             return cx.step(Step::Undelivered);
@@ -180,7 +186,7 @@ impl OpenConnection {
                 destination: &it.destination,
                 acks: it.acks,
                 message_id: &message_id,
-                headers: headers.as_slice(),
+                headers,
                 content: Some(content),
             });
         }
@@ -189,7 +195,7 @@ impl OpenConnection {
     /// The session has something for the client that answers no command.
     pub(in crate::stomp) fn push(&mut self, cx: &mut Context<'_>, push: Push) -> Option<Fatal> {
         match push {
-            Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &data.into(), None),
+            Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &[], &data.into()),
             Push::Message { queue: None, .. } => cx.step(Step::Undelivered),
             Push::Publication(channel, publication) => {
                 if let Some(group) = self.subscriptions.group(Some(&channel)) {
@@ -216,17 +222,22 @@ impl OpenConnection {
         }
         let group = self.subscriptions.group(Some(&channel))?;
         if why == Unsubscribe::InsufficientState {
-            // The offsets before may be of another timeline.
-            let form = self.subscriptions.set_after(&channel, |_| None)?;
-            let request = subscribe_request(&channel, form, None);
-            let purpose = Purpose::Resubscribe(channel);
-            let outgoing = Outgoing { request, purpose, after_refusal: AfterRefusal::Close, correlation_id: None };
-            self.start(cx, outgoing, ReceiptOf::Frame(None));
+            self.resubscribe(cx, channel, FIRST_PAUSE);
             return None;
         }
         let destination = group.form.subscriptions.first().map(|it| it.destination.clone()).unwrap_or_default();
         let failure =
             Failure::of_service(ENDED, format!("The subscription to {destination} was ended. The reason is: {}.", why.reason()), false);
         Some(failure.into())
+    }
+
+    /// Begins a subscription again that was lost.
+    pub(super) fn resubscribe(&mut self, cx: &mut Context<'_>, channel: ChannelName, pause: Duration) {
+        // The offsets before may be of another timeline.
+        let Some(form) = self.subscriptions.set_after(&channel, |_| None) else { return };
+        let request = subscribe_request(&channel, form, None);
+        let purpose = Purpose::Resubscribe { channel, pause };
+        let outgoing = Outgoing { request, purpose, after_refusal: AfterRefusal::Close, correlation_id: None };
+        self.start(cx, outgoing, ReceiptOf::Frame(None));
     }
 }

@@ -97,6 +97,14 @@ impl OpenConnection {
                 format!("The connection has {limit} subscriptions, which is the limit (stomp.max_subscriptions). UNSUBSCRIBE from some.");
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
+        let limit = cx.config.subscriptions_per_channel;
+        if self.subscriptions.alike(channel.as_deref(), subscription.queue.as_deref()) >= limit {
+            let (destination, setting) = (&subscription.destination, "stomp.subscriptions_per_channel");
+            let detail = format!(
+                "The connection has {limit} subscriptions to {destination}, which is the limit ({setting}). UNSUBSCRIBE from some."
+            );
+            return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
+        }
         let (id, notified) = (subscription.id.clone(), !matches!(position, Position::Unknown));
         let goes_back = self.subscriptions.group(channel.as_deref()).is_some_and(|group| group.has_history);
         let added = self.subscriptions.add(channel.clone(), subscription.clone(), notified, (cx.version, cx.framing));
@@ -163,6 +171,7 @@ impl OpenConnection {
         match self.subscriptions.remove(&id) {
             Some(Removed { channel: Some(channel), form: None }) => {
                 cx.step(Step::Form(channel.clone(), None));
+                self.retries.remove(&channel);
                 let request = Request::Unsubscribe { channel: channel.to_string() };
                 let outgoing =
                     Outgoing { request, purpose: Purpose::Unsubscribe, after_refusal: AfterRefusal::Close, correlation_id: None };

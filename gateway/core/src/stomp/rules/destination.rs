@@ -39,14 +39,16 @@ pub struct CallTarget {
     pub reply: Option<Box<str>>,
 }
 
-/// What happens to a connection after the gateway has refused a SEND to a destination.
+/// What a client gets for a refused SEND or SUBSCRIBE to a destination, and what happens to its connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AfterRefusal {
-    /// It is closed after the ERROR, as STOMP prescribes.
+    /// An ERROR, and the connection is closed, as STOMP prescribes.
     #[default]
     Close,
-    /// It stays open.
+    /// An ERROR, and the connection stays open.
     Stay,
+    /// A MESSAGE to its subscriptions to the user's queue `errors`, with the headers and the body of the ERROR. The connection stays open.
+    Message,
 }
 
 /// One row of the table.
@@ -135,7 +137,7 @@ pub(crate) struct Call {
 impl DestinationRule {
     /// A row for all destinations with this prefix.
     pub fn new(prefix: &str, target: Target) -> Self {
-        let after_refusal = if matches!(target, Target::Call(_)) { AfterRefusal::Stay } else { AfterRefusal::Close };
+        let after_refusal = if matches!(target, Target::Call(_)) { AfterRefusal::Message } else { AfterRefusal::Close };
         let (send, subscribe) = (target != Target::UserQueue, !matches!(target, Target::Event { .. }));
         Self { prefix: prefix.into(), target, after_refusal, send, subscribe }
     }

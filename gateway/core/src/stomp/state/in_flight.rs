@@ -5,6 +5,7 @@ use crate::{
     protocol::Request,
     stomp::rules::AfterRefusal,
 };
+use std::time::Duration;
 
 /// What the answer to a command is for.
 #[derive(Debug)]
@@ -23,7 +24,11 @@ pub(crate) enum Purpose {
         resumes: bool,
     },
     /// The connection subscribes again after publications were lost. Frames wait for it.
-    Resubscribe(ChannelName),
+    Resubscribe {
+        channel: ChannelName,
+        /// The pause before the next attempt, if the session cannot do it for the time being.
+        pause: Duration,
+    },
     /// A further SUBSCRIBE to a channel, from an earlier position: the connection leaves the channel. Frames wait.
     Leave(Box<Rejoin>),
     /// The connection subscribes again, from the earlier position. Frames wait.
@@ -107,7 +112,7 @@ impl InFlight {
     /// Whether frames wait for a subscribe, because it takes effect before the next frame.
     pub(crate) fn blocks(&self) -> bool {
         let blocks = |purpose: &Purpose| {
-            matches!(purpose, Purpose::Subscribe { .. } | Purpose::Resubscribe(_) | Purpose::Leave(_) | Purpose::Rejoin(_))
+            matches!(purpose, Purpose::Subscribe { .. } | Purpose::Resubscribe { .. } | Purpose::Leave(_) | Purpose::Rejoin(_))
         };
         self.0.iter().any(|it| blocks(&it.purpose))
     }
@@ -115,7 +120,9 @@ impl InFlight {
     /// Whether a subscribe to this channel is under way.
     pub(crate) fn is_subscribing(&self, channel: &str) -> bool {
         self.0.iter().any(|it| match &it.purpose {
-            Purpose::Subscribe { channel: under_way, .. } | Purpose::Resubscribe(under_way) => under_way.as_str() == channel,
+            Purpose::Subscribe { channel: under_way, .. } | Purpose::Resubscribe { channel: under_way, .. } => {
+                under_way.as_str() == channel
+            }
             Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => rejoin.channel.as_str() == channel,
             _ => false,
         })

@@ -45,16 +45,21 @@ fn a_commit_sends_no_more_than_may_be_in_flight() {
 }
 
 #[test]
-fn a_refused_frame_of_a_commit_is_notified_with_the_receipt_of_the_commit_once() {
-    let mut page = Page::alice();
+fn a_commit_ends_at_the_first_refused_frame_and_says_so_once() {
+    let mut page = Page::alice().subscribed("e", "/user/queue/errors", 2);
     page.send("BEGIN\ntransaction:t\n\n");
-    for _ in 0..2 {
+    for _ in 0..6 {
         page.send("SEND\ntransaction:t\ndestination:/app/chat/say\n\n{}");
     }
-    assert_eq!(page.send("COMMIT\ntransaction:t\nreceipt:c\n\n").len(), 2);
-    let lines = page.answer(2, refused(ErrorCode::Overloaded, "Full."));
-    assert!(lines.len() == 1 && lines[0].contains("receipt-id:c"), "{lines:?}");
-    assert_eq!(page.answer(3, Reply::Rpc(data("1"))), ["undelivered"]);
+    assert_eq!(page.send("COMMIT\ntransaction:t\nreceipt:c\n\n").len(), 4);
+    let lines = page.answer(3, refused(ErrorCode::Overloaded, "Full."));
+    assert!(lines.len() == 1 && lines[0].contains("receipt-id:c") && lines[0].contains("Other frames of the transaction may"), "{lines:?}");
+    for id in [4, 5] {
+        assert_eq!(page.answer(id, Reply::Rpc(data("1"))), ["undelivered"]);
+    }
+    assert!(!page.translator.wants_input());
+    let lines = page.answer(6, refused(ErrorCode::Overloaded, "Full."));
+    assert!(lines.len() == 1 && !lines[0].contains("receipt-id"), "{lines:?}");
     assert!(page.translator.wants_input());
 }
 
