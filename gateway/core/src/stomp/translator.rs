@@ -30,6 +30,8 @@ pub struct Translator {
     parser: Parser,
     numbers: Numbers,
     phase: Phase,
+    /// Whether a frame became complete since [`Self::take_completed`] was called.
+    completed: bool,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,14 @@ impl Translator {
     /// A connection that waits for CONNECT.
     pub fn new(config: Arc<StompConfig>, start: StompStart) -> Self {
         let parser = Parser::new(config.limits);
-        Self { config, framing: start.framing, parser, numbers: Numbers::default(), phase: Phase::AwaitingConnect(start.token) }
+        Self {
+            config,
+            framing: start.framing,
+            parser,
+            numbers: Numbers::default(),
+            phase: Phase::AwaitingConnect(start.token),
+            completed: false,
+        }
     }
 
     /// A WebSocket message of the client arrived. Frames that have to wait stay in the parser.
@@ -202,6 +211,16 @@ impl Translator {
         }
     }
 
+    /// Whether a part of a frame arrived.
+    pub fn is_mid_frame(&self) -> bool {
+        self.parser.is_mid_frame()
+    }
+
+    /// Whether a frame became complete since the last call. If so, an incomplete one began after it.
+    pub fn take_completed(&mut self) -> bool {
+        std::mem::take(&mut self.completed)
+    }
+
     /// The session or the gateway closes the connection. Clients do not learn the reason of a close, so an ERROR with it comes first, unless the code
     /// (3000 to 3499, 4000 to 4499) is only a reason to connect again. The caller sends the close frame.
     pub fn closing(&mut self, now: Tick, code: u16, reason: &str, steps: &mut Vec<Step>) {
@@ -254,7 +273,10 @@ impl Translator {
     fn run(&mut self, now: Tick, steps: &mut Vec<Step>) {
         while matches!(self.phase, Phase::AwaitingConnect(_) | Phase::Open(_)) && self.wants_input() {
             match self.parser.next() {
-                Ok(Some(frame)) => self.frame(now, frame, steps),
+                Ok(Some(frame)) => {
+                    self.completed = true;
+                    self.frame(now, frame, steps);
+                }
                 Ok(None) => break,
                 Err(bad) => self.fail(now, bad.into(), steps),
             }

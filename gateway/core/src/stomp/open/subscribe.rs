@@ -60,7 +60,6 @@ impl OpenConnection {
             Some("client" | "client-individual") => true,
             Some(other) => return Err(bad_request(format!("The ack mode {other:?} is none of auto, client and client-individual.")).into()),
         };
-        check_offered(headers, destination)?;
         let position = position(headers)?;
         if self.subscriptions.contains(id) {
             return Err(bad_request(format!("The subscription {id:?} exists already. Give each subscription its own id.")).into());
@@ -70,6 +69,7 @@ impl OpenConnection {
             return Ok(());
         };
         let after = rule.after_refusal;
+        check_offered(headers).map_err(|refusal| Rejected { failure: refusal.into(), after })?;
         let subscription = |queue| MessageSubscription { id: id.into(), destination: destination.into(), acks, queue, after: None };
         let result = match found {
             Destination::Channel(channel) => self.join(cx, Some(channel), subscription(None), position, headers, after),
@@ -179,7 +179,8 @@ impl OpenConnection {
                 return Ok(());
             }
             Some(Removed { channel: Some(channel), form }) => cx.step(Step::Form(channel, form)),
-            Some(Removed { channel: None, .. }) | None => {}
+            Some(Removed { channel: None, .. }) => {}
+            None => self.in_flight.forget_reply(&id),
         }
         cx.confirm(receipt);
         Ok(())
@@ -197,11 +198,8 @@ pub(super) fn subscribe_request(channel: &ChannelName, form: Arc<MessageForm>, r
 }
 
 /// Refuses what other brokers offer and the gateway does not.
-fn check_offered(headers: &Headers, destination: &str) -> Result<(), Rejected> {
-    let refuse = |detail: &str| Err(Refusal::new(ErrorCode::NotAvailable, detail).into());
-    if destination.contains(['*', '?', '{']) {
-        return refuse("The gateway has no patterns in SUBSCRIBE. Subscribe to each destination by its whole name.");
-    }
+fn check_offered(headers: &Headers) -> Result<(), Refusal> {
+    let refuse = |detail: &str| Err(Refusal::new(ErrorCode::NotAvailable, detail));
     match NOT_OFFERED.iter().find(|(name, _)| headers.get(name).is_some()) {
         Some((_, why)) => refuse(why),
         None if headers.get("durable") == Some("true") => refuse(SHARED),

@@ -109,6 +109,15 @@ impl InFlight {
         Some(ended)
     }
 
+    /// The client does not want the reply to a SUBSCRIBE with this id that calls a service.
+    pub(crate) fn forget_reply(&mut self, id: &str) {
+        for it in &mut self.0 {
+            if matches!(&it.purpose, Purpose::OneShot { id: known, .. } if **known == *id) {
+                it.purpose = Purpose::Call(None);
+            }
+        }
+    }
+
     /// Whether frames wait for a subscribe, because it takes effect before the next frame.
     pub(crate) fn blocks(&self) -> bool {
         let blocks = |purpose: &Purpose| {

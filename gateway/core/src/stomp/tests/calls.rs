@@ -71,6 +71,10 @@ fn a_subscribe_to_a_call_gets_one_message_and_does_not_block() {
     let message = "MESSAGE subscription:1 destination:/app/chat/state message-id:c-1 content-type:application/json | [1]";
     assert_eq!(page.answer(2, Reply::Rpc(data("[1]"))), [message, "RECEIPT receipt-id:r"]);
     assert_eq!(page.send("UNSUBSCRIBE\nid:1\n\n"), NOTHING);
+    page.send("SUBSCRIBE\nid:1\ndestination:/app/chat/state\nreceipt:r\n\n\0UNSUBSCRIBE\nid:1\n\n");
+    assert_eq!(page.answer(4, Reply::Rpc(data("[1]"))), ["RECEIPT receipt-id:r"], "nobody waits for the reply");
+    let lines = page.send("SEND\ndestination:/app/chat/say\ncontent-type:\n\n{\"a\": 1}");
+    assert_eq!(lines, ["5: call chat.say {\"a\":1}"], "an empty type says nothing");
 }
 
 #[test]

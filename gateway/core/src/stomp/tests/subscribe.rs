@@ -238,4 +238,21 @@ fn destinations_that_no_row_has_are_refused_or_ignored_by_policy() {
         let mut page = Page::with(|config| config.unknown_destination = UnknownDestination::Ignore).sign_in("alice", CONNECT).0;
         assert_eq!(page.send(frame), ["RECEIPT receipt-id:r"]);
     }
+    let mut page = Page::with(|config| config.unknown_destination = UnknownDestination::Ignore).sign_in("alice", CONNECT).0;
+    for destination in ["/other/*", "/temp-queue/a", "/user/bob/queue/a"] {
+        assert_eq!(page.send(&format!("SUBSCRIBE\nid:1\ndestination:{destination}\nreceipt:r\n\n")), ["RECEIPT receipt-id:r"]);
+    }
+    assert_eq!(page.send("SUBSCRIBE\nid:1\ndestination:/app/s/find?x=*\n\n"), ["2: call s.find?x=* null"], "a call is no pattern");
+}
+
+#[test]
+fn what_is_not_offered_follows_the_row() {
+    let mut rule = DestinationRule::new("/topic/", Target::Channel { namespace: None });
+    rule.after_refusal = AfterRefusal::Stay;
+    let table = DestinationTable::new(vec![rule]).expect("valid");
+    let mut page = Page::with(|config| config.destinations = table).sign_in("alice", CONNECT).0;
+    for frame in ["SUBSCRIBE\nid:1\ndestination:/topic/*\n\n", "SUBSCRIBE\nid:1\ndestination:/topic/a\nselector:x\n\n"] {
+        let lines = page.send(frame);
+        assert!(lines.len() == 1 && lines[0].starts_with("ERROR"), "{lines:?}");
+    }
 }
