@@ -270,7 +270,7 @@ fn violations_are_explained_before_the_close() {
 fn a_frame_in_several_messages_has_the_time_of_a_message() {
     run(Bounds { in_flight: 8, outbox: 100_000, ..default_bounds() }, |world| async move {
         let page = world.page("").await;
-        page.peer.send("SEND\ndestination:/topic/open:a\n\n1\0SEND\n");
+        page.peer.send("SEND\ndestination:/topic/open:a\n\n{}\0SEND\n");
         for part in ["destination:/topic/open:a\n", "\n", "a"] {
             elapse(1.0).await;
             page.peer.send(part);
@@ -282,7 +282,7 @@ fn a_frame_in_several_messages_has_the_time_of_a_message() {
         page.peer.send("SEND\n");
         for _ in 0..10 {
             elapse(1.0).await;
-            page.peer.send("destination:/topic/open:a\n\n1\0SEND\n");
+            page.peer.send("destination:/topic/open:a\n\n{}\0SEND\n");
         }
         assert_eq!(page.received().await, [""; 0], "each frame has its own time");
     });
@@ -292,7 +292,7 @@ fn a_frame_in_several_messages_has_the_time_of_a_message() {
 fn a_page_that_is_sending_a_large_frame_is_not_silent() {
     run(Bounds { in_flight: 8, ..default_bounds() }, |world| async move {
         let page = world.page_with("CONNECT\naccept-version:1.2\nheart-beat:1000,0\n\n").await;
-        let message = frame(0x81, b"SEND\ndestination:/topic/open:a\n\n1\0");
+        let message = frame(0x81, b"SEND\ndestination:/topic/open:a\n\n{}\0");
         page.peer.send_bytes(&message[..10]);
         elapse(3.5).await;
         assert_eq!(page.received().await, [""; 0]);
