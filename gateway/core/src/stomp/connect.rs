@@ -2,7 +2,8 @@
 
 use super::{
     context::Context,
-    failure::{Failure, Rejected, bad_request},
+    failure::{Failure, Rejected},
+    refusal::bad_request,
 };
 use crate::{
     model::ClientInfo,

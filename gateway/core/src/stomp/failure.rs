@@ -2,10 +2,11 @@
 
 use super::{
     context::Context,
+    refusal::bad_request,
     rules::{AfterRefusal, body::CORRELATION_ID},
 };
 use crate::{
-    model::{Content, ErrorCode, Refusal},
+    model::{Content, Refusal},
     protocol::stomp::{BadFrame, ServerFrame},
 };
 
@@ -130,11 +131,6 @@ impl<T: Into<Failure>> From<T> for Rejected {
     fn from(failure: T) -> Self {
         Self { failure: failure.into(), after: AfterRefusal::Close }
     }
-}
-
-/// An error of a frame.
-pub(super) fn bad_request(detail: impl Into<String>) -> Refusal {
-    Refusal::new(ErrorCode::BadRequest, detail)
 }
 
 /// The first sentence, in one line. It has no colon and no backslash: before CONNECTED, clients read no escapes in headers.

@@ -7,7 +7,7 @@
 //! | `connect`, `open` | the CONNECT frame; everything after CONNECTED |
 //! | `rules` | settings, destinations, what bodies become |
 //! | `state` | subscriptions, commands in flight, transactions, heart-beats |
-//! | `context`, `failure` | what the handling of one input needs, and ERROR frames |
+//! | `context`, `failure`, `refusal` | what the handling of one input needs, and ERROR frames |
 //! | `interface` | what a translator takes and returns |
 //!
 //! Every frame with a `receipt` header gets one RECEIPT or one ERROR with that id, unless the client or the gateway goes before. A SUBSCRIBE takes effect
@@ -20,6 +20,7 @@ mod failure;
 mod interface;
 mod open;
 mod phases;
+mod refusal;
 mod rules;
 mod state;
 #[cfg(test)]

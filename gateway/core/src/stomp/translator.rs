@@ -356,7 +356,7 @@ impl Translator {
         }
     }
 
-    /// The client is told what is wrong, and the connection is closed: at once, or after what is in flight is answered.
+    /// Sends an ERROR, and closes the connection: at once, or after what is in flight is answered.
     fn fail(&mut self, now: Tick, fatal: Fatal, steps: &mut Vec<Step>) {
         match &mut self.phase {
             Phase::Open(_) => self.begin_ending(PhaseEvent::Failed, LastFrame::Error(fatal)),

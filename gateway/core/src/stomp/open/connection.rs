@@ -10,7 +10,8 @@ use crate::{
         Step, StompConfig,
         connect::Connecting,
         context::Context,
-        failure::{About, Close, Failure, Fatal, Rejected, bad_request},
+        failure::{About, Close, Failure, Fatal, Rejected},
+        refusal::bad_request,
         rules::AfterRefusal,
         state::{
             heart_beats::{Due, HeartBeats},

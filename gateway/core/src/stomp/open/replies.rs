@@ -7,7 +7,8 @@ use crate::{
     stomp::{
         Step,
         context::Context,
-        failure::{About, Failure, Fatal, bad_request},
+        failure::{About, Failure, Fatal},
+        refusal::bad_request,
         rules::{AfterRefusal, Destination, body::CORRELATION_ID},
         state::{
             in_flight::{Outgoing, Pending, Purpose, ReceiptOf},

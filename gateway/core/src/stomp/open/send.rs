@@ -9,7 +9,8 @@ use crate::{
     },
     stomp::{
         context::Context,
-        failure::{Rejected, bad_request},
+        failure::Rejected,
+        refusal::bad_request,
         rules::{
             AfterRefusal, Call, Destination, DestinationRule, UnknownDestination, Unresolved, Use,
             body::{Body, CORRELATION_ID, argument, event},

@@ -13,7 +13,8 @@ use crate::{
     stomp::{
         Step,
         context::{Context, POSITION},
-        failure::{Rejected, bad_request},
+        failure::Rejected,
+        refusal::bad_request,
         rules::{
             AfterRefusal, Call, Destination, Use,
             body::{CORRELATION_ID, argument},

@@ -3,7 +3,7 @@
 use crate::{
     model::{CONTENT_TYPE, Content, Data, InvalidData, Refusal, Tags},
     protocol::stomp::{Headers, is_reserved},
-    stomp::failure::bad_request,
+    stomp::refusal::bad_request,
 };
 use serde_json::value::RawValue;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{ChannelName, Refusal, ServiceName},
-    stomp::failure::bad_request,
+    stomp::refusal::bad_request,
 };
 
 /// Most bytes of a prefix, a method or a template.

@@ -27,7 +27,7 @@ impl Retries {
         self.0.push(Retry { channel, at: now.after(pause), pause: (pause * 2).min(MAX_PAUSE) });
     }
 
-    /// The client does not want the channel any more, or begins it anew.
+    /// The client does not want the channel any more, or begins it again.
     pub(crate) fn remove(&mut self, channel: &str) {
         self.0.retain(|it| it.channel.as_str() != channel);
         if self.0.is_empty() {

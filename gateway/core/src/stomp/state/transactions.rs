@@ -3,7 +3,7 @@
 use super::in_flight::Outgoing;
 use crate::{
     model::{ErrorCode, Refusal},
-    stomp::{failure::bad_request, rules::TransactionLimits},
+    stomp::{refusal::bad_request, rules::TransactionLimits},
 };
 use std::collections::VecDeque;
 
