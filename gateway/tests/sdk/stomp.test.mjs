@@ -154,7 +154,7 @@ const ROWS = {
     },
 
     async 'the token is in a header of CONNECT, in the query or in a cookie, and guest may be anybody'(t) {
-        const own = await stompGateway(t, { options: { 'tokens.anonymous': 'true', 'public.allowed_origins': 'https://desk.example' } });
+        const own = await stompGateway(t, { options: { 'tokens.anonymous': 'true', 'public.allowed_origins': 'https://desk.example', 'stomp.token_cookie': 'token' } });
         const jwt = token({ sub: 'ann' });
         const page = { cookie: `theme=dark; token=${jwt}`, origin: 'https://desk.example' };
         const ways = [[{ authorization: `bearer ${jwt}` }], [{ login: 'ann', passcode: jwt }], [{}, { query: `?token=${jwt}` }], [{}, { websocket: { headers: page } }]];
