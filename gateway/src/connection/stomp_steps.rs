@@ -52,16 +52,14 @@ impl Driver {
             return;
         }
         while let Dialect::Stomp(stomp) = &mut self.dialect {
-            match stomp.deferred.pop_front_if(|_| self.needs.input) {
-                Some(command) => self.command(command),
-                None => {
-                    stomp.is_running = false;
-                    if stomp.deferred.is_empty() {
-                        stomp.deferred = VecDeque::new();
-                    }
-                    return;
+            let Some(command) = stomp.deferred.pop_front_if(|_| self.needs.input) else {
+                stomp.is_running = false;
+                if stomp.deferred.is_empty() {
+                    stomp.deferred = VecDeque::new();
                 }
-            }
+                return;
+            };
+            self.command(command);
         }
     }
 
