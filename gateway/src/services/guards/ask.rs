@@ -130,6 +130,7 @@ impl Services {
                 Ok(Answer { decision: Decision::Refused { code, message, temporary }, cache: Duration::ZERO })
             }
             Some(Err(CallError::Refused(Refusal { code: ErrorCode::Timeout, detail, .. }))) => Err(start.too_late(name, detail)),
+            Some(Err(CallError::BadReply(bad))) => Err(Unanswered::Away(QuestionResult::BadReply, bad.detail)),
             Some(Err(CallError::Refused(refusal))) => Err(refusal.into()),
         }
     }

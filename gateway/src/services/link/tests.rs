@@ -231,8 +231,7 @@ fn invalid_answers_become_bad_replies() {
             let failed = call(&gateway);
             let id = bot.frame().await["call"]["id"].clone();
             bot.send(&format!("{{\"{kind}\":{{\"id\":{id},{rest}}}}}"));
-            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} must be refused") };
-            assert_eq!(refusal.code, ErrorCode::BadReply, "{kind}");
+            assert!(matches!(failed.await.expect("no panic"), Err(CallError::BadReply(_))), "{kind}");
         }
     });
 }

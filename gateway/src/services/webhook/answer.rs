@@ -1,6 +1,6 @@
 //! What an HTTP answer means for the caller and for the target. Pure.
 
-use super::super::call_types::{CallError, CallResult, Reply};
+use super::super::call_types::{BadReply, BadReplyCause, CallError, CallResult, Reply};
 use bytes::Bytes;
 use gateway_core::model::{Data, ErrorCode, Refusal};
 use hyper::{
@@ -86,19 +86,32 @@ impl Verdict {
                 let result = Err(Refusal::new(ErrorCode::Timeout, detail).into());
                 Self { health: Health::Fails, remark: Some(format!("answered with the status {status}")), ..Self::fine(result) }
             }
-            300..=399 => Self::bad(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL"),
+            300..=399 => {
+                Self::wrong_settings(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL")
+            }
             _ if media_type(answer) == PROBLEM => Self::fine(Err(own_error(service, status, &answer.body))),
             200..=299 => Self::reply(service, answer),
-            401 | 403 => Self::bad(service, format!("refused the gateway with the status {status}"), "Correct its secrets or headers"),
-            404 | 405 => Self::bad(service, format!("does not know the URL: status {status}"), "Correct its URL"),
+            401 | 403 => {
+                Self::wrong_settings(service, format!("refused the gateway with the status {status}"), "Correct its secrets or headers")
+            }
+            404 | 405 => Self::wrong_settings(service, format!("does not know the URL: status {status}"), "Correct its URL"),
             _ => Self::bad(service, format!("answered with the status {status} without application/problem+json"), "Tell its developers"),
         }
     }
 
     /// The answer is not what HTTP or the settings allow.
     pub(super) fn bad(service: &str, what: String, cure: &str) -> Self {
-        let result = Err(CallError::bad_reply(format!("{service} {what}. {cure}.")));
-        Self { remark: Some(what), ..Self::fine(result) }
+        Self::bad_reply(service, what, cure, BadReplyCause::Invalid)
+    }
+
+    /// The settings are wrong, so the target did not carry the call out.
+    fn wrong_settings(service: &str, what: String, cure: &str) -> Self {
+        Self::bad_reply(service, what, cure, BadReplyCause::WrongSettings)
+    }
+
+    fn bad_reply(service: &str, what: String, cure: &str, cause: BadReplyCause) -> Self {
+        let detail = format!("{service} {what}. {cure}.");
+        Self { remark: Some(what), ..Self::fine(Err(CallError::BadReply(BadReply { detail, cause }))) }
     }
 
     /// The connection broke after the request began.

@@ -71,6 +71,7 @@ async fn answer(call: JoinHandle<CallResult>) -> CallResult {
 async fn refusal(call: JoinHandle<CallResult>) -> (ErrorCode, String) {
     match answer(call).await {
         Err(CallError::Refused(refusal)) => (refusal.code, refusal.detail),
+        Err(CallError::BadReply(bad)) => (ErrorCode::BadReply, bad.detail),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }
@@ -150,6 +151,31 @@ async fn a_redirection_is_not_followed() {
     let (code, detail) = refusal(call).await;
     assert_eq!(code, ErrorCode::BadReply);
     assert!(detail.contains("307") && other.is_untouched().await, "{detail}");
+}
+
+#[tokio::test]
+async fn a_call_with_a_key_that_wrong_settings_kept_from_the_service_is_sent_again() {
+    let target = Target::new().await;
+    let services = shop(&format!("{}idempotency = \"/n\"\n", urls(&[&format!("http://{}/", target.address())])));
+    let caller = caller();
+    let opens = call_as(&services, &caller, "open");
+    let mut peer = target.accept().await;
+    peer.request().await;
+    peer.reply("0").await;
+    answer(opens).await.expect("a reply");
+    for status in
+        ["301 Moved Permanently", "307 Temporary Redirect", "401 Unauthorized", "403 Forbidden", "404 Not Found", "405 Method Not Allowed"]
+    {
+        let call = call_as(&services, &caller, "buy");
+        peer.request().await;
+        peer.answer(status, "text/html", "<p>").await;
+        assert_eq!(refusal(call).await.0, ErrorCode::BadReply, "{status}");
+    }
+    let call = call_as(&services, &caller, "buy");
+    peer.request().await;
+    peer.reply("1").await;
+    assert_eq!(answer(call).await, Ok(data("1").into()));
+    assert_eq!(services.counters().get(Count::AnswerReleased), 6);
 }
 
 #[tokio::test]
