@@ -145,6 +145,8 @@ pub struct BadReply {
 pub enum BadReplyCause {
     /// It is not valid. The service perhaps carried the call out.
     Invalid,
+    /// The reply is larger than the limit. The service carried the call out.
+    TooLarge,
     /// The settings of the gateway are wrong: the service does not know its credentials or the URL. It did not carry the call out.
     WrongSettings,
 }
@@ -181,5 +183,10 @@ impl CallError {
     /// The service sent an invalid answer.
     pub(crate) fn bad_reply(detail: impl Into<String>) -> Self {
         Self::BadReply(BadReply { detail: detail.into(), cause: BadReplyCause::Invalid })
+    }
+
+    /// The reply of the service is larger than the limit.
+    pub(crate) fn reply_too_large(detail: impl Into<String>) -> Self {
+        Self::BadReply(BadReply { detail: detail.into(), cause: BadReplyCause::TooLarge })
     }
 }

@@ -74,7 +74,7 @@ fn answer_of(reply: &link::Reply, limit: usize) -> CallResult {
     let data = Data::parse(&reply.data).map_err(|e| CallError::bad_reply(format!("The service's reply {e}. Tell its developers.")))?;
     match data.get().len() {
         size if size > limit => {
-            Err(CallError::bad_reply(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers.")))
+            Err(CallError::reply_too_large(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers.")))
         }
         _ => Reply::with_meta(data, reply.meta.as_deref())
             .map_err(|error| CallError::bad_reply(format!("The service's reply {error}. Tell its developers."))),

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 pub(super) enum Outcome {
     /// The service got the call and answered. A repeat gets this answer.
     Done(Bytes),
-    /// The same, but its answer is too large to be kept.
+    /// The same, but its answer is too large to be kept or passed on.
     DoneTooLarge(Bytes),
     /// The call was not carried out. A repeat is a first call again.
     Ended,
@@ -45,6 +45,7 @@ impl Outcome {
             Err(CallError::Service { code, message, temporary: false }) => Kept::Error { code: *code, message: message.clone() },
             Err(CallError::BadReply(BadReply { cause, detail })) => match cause {
                 BadReplyCause::Invalid => Kept::BadReply { detail: detail.clone() },
+                BadReplyCause::TooLarge => return Self::DoneTooLarge(encode(&Kept::TooLarge)),
                 BadReplyCause::WrongSettings => return Self::Ended,
             },
             Err(CallError::Refused(refusal)) if refusal.code.row().retry == Retry::SameKeyOnly => return Self::MayRun,
@@ -119,6 +120,7 @@ mod tests {
         let Outcome::DoneTooLarge(kept) = Outcome::of(&reply(fits + 1), 1024) else { panic!("it is too large") };
         assert!(matches!(read(&kept), Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::AnswerTooLarge));
         assert!(matches!(Outcome::of(&service_error(&"x".repeat(1024), false), 1024), Outcome::DoneTooLarge(_)));
+        assert_eq!(Outcome::of(&Err(CallError::reply_too_large("65537 bytes")), 1024), Outcome::DoneTooLarge(kept));
     }
 
     #[test]

@@ -15,11 +15,24 @@ use std::time::Duration;
 /// The media type of problem documents (RFC 9457).
 const PROBLEM: &str = "application/problem+json";
 
+/// What to do about an answer that is not valid.
+const TELL: &str = "Tell its developers";
+
 /// An answer whose body has been read.
 pub(super) struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Body,
+}
+
+/// The body of an answer.
+pub(super) enum Body {
+    Whole(Bytes),
+    /// It was not read to its end.
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
 }
 
 /// What one try says about its target.
@@ -89,13 +102,21 @@ impl Verdict {
             300..=399 => {
                 Self::wrong_settings(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL")
             }
-            _ if media_type(answer) == PROBLEM => Self::fine(Err(own_error(service, status, &answer.body))),
-            200..=299 => Self::reply(service, answer),
+            _ if media_type(answer) == PROBLEM => match &answer.body {
+                Body::Whole(body) => Self::fine(Err(own_error(service, status, body))),
+                Body::TooLarge { limit } => Self::bad(service, format!("sent a problem document of {}", more_than(*limit)), TELL),
+            },
+            200..=299 => match &answer.body {
+                Body::Whole(body) => Self::reply(service, answer, body),
+                Body::TooLarge { limit } => {
+                    Self::bad_reply(service, format!("sent a reply of {}", more_than(*limit)), TELL, BadReplyCause::TooLarge)
+                }
+            },
             401 | 403 => {
                 Self::wrong_settings(service, format!("refused the gateway with the status {status}"), "Correct its secrets or headers")
             }
             404 | 405 => Self::wrong_settings(service, format!("does not know the URL: status {status}"), "Correct its URL"),
-            _ => Self::bad(service, format!("answered with the status {status} without application/problem+json"), "Tell its developers"),
+            _ => Self::bad(service, format!("answered with the status {status} without application/problem+json"), TELL),
         }
     }
 
@@ -141,32 +162,37 @@ impl Verdict {
         Self { result, health: Health::Answers, remark: None, is_success: false }
     }
 
-    fn reply(service: &str, answer: &HttpAnswer) -> Self {
+    fn reply(service: &str, answer: &HttpAnswer, body: &[u8]) -> Self {
         let Ok(meta) = meta(answer) else {
-            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers");
+            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), TELL);
         };
         let reply = |data: Data| match Reply::with_meta(data, meta) {
             Ok(reply) => Self::fine(Ok(reply)),
-            Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
+            Err(error) => Self::bad(service, format!("sent a reply that {error}"), TELL),
         };
-        if answer.body.is_empty() {
+        if body.is_empty() {
             return reply(Data::null());
         }
         if answer.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Self::bad(service, "sent a compressed reply".into(), "Tell its developers");
+            return Self::bad(service, "sent a compressed reply".into(), TELL);
         }
         let media_type = media_type(answer);
         if media_type != "application/json" && !(media_type.starts_with("application/") && media_type.ends_with("+json")) {
-            return Self::bad(service, format!("sent a reply of the type {media_type:?}, not application/json"), "Tell its developers");
+            return Self::bad(service, format!("sent a reply of the type {media_type:?}, not application/json"), TELL);
         }
-        let Ok(raw) = serde_json::from_slice::<&RawValue>(&answer.body) else {
-            return Self::bad(service, "sent a reply that is not JSON".into(), "Tell its developers");
+        let Ok(raw) = serde_json::from_slice::<&RawValue>(body) else {
+            return Self::bad(service, "sent a reply that is not JSON".into(), TELL);
         };
         match Data::parse(raw) {
             Ok(data) => reply(data),
-            Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
+            Err(error) => Self::bad(service, format!("sent a reply that {error}"), TELL),
         }
     }
+}
+
+/// The size of a body that was not read to its end.
+fn more_than(limit: usize) -> String {
+    format!("more than {limit} bytes, the limit")
 }
 
 /// The JSON of the header that replaces what is kept with the connection.

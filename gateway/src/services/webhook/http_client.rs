@@ -1,7 +1,7 @@
 //! Sends one request and reads its answer.
 
 use super::{
-    answer::HttpAnswer,
+    answer::{Body, HttpAnswer},
     config::WebhookConfig,
     connector::{ConnectError, Connector},
 };
@@ -26,8 +26,6 @@ pub(super) enum Failure {
     Lost(String),
     /// The answer is not HTTP.
     Malformed(String),
-    /// The answer is larger than this limit, in bytes.
-    TooLarge(usize),
 }
 
 /// The HTTP client of one service, with its idle connections.
@@ -58,20 +56,20 @@ impl HttpClient {
 }
 
 /// Reads a body, but no further than the limit.
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
+async fn read(mut body: Incoming, limit: usize) -> Result<Body, Failure> {
     if body.size_hint().lower() > limit as u64 {
-        return Err(Failure::TooLarge(limit));
+        return Ok(Body::TooLarge { limit });
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| of_hyper(&error))?;
         let Ok(chunk) = frame.into_data() else { continue };
         if whole.len() + chunk.len() > limit {
-            return Err(Failure::TooLarge(limit));
+            return Ok(Body::TooLarge { limit });
         }
         whole.extend_from_slice(&chunk);
     }
-    Ok(whole.freeze())
+    Ok(Body::Whole(whole.freeze()))
 }
 
 fn of_client(error: &legacy::Error) -> Failure {

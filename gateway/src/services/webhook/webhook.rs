@@ -207,9 +207,6 @@ impl Webhook {
             Err(Failure::Malformed(cause)) => {
                 Verdict::bad(service, format!("sent an answer that is not HTTP ({cause})"), "Tell its developers")
             }
-            Err(Failure::TooLarge(limit)) => {
-                Verdict::bad(service, format!("sent an answer of more than {limit} bytes, the limit"), "Tell its developers")
-            }
         })
     }
 

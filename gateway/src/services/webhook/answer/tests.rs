@@ -1,5 +1,5 @@
 use super::*;
-use crate::services::BadReplyCause::{Invalid, WrongSettings};
+use crate::services::BadReplyCause::{Invalid, TooLarge, WrongSettings};
 use gateway_core::model::ErrorCode::{Overloaded, ServiceUnavailable, Timeout};
 use gateway_core::model::{Meta, MetaChange};
 use proptest::prelude::*;
@@ -11,8 +11,11 @@ fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) ->
     for (name, value) in headers {
         map.insert(*name, value.parse().expect("a value"));
     }
-    let answer =
-        HttpAnswer { status: StatusCode::from_u16(status).expect("a status"), headers: map, body: Bytes::copy_from_slice(body.as_bytes()) };
+    let answer = HttpAnswer {
+        status: StatusCode::from_u16(status).expect("a status"),
+        headers: map,
+        body: Body::Whole(Bytes::copy_from_slice(body.as_bytes())),
+    };
     Verdict::of("shop", &answer)
 }
 
@@ -83,6 +86,14 @@ enum Error {
     Bad(BadReplyCause),
 }
 
+fn error_of(verdict: &Verdict) -> (Error, &str) {
+    match &verdict.result {
+        Err(CallError::Refused(refusal)) => (Error::Refused(refusal.code), &refusal.detail),
+        Err(CallError::BadReply(bad)) => (Error::Bad(bad.cause), &bad.detail),
+        _ => panic!("{verdict:?}"),
+    }
+}
+
 #[test]
 fn every_other_answer_has_an_error_with_service_cause_and_cure() {
     use Error::{Bad, Refused};
@@ -129,16 +140,32 @@ fn every_other_answer_has_an_error_with_service_cause_and_cure() {
         (200, vec![("content-type", JSON), ("content-encoding", "gzip")], "x", Bad(Invalid), Health::Answers, "a compressed reply."),
     ] {
         let verdict = verdict(status, &headers, body);
-        let (found, text) = match &verdict.result {
-            Err(CallError::Refused(refusal)) => (Refused(refusal.code), &refusal.detail),
-            Err(CallError::BadReply(bad)) => (Bad(bad.cause), &bad.detail),
-            _ => panic!("{status}: {verdict:?}"),
-        };
+        let (found, text) = error_of(&verdict);
         assert_eq!((found, verdict.health), (error, health), "{status} {headers:?}");
         assert!(text.starts_with("shop ") && text.contains(detail), "{status}: {text}");
     }
     let deep = with_type(200, JSON, &format!("{}{}", "[".repeat(65), "]".repeat(65)));
     assert!(matches!(deep.result, Err(CallError::BadReply(bad)) if bad.detail.contains("nested deeper than 64")));
+}
+
+#[test]
+fn a_body_that_is_too_large_matters_only_where_it_is_read() {
+    use Error::{Bad, Refused};
+    for (status, media_type, error, detail) in [
+        (200, JSON, Bad(TooLarge), "shop sent a reply of more than 7 bytes, the limit. Tell its developers."),
+        (200, "text/html", Bad(TooLarge), "a reply of more than 7 bytes"),
+        (400, PROBLEM, Bad(Invalid), "shop sent a problem document of more than 7 bytes, the limit. Tell its developers."),
+        (404, "text/html", Bad(WrongSettings), "does not know the URL"),
+        (429, "text/html", Refused(Overloaded), "busy"),
+        (502, "text/html", Refused(Timeout), "may have carried the call out"),
+        (500, "text/html", Bad(Invalid), "the status 500 without"),
+    ] {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type.parse().expect("a value"))]);
+        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("a status"), headers, body: Body::TooLarge { limit: 7 } };
+        let (found, text) = error_of(&Verdict::of("shop", &answer));
+        assert_eq!(found, error, "{status}");
+        assert!(text.contains(detail), "{status}: {text}");
+    }
 }
 
 proptest! {
@@ -152,7 +179,7 @@ proptest! {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, media_type.parse().expect("visible"));
         headers.insert(RETRY_AFTER, retry_after.parse().expect("visible"));
-        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("in range"), headers, body: body.into() };
+        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("in range"), headers, body: Body::Whole(body.into()) };
         let is_success = (200..300).contains(&status);
         let verdict = Verdict::of("shop", &answer);
         prop_assert!(verdict.result.is_err() || is_success, "{:?}", verdict);

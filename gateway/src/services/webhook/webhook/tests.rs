@@ -198,6 +198,19 @@ async fn an_answer_above_the_limit_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_repeat_of_a_call_whose_reply_was_too_large_learns_that_it_was_carried_out() {
+    let target = Target::new().await;
+    let services = shop(&format!("{}idempotency = \"/n\"\n", urls(&[&format!("http://{}/", target.address())])));
+    let first = call(&services);
+    let mut peer = target.accept().await;
+    peer.request().await;
+    peer.send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 65537\r\n\r\n").await;
+    assert_eq!(refusal(first).await.0, ErrorCode::BadReply);
+    assert_eq!(refusal(call(&services)).await.0, ErrorCode::AnswerTooLarge);
+    assert!(target.is_untouched().await);
+}
+
+#[tokio::test]
 async fn heads_that_are_too_long_or_not_http_are_bad_replies() {
     let target = Target::new().await;
     let services = shop(&urls(&[&format!("http://{}/", target.address())]));
