@@ -10,10 +10,13 @@ use hyper::{
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use shared_proto::{json, webhook::META_HEADER};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The media type of problem documents (RFC 9457).
 const PROBLEM: &str = "application/problem+json";
+
+/// Longest pause that a target can ask for.
+const PAUSE_MAX: Duration = Duration::from_hours(24);
 
 /// What to do about an answer that is not valid.
 const TELL: &str = "Tell its developers";
@@ -84,15 +87,15 @@ struct Problem {
 
 impl Verdict {
     /// What a complete answer means.
-    pub(super) fn of(service: &str, answer: &HttpAnswer) -> Self {
-        Self { is_success: answer.status.is_success(), ..Self::by_status(service, answer) }
+    pub(super) fn of(service: &str, answer: &HttpAnswer, now: SystemTime) -> Self {
+        Self { is_success: answer.status.is_success(), ..Self::by_status(service, answer, now) }
     }
 
-    fn by_status(service: &str, answer: &HttpAnswer) -> Self {
+    fn by_status(service: &str, answer: &HttpAnswer, now: SystemTime) -> Self {
         let status = answer.status.as_u16();
         match status {
-            429 => Self::busy(service, answer),
-            503 if is_of_service(answer) => Self::busy(service, answer),
+            429 => Self::busy(service, answer, now),
+            503 if is_of_service(answer) => Self::busy(service, answer, now),
             // A proxy answers so. It may have passed the call on.
             502..=504 => {
                 let detail = format!("{service} answered with the status {status}. It may have carried the call out.");
@@ -153,8 +156,8 @@ impl Verdict {
         Self::fine(Err(refusal.into()))
     }
 
-    fn busy(service: &str, answer: &HttpAnswer) -> Self {
-        let result = Err(overloaded(service, answer.status.as_u16(), &answer.headers));
+    fn busy(service: &str, answer: &HttpAnswer, now: SystemTime) -> Self {
+        let result = Err(overloaded(service, answer.status.as_u16(), retry_after(&answer.headers, now)));
         Self { health: Health::Busy, ..Self::fine(result) }
     }
 
@@ -213,11 +216,21 @@ fn media_type(answer: &HttpAnswer) -> String {
     essence
 }
 
-fn overloaded(service: &str, status: u16, headers: &HeaderMap) -> CallError {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
+/// The pause that the target asks for: a number of seconds or a date (RFC 9110 section 10.2.3), at most [`PAUSE_MAX`].
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // A date in the past asks for no pause.
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(pause.min(PAUSE_MAX))
+}
+
+fn overloaded(service: &str, status: u16, pause: Option<Duration>) -> CallError {
     let refusal = |rest| Refusal::new(ErrorCode::Overloaded, format!("{service} is busy (status {status}).{rest}"));
-    match seconds {
-        Some(seconds) => refusal("").try_again_in(Duration::from_secs(seconds.into())).into(),
+    match pause {
+        Some(pause) => refusal("").try_again_in(pause).into(),
         None => refusal(" Try again with a growing pause.").into(),
     }
 }

@@ -201,7 +201,7 @@ impl Webhook {
         let request = outbound.request(uri, &config.headers, &config.signer, SystemTime::now(), left).ok_or(ErrorCode::Internal)?;
         let service = &self.service;
         Ok(match self.client.send(request).await {
-            Ok(answer) => Verdict::of(service, &answer),
+            Ok(answer) => Verdict::of(service, &answer, SystemTime::now()),
             Err(Failure::NotSent(cause)) => Verdict::not_sent(service, cause),
             Err(Failure::Lost(cause)) => Verdict::lost(service, cause),
             Err(Failure::Malformed(cause)) => {

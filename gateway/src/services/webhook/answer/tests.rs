@@ -6,6 +6,11 @@ use proptest::prelude::*;
 
 const JSON: &str = "application/json";
 
+/// The start of 2 January 1970.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_hours(24)
+}
+
 fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Verdict {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -16,7 +21,7 @@ fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) ->
         headers: map,
         body: Body::Whole(Bytes::copy_from_slice(body.as_bytes())),
     };
-    Verdict::of("shop", &answer)
+    Verdict::of("shop", &answer, now())
 }
 
 fn with_type(status: u16, media_type: &'static str, body: &str) -> Verdict {
@@ -100,7 +105,11 @@ fn every_other_answer_has_an_error_with_service_cause_and_cure() {
     for (status, headers, body, error, health, detail) in [
         (429, vec![], "", Refused(Overloaded), Health::Busy, "shop is busy (status 429). Try again with a growing pause."),
         (503, vec![("retry-after", "7")], "", Refused(Overloaded), Health::Busy, "Try again in 7 s."),
-        (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Refused(Overloaded), Health::Busy, "with a growing pause."),
+        (503, vec![("retry-after", "Fri, 02 Jan 1970 00:01:30 GMT")], "", Refused(Overloaded), Health::Busy, "Try again in 90 s."),
+        (429, vec![("retry-after", "Thu, 01 Jan 1970 23:00:00 GMT")], "", Refused(Overloaded), Health::Busy, "Try again in 1 s."),
+        (429, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Refused(Overloaded), Health::Busy, "Try again in 86400 s."),
+        (429, vec![("retry-after", "4000000000")], "", Refused(Overloaded), Health::Busy, "Try again in 86400 s."),
+        (429, vec![("retry-after", "soon")], "", Refused(Overloaded), Health::Busy, "with a growing pause."),
         (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Refused(Overloaded), Health::Busy, "busy (status 503)"),
         (503, vec![], "upstream connect error", Refused(Timeout), Health::Fails, "503. It may have carried the call out."),
         (502, vec![], "", Refused(Timeout), Health::Fails, "shop answered with the status 502. It may have carried the call out."),
@@ -162,7 +171,8 @@ fn a_body_that_is_too_large_matters_only_where_it_is_read() {
     ] {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type.parse().expect("a value"))]);
         let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("a status"), headers, body: Body::TooLarge { limit: 7 } };
-        let (found, text) = error_of(&Verdict::of("shop", &answer));
+        let verdict = Verdict::of("shop", &answer, now());
+        let (found, text) = error_of(&verdict);
         assert_eq!(found, error, "{status}");
         assert!(text.contains(detail), "{status}: {text}");
     }
@@ -181,7 +191,7 @@ proptest! {
         headers.insert(RETRY_AFTER, retry_after.parse().expect("visible"));
         let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("in range"), headers, body: Body::Whole(body.into()) };
         let is_success = (200..300).contains(&status);
-        let verdict = Verdict::of("shop", &answer);
+        let verdict = Verdict::of("shop", &answer, now());
         prop_assert!(verdict.result.is_err() || is_success, "{:?}", verdict);
     }
 }
