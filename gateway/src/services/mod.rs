@@ -27,6 +27,7 @@ pub mod link;
 mod order_place;
 mod order_queues;
 mod repeats;
+mod room;
 mod routes;
 mod service;
 mod services;

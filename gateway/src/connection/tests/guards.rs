@@ -497,6 +497,25 @@ fn questions_leave_room_for_calls_and_wait_for_room_themselves() {
 }
 
 #[test]
+fn a_question_that_waits_comes_with_the_credit_that_there_is_again() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let mut slow = 0;
+        for name in ["a", "b", "c", "d"] {
+            world.user(name).await.send(r#"{"id":9,"rpc":{"method":"bot.slow"}}"#);
+            slow = bot.question().await.0;
+        }
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        assert!(bot.is_idle().await, "half of the credit of 8 is for calls");
+        bot.answer(slow, &json!(1));
+        let began = Instant::now();
+        assert_eq!(bot.question().await.1["method"], "guard.subscribe");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
 fn a_question_that_finds_no_room_in_its_time_is_refused() {
     run(bounds_with(|_| {}), |world| async move {
         let mut bot = Bot::open(&world).await;

@@ -75,5 +75,6 @@ impl Drop for InFlight<'_> {
                 self.services.counters.add(count);
             }
         }
+        self.service.room.wake();
     }
 }

@@ -54,6 +54,7 @@ impl Link<'_> {
             ToGateway::Credit(credit) => {
                 self.links.lock().credit(self.id, credit.n);
                 self.outlet.credit_granted();
+                self.room.wake();
             }
             ToGateway::Drain(_) => {
                 self.phase.apply(LinkEvent::DrainReceived);
