@@ -1,7 +1,7 @@
 //! Services that decide: who connects, who subscribes, who publishes. The service is an instance with a link.
 
 use super::*;
-use crate::services::{ConnectGuard, QuestionKind, QuestionResult, TokenCheck};
+use crate::services::{ConnectGuard, QuestionKind, QuestionResult, Route, TokenCheck};
 use gateway_core::model::Revocation;
 use tokio::time::Instant;
 
@@ -512,6 +512,25 @@ fn a_question_that_waits_comes_with_the_credit_that_there_is_again() {
         let began = Instant::now();
         assert_eq!(bot.question().await.1["method"], "guard.subscribe");
         assert_eq!(began.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
+fn a_question_ends_after_the_time_of_its_route() {
+    let route = Route { call_timeout: Duration::from_millis(500), ..Route::default() };
+    let bot = ServiceConfig { methods: [("guard.subscribe".into(), route)].into(), ..ServiceConfig::default() };
+    run(Bounds { bot, ..bounds_with(|_| {}) }, |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        assert_eq!(bot.question().await.1["deadline_ms"], 500);
+        elapse(0.4).await;
+        assert_eq!(alice.receive().await, [""; 0]);
+        elapse(0.2).await;
+        assert_eq!(error(&alice.receive().await), (1000, true));
+        alice.send(PUBLISH);
+        assert_eq!(bot.receive().await["cancel"]["id"], 1);
+        assert_eq!(bot.question().await.1["deadline_ms"], 2000, "another method has the time of guards");
     });
 }
 
