@@ -141,11 +141,11 @@ fn count_of(answer: &CallResult) -> Count {
     match answer {
         Ok(_) => Count::CallAnswered,
         Err(CallError::Service { .. }) => Count::CallFailedByService,
+        Err(CallError::BadReply(_)) => Count::CallBadReply,
         Err(CallError::Refused(refusal)) => match refusal.code {
             ErrorCode::ServiceUnavailable => Count::CallUnavailable,
             ErrorCode::Overloaded => Count::CallOverloaded,
             ErrorCode::Timeout => Count::CallTimeout,
-            ErrorCode::BadReply => Count::CallBadReply,
             ErrorCode::ConnectionGone => Count::CallCancelled,
             _ => Count::CallRefused,
         },

@@ -27,12 +27,13 @@ pub mod link;
 mod order_place;
 mod order_queues;
 mod repeats;
+mod room;
 mod routes;
 mod service;
 mod services;
 mod webhook;
 
-pub use call_types::{CallError, Reply};
+pub use call_types::{BadReply, BadReplyCause, CallError, Reply};
 pub use caller::Caller;
 pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};
