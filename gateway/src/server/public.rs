@@ -139,7 +139,7 @@ impl Gate<TcpStream> for FrontGate {
                 (ChosenProtocol::Centrifuge { codec, ping_form: ping_form(request.query()) }, subprotocol)
             }
             Route::Stomp(framing) => {
-                let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(request) };
+                let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(*request) };
                 (protocol, sub_protocol(request.subprotocols().iter()))
             }
         };
