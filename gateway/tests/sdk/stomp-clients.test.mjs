@@ -131,16 +131,16 @@ const COMMON = {
 
     async 'calls a service at /app, and gets the reply at /user/queue'(start, broker) {
         const [ann, bob] = [await connected(start, broker), await connected(start, broker)];
-        for (const client of [ann, bob]) await subscribed(client, { destination: '/user/queue/desk/price' });
-        await ann.do('send', { destination: '/app/desk/price', body: '{"item":"tea"}', headers: { 'content-type': 'application/json' } });
-        const [{ text, headers }] = await messages(ann, '/user/queue/desk/price', 1);
+        for (const client of [ann, bob]) await subscribed(client, { destination: '/user/queue/shop/price' });
+        await ann.do('send', { destination: '/app/shop/price', body: '{"item":"tea"}', headers: { 'content-type': 'application/json' } });
+        const [{ text, headers }] = await messages(ann, '/user/queue/shop/price', 1);
         assert.deepEqual(JSON.parse(text), { item: 'tea', price: 42 });
         assert.match(headers['content-type'], /^application\/json/);
         await echoed(bob);
-        assert.deepEqual(await messages(bob, '/user/queue/desk/price', 0), []);
+        assert.deepEqual(await messages(bob, '/user/queue/shop/price', 0), []);
     },
 
-    async 'is told that its token is not valid'(start, broker) {
+    async 'gets an ERROR for a token that is not valid'(start, broker) {
         const client = start(broker);
         const opened = new EventRecorder(client, 'connected');
         const [refused, closed] = [next(client, 'refused'), next(client, 'closed')];
