@@ -244,8 +244,10 @@ function runAll(t, cases, broker, concurrency) {
     });
 }
 
-for (const kind of brokers) {
-    const { broker, cases } = await BROKERS[kind]();
+// All start before the first test begins: what `after` stops would not outlive the tests that are known by then.
+const started = await Promise.all(brokers.map((kind) => BROKERS[kind]()));
+for (const [index, kind] of brokers.entries()) {
+    const { broker, cases } = started[index];
     test(`STOMP clients at ${kind}: ${languages}`, async (t) => {
         const all = names.flatMap((name) => casesFor(LIBRARIES[name], kind, cases).map(([title, run]) => ({ name, title, run })));
         const isIdle = ({ run }) => Object.values(cases['heart-beats']).includes(run);

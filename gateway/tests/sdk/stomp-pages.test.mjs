@@ -36,8 +36,10 @@ async function act(ann, bob, broker) {
     await ann.askForPrice();
 }
 
-for (const kind of brokers) {
-    const broker = await START[kind]();
+// All start before the first test begins: what `after` stops would not outlive the tests that are known by then.
+const started = await Promise.all(brokers.map((kind) => START[kind]()));
+for (const [index, kind] of brokers.entries()) {
+    const broker = started[index];
     for (const page of Object.keys(PAGES)) {
         test(`${page} at ${kind}`, async () => {
             const [ann, bob] = await Promise.all(['ann', 'bob'].map((user) => open(page, broker, user)));
