@@ -78,6 +78,15 @@ const ROWS = {
         await raw.subscribe(unique('/topic/'));
     },
 
+    async '/app: a correlation-id comes back with the reply and with the ERROR'(t) {
+        const raw = await RawStomp.connect(t, gateway);
+        await raw.subscribe('/user/queue/shop/price');
+        await raw.ask('SEND', { destination: '/app/shop/price', 'correlation-id': 'first' }, '{"item":"tea"}');
+        assert.equal((await raw.messages('/user/queue/shop/price', 1))[0].headers['correlation-id'], 'first');
+        raw.send('SEND', { destination: '/app/shop/sell', 'correlation-id': 'second' }, '{}');
+        assert.equal((await raw.error()).headers['correlation-id'], 'second');
+    },
+
     async '/app: a SUBSCRIBE is answered once'(t) {
         const raw = await RawStomp.connect(t, gateway);
         raw.send('SUBSCRIBE', { id: 'start', destination: '/app/shop/price' });
@@ -105,6 +114,19 @@ const ROWS = {
         await raw.subscribe('/user/queue/notes');
         await gateway.ask('POST', `/v1/connections/${raw.connection.headers.session}/messages`, { queue: 'notes', data: { only: 'you' } });
         assert.deepEqual(texts(await raw.messages('/user/queue/notes', 1)).map(JSON.parse), [{ only: 'you' }]);
+    },
+
+    async '/user/queue: a page that was away gets what was sent to its user meanwhile'(t) {
+        const [user, queue] = [unique('ann-'), unique('notes.')];
+        const first = await RawStomp.connect(t, gateway, bearer(user));
+        await first.subscribe(`/user/queue/${queue}`, { 'x-position': '' });
+        await toUser(user, queue, 1);
+        const [{ headers }] = await first.messages(`/user/queue/${queue}`, 1);
+        await first.ask('DISCONNECT');
+        for (const [at, data] of [[queue, 2], ['elsewhere', 'no'], [queue, 3]]) await toUser(user, at, data);
+        const second = await RawStomp.connect(t, gateway, bearer(user));
+        await second.subscribe(`/user/queue/${queue}`, { 'x-position': headers['x-position'] });
+        assert.deepEqual(texts(await second.messages(`/user/queue/${queue}`, 2)), ['2', '3']);
     },
 
     async '/user: clients cannot send to users'(t) {
@@ -343,7 +365,8 @@ const ROWS = {
     async 'x-position: a subscription goes on where another has stopped, and gets a gap message if it cannot'(t) {
         const [channel, destination] = ['resume.a', 'resume.b'].map(unique);
         const raw = await RawStomp.connect(t, gateway);
-        await raw.subscribe(`/topic/${channel}`, { 'x-position': '' });
+        const receipt = await raw.subscribe(`/topic/${channel}`, { 'x-position': '' });
+        assert.match(receipt.headers['x-position'], /^.+-0$/);
         for (const number of [1, 2, 3]) await publish(channel, number);
         const got = await raw.messages(`/topic/${channel}`, 3);
         const { headers } = got[0];
