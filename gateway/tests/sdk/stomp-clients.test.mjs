@@ -2,15 +2,16 @@
 // BROKERS the brokers (gateway). Spring's broker passes the cases that do not need more than it has.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { unique } from './support/client.mjs';
 import { Proxy } from './support/proxy.mjs';
+import { OwnRedis, redisSettings } from './support/redis.mjs';
 import { Spring } from './support/spring.mjs';
 import { LIBRARIES } from './support/stomp-clients.mjs';
 import { stompGateway } from './support/stomp-gateway.mjs';
 import { token } from './support/token.mjs';
-import { EventRecorder, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 /** Longer than a client or a server waits for a heart-beat of the other: two or three times the second that both have asked for. */
 const SILENCE_MS = 4_500;
@@ -52,6 +53,16 @@ async function messages(client, destination, count) {
 }
 
 const publish = (broker, channel, data) => broker.ask('POST', `/v1/channels/${encodeURIComponent(channel)}/publications`, { data });
+
+const ready = (node) => eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
+
+/** A Redis and a gateway, with which the gateways that are killed share their histories. */
+async function startCluster() {
+    const redis = await OwnRedis.start({ after });
+    const other = await stompGateway({ after }, { settings: redisSettings(redis.url, 'other') });
+    await ready(other);
+    return { redis, other };
+}
 
 /** What both a simple broker and the gateway do. */
 const COMMON = {
@@ -185,21 +196,28 @@ const GATEWAY = {
         await client.do('send', { destination, body: 'stored', receipt: true });
     },
 
-    async 'connects again after its gateway was killed'(start, _, t) {
-        const own = await stompGateway(t);
-        const destination = `/topic/${unique('room.')}`;
+    async 'gets what it missed after its gateway was killed, once and in order'(start, _, t) {
+        const { redis, other } = cluster;
+        const own = await stompGateway(t, { settings: redisSettings(redis.url, unique('node-')) });
+        await ready(own);
+        const channel = unique('news.');
         const client = await connected(start, own);
-        await subscribed(client, { destination });
+        await subscribed(client, { destination: `/topic/${channel}`, resume: true });
+        await publish(own, channel, 1);
+        await messages(client, `/topic/${channel}`, 1);
         const [closed, again] = [next(client, 'closed'), next(client, 'connected')];
         await own.kill();
         await closed;
+        for (const number of [2, 3]) await publish(other, channel, number);
         await own.restart();
         await again;
-        await client.do('send', { destination, body: 'again' });
-        assert.equal((await messages(client, destination, 1))[0].text, 'again');
+        await messages(client, `/topic/${channel}`, 3);
+        await client.do('send', { destination: `/topic/${channel}`, body: '4' });
+        const got = await messages(client, `/topic/${channel}`, 4);
+        assert.deepEqual(got.map(({ text }) => text), ['1', '2', '3', '4']);
     },
 
-    async 'gets what it missed, once and in order'(start, broker, t) {
+    async 'gets what it missed while its connection was cut, once and in order'(start, broker, t) {
         const channel = unique('news.');
         const proxy = await Proxy.start(t, broker);
         const client = await connected(start, proxy);
@@ -218,6 +236,8 @@ const GATEWAY = {
         assert.deepEqual(got.map(({ text }) => text), ['1', '2', '3', '4', '5', '6']);
     },
 };
+
+const cluster = brokers.includes('gateway') ? await startCluster() : undefined;
 
 /** Starts a broker. */
 const BROKERS = {
