@@ -7,7 +7,7 @@ use crate::{
     services::{Caller, LinkLimits, Reach, Reached, Route, ServiceConfig, Services, call_types::CallError},
     settings::{OrderedBy, Settings},
 };
-use gateway_core::model::Data;
+use gateway_core::model::{Data, ErrorCode};
 use redis_testing::Authority;
 use rustls::{
     RootCertStore, ServerConfig,
