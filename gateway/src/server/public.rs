@@ -185,7 +185,7 @@ pub(super) fn server(
             metrics: metrics[index].clone(),
         });
         actix_rt::spawn(hub.clone().run());
-        let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
+        let worker = Rc::new(WorkerContext::new(hub, node.clone(), connection));
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), message_size };
         let (data, app_origins, reserved_names) = (web::Data::from(node.clone()), origins.clone(), reserved_names.clone());
         let app = App::new().app_data(data).configure(move |config| {
