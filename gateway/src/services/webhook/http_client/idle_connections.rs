@@ -1,6 +1,6 @@
 //! Connections that wait for their next request.
 
-use super::targets::TargetIndex;
+use super::super::targets::TargetIndex;
 use bytes::Bytes;
 use gateway_core::model::lock;
 use http_body_util::Full;
