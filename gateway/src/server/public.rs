@@ -203,7 +203,7 @@ pub(super) fn server(
             metrics: metrics[index].clone(),
         });
         actix_rt::spawn(hub.clone().run());
-        let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
+        let worker = Rc::new(WorkerContext::new(hub, node.clone(), connection));
         let (data, app_origins, reserved_names, stomp) =
             (web::Data::from(node.clone()), origins.clone(), reserved_names.clone(), stomp.clone());
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), stomp: stomp.clone(), message_size };

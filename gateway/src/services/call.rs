@@ -51,7 +51,8 @@ impl Services {
         let call = AdmittedCall { service: name.clone(), method: method.into(), data, caller, keys, deadline, permit };
         match call.key() {
             None => self.begin(call, std::future::pending())?.await,
-            Some(key) => self.call_once(key, call).await,
+            // Boxed, because it is large, and most calls have no key.
+            Some(key) => Box::pin(self.call_once(key, call)).await,
         }
     }
 

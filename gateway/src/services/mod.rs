@@ -27,7 +27,6 @@ pub mod link;
 mod order_place;
 mod order_queues;
 mod repeats;
-mod room;
 mod routes;
 mod service;
 mod services;

@@ -4,6 +4,7 @@ use super::{
     carrier::Carrier,
     config::{Reach, ServiceConfig},
     counters::Counters,
+    guards::room::RoomQueue,
     instances::{
         instance::{CreditUse, Offered},
         links::Links,
@@ -11,7 +12,6 @@ use super::{
     },
     lifecycle::{event::Lifecycle, kinds::Interests, outlet::Outlet},
     order_queues::OrderQueues,
-    room::RoomQueue,
     routes::route_table::RouteTable,
     webhook::webhook::{NodeEnd, Webhook},
 };

@@ -151,7 +151,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             metrics: Arc::default(),
         });
         tokio::task::spawn_local(hub.clone().run());
-        let worker = Rc::new(WorkerContext { hub, node, limits: bounds.connection });
+        let worker = Rc::new(WorkerContext::new(hub, node, bounds.connection));
         test(World { worker, mailbox }).await;
     });
 }

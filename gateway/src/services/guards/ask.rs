@@ -6,11 +6,11 @@ use super::{
         call_types::{CallError, CallRequest, Choice, Reply},
         caller::Caller,
         instances::instance::AbandonReason,
-        room::Entry,
         services::Services,
     },
     answer::{Answer, Decision},
     counters::{QuestionKind, QuestionResult, Tally},
+    room::Entry,
     unanswered::Unanswered,
 };
 use crate::telemetry::{SpanKind, TraceSpan};

@@ -3,12 +3,12 @@
 use super::{
     super::{
         counters::Count,
+        guards::room::RoomQueue,
         instances::{
             instance::{LinkId, NewLink, Outgoing},
             links::Links,
         },
         lifecycle::outlet::Outlet,
-        room::RoomQueue,
         service::Service,
         services::Services,
     },

@@ -4,7 +4,6 @@ use super::{
     answer::{Body, HttpAnswer},
     config::WebhookConfig,
     connector::Connector,
-    idle_connections::{IdleConnections, Sender},
     target_url::TargetUrl,
     targets::TargetIndex,
 };
@@ -15,7 +14,10 @@ use hyper::{
     body::{Body as _, Incoming},
     client::conn::http1,
 };
+use idle_connections::{IdleConnections, Sender};
 use std::{error::Error, io, sync::Arc};
+
+mod idle_connections;
 
 /// Limit of the head of an answer, in bytes.
 const HEAD_BYTES: usize = 64 << 10;
@@ -60,7 +62,8 @@ impl HttpClient {
             let is_new = idle.is_none();
             let mut sender = match idle {
                 Some(sender) => sender,
-                None => self.connect(url).await?,
+                // Boxed, because it is large and rare.
+                None => Box::pin(self.connect(url)).await?,
             };
             match sender.try_send_request(request).await {
                 Ok(response) => break (response, sender),

@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The questions that wait until a service has room for them, in the order in which they came. Whoever asks limits their number.
 #[derive(Default)]
-pub(super) struct RoomQueue {
+pub(in crate::services) struct RoomQueue {
     /// The number of those in `waiting`, so that the end of a call costs one load if nobody waits.
     count: AtomicUsize,
     waiting: Mutex<Waiting>,
@@ -36,7 +36,7 @@ struct Waiting {
 
 /// How a question got room.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Entry<T> {
+pub(in crate::services) enum Entry<T> {
     /// There was room when it came.
     AtOnce(T),
     /// It waited for room.
@@ -48,7 +48,11 @@ pub(super) enum Entry<T> {
 impl RoomQueue {
     /// Sends a question as soon as the service has room and no earlier question waits. `send` fails with `overloaded` if there is no room;
     /// any other error ends the wait.
-    pub(super) async fn enter<T>(&self, deadline: Instant, send: impl Fn() -> Result<T, Refusal>) -> Result<Entry<T>, Refusal> {
+    pub(in crate::services) async fn enter<T>(
+        &self,
+        deadline: Instant,
+        send: impl Fn() -> Result<T, Refusal>,
+    ) -> Result<Entry<T>, Refusal> {
         if self.count.load(SeqCst) == 0 {
             match send() {
                 Err(refusal) if refusal.code == ErrorCode::Overloaded => {}
@@ -72,7 +76,7 @@ impl RoomQueue {
     }
 
     /// Lets the first question look for room. To be called when there may be some.
-    pub(super) fn wake(&self) {
+    pub(in crate::services) fn wake(&self) {
         if self.count.load(SeqCst) > 0 {
             lock(&self.waiting).wake_first();
         }
