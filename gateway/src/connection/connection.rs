@@ -53,10 +53,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 _ => transport::Next::Continue,
             }
         });
-        if wire.take_completed() {
+        let (completed_message, completed_frame) = (wire.take_completed(), driver.dialect.take_completed());
+        if completed_frame || (completed_message && !driver.dialect.is_mid_frame()) {
             driver.incomplete_since = None;
         }
-        let awaited = wire.is_mid_message() && driver.wants_input();
+        let awaited = (wire.is_mid_message() || driver.dialect.is_mid_frame()) && driver.wants_input();
         driver.incomplete_since = awaited.then(|| driver.incomplete_since.unwrap_or_else(|| driver.now()));
         match turn {
             Poll::Pending => Ok(()),

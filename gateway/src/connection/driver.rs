@@ -62,7 +62,7 @@ pub(super) struct Driver {
     pub(super) is_draining: bool,
     /// Whether the connection is not read at present.
     pub(super) is_paused: bool,
-    /// When the first byte of an incomplete message arrived.
+    /// When the first byte of an incomplete message arrived, or of a STOMP frame in several messages.
     pub(super) incomplete_since: Option<Tick>,
     /// The next scheduled wake-up by the hub.
     pub(super) next_wake: Option<Tick>,

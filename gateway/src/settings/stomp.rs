@@ -28,6 +28,8 @@ section! {
         body_size: ByteSize = size(KIB)..=size(16 * MIB),
         /// Limit of the subscriptions of a connection.
         max_subscriptions: usize = 1..=100_000,
+        /// Limit of the subscriptions of a connection that get the same messages.
+        subscriptions_per_channel: usize = 1..=1000,
         /// Limit of the open transactions of a connection.
         transactions: usize = 0..=1000,
         /// Limit of the frames of a transaction.
@@ -148,7 +150,7 @@ impl DestinationOptions {
             service: ServiceRef(None),
             method: String::new(),
             reply: if is_call { "/user/queue/{service}/{method}".into() } else { String::new() },
-            refused: if is_call { Refused::Stay } else { Refused::Close },
+            refused: if is_call { Refused::Message } else { Refused::Close },
             send: kind != DestinationKind::UserQueue,
             subscribe: kind != DestinationKind::Event,
         }
@@ -183,6 +185,7 @@ impl From<&Destination> for DestinationRule {
         let after_refusal = match options.refused {
             Refused::Close => AfterRefusal::Close,
             Refused::Stay => AfterRefusal::Stay,
+            Refused::Message => AfterRefusal::Message,
         };
         Self { prefix: head.prefix.as_str().into(), target, after_refusal, send: options.send, subscribe: options.subscribe }
     }

@@ -30,6 +30,7 @@ impl From<&Settings> for StompConfig {
                 body_bytes: limits.body_size.bytes(),
             },
             max_subscriptions: limits.max_subscriptions,
+            subscriptions_per_channel: limits.subscriptions_per_channel,
             max_in_flight: settings.connection.max_in_flight,
             transactions: TransactionLimits {
                 open: limits.transactions,

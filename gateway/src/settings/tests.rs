@@ -119,8 +119,8 @@ fn stomp_settings_allow_what_a_simple_broker_allows() {
     assert_eq!((room.subscribe, room.publish, room.data), (Authenticated, Authenticated, CoreData::Any));
     assert!(room.retention.is_some() && namespaces.personal.retention.is_some() && namespaces.personal.publish == Nobody);
     let rows: Vec<_> = settings.stomp.destinations.iter().map(|row| (row.head.prefix.as_str(), row.options.refused)).collect();
-    use Refused::{Close, Stay};
-    assert_eq!(rows, [("/topic/", Close), ("/queue/", Close), ("/user/queue/", Close), ("/app/", Stay), ("/app/hello", Stay)]);
+    use Refused::{Close, Message};
+    assert_eq!(rows, [("/topic/", Close), ("/queue/", Close), ("/user/queue/", Close), ("/app/", Message), ("/app/hello", Message)]);
     assert_eq!(StompConfig::from(&settings).unknown_destination, gateway_core::stomp::UnknownDestination::Ignore);
 }
 

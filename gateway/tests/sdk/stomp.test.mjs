@@ -69,10 +69,11 @@ const ROWS = {
         assert.deepEqual([call.method, call.user, call.data], ['price', 'ann', { item: 'tea' }]);
     },
 
-    async '/app: the error of a service is an ERROR that does not end the connection'(t) {
+    async '/app: the error of a service is a message in the queue for errors, and does not end the connection'(t) {
         const raw = await RawStomp.connect(t, gateway);
+        await raw.subscribe('/user/queue/errors');
         raw.send('SEND', { destination: '/app/shop/sell', receipt: 'sold' }, '{}');
-        const { headers } = await raw.error();
+        const [{ headers }] = await raw.messages('/user/queue/errors', 1);
         assert.deepEqual([headers.code, headers['receipt-id']], ['404', 'sold']);
         assert.match(headers.message, /no method sell/);
         await raw.subscribe(unique('/topic/'));

@@ -95,7 +95,8 @@ impl Driver {
     }
 
     pub(in crate::connection) fn stomp_timer(&mut self) {
-        let reading = !self.is_paused && self.wants_input();
+        // A client that is sending a large message is not silent. The time limit of a message applies to it.
+        let reading = !self.is_paused && self.wants_input() && self.incomplete_since.is_none();
         self.translate(|translator, now, steps| translator.timer(now, reading, steps));
         self.run_deferred();
     }

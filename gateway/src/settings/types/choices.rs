@@ -113,13 +113,15 @@ choice! {
         Event = "event",
     } "\"channel\", \"user_queue\", \"call\" or \"event\"";
 
-    /// What happens to a STOMP connection after a refusal.
+    /// What a STOMP client gets for a refused frame, and what happens to its connection.
     Refused {
-        /// It is closed.
+        /// An ERROR. The connection is closed.
         Close = "close",
-        /// It stays open.
+        /// An ERROR. The connection stays open.
         Stay = "stay",
-    } "\"close\" or \"stay\"";
+        /// A MESSAGE in a queue of the user. The connection stays open.
+        Message = "message",
+    } "\"close\", \"stay\" or \"message\"";
 
     /// What happens to a STOMP frame whose destination is unknown.
     UnknownDestination {

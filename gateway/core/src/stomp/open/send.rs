@@ -9,7 +9,7 @@ use crate::{
     },
     stomp::{
         context::Context,
-        failure::Rejected,
+        failure::{Rejected, bad_request},
         rules::{
             AfterRefusal, Call, Destination, DestinationRule, UnknownDestination, Unresolved, Use,
             body::{Body, CORRELATION_ID, argument, event},
@@ -74,7 +74,7 @@ fn outgoing(destination: Destination, after_refusal: AfterRefusal, frame: Frame)
         Destination::Event(service) => (Request::Send { data: event(&service, &argument(&headers, body)?)? }, Purpose::Publish),
         // The table lets nobody SEND there.
         Destination::UserQueue(queue) => {
-            return Err(crate::stomp::failure::bad_request(format!("Only services send to the queue {queue:?} of a user.")));
+            return Err(bad_request(format!("Only services send to the queue {queue:?} of a user.")));
         }
     };
     Ok(Outgoing { request, purpose, after_refusal, correlation_id })

@@ -45,6 +45,7 @@ const NOT_OFFERED: &[(&str, &str)] = &[
     ("/exchange/", COMPETING),
     ("/user/", "Clients cannot send to users, and the rest after /user/ has to begin with queue/. Let a service send to the user."),
 ];
+const PATTERN: &str = "The gateway has no patterns in SUBSCRIBE. Subscribe to each destination by its whole name.";
 const TEMPORARY: &str = "The gateway has no temporary queues. Take the reply of a call from /user/queue/ instead.";
 const COMPETING: &str = "The gateway has no queues whose messages go to one consumer each, and no exchanges: every subscriber gets every message. Use /topic/ or /queue/.";
 
@@ -83,6 +84,10 @@ impl DestinationTable {
             let detail = format!("Clients may not {verb} to {destination}, only {other}. The settings (stomp.destinations) say so.");
             return Err(Unresolved::Refused(Refusal::new(ErrorCode::PermissionDenied, detail), rule.after_refusal));
         }
+        let has_subscribers = !matches!(rule.target, Target::Call(_) | Target::Event { .. });
+        if wanted == Use::Subscribe && has_subscribers && destination.contains(['*', '?', '{']) {
+            return Err(Unresolved::Refused(Refusal::new(ErrorCode::NotAvailable, PATTERN), rule.after_refusal));
+        }
         let found = rule.resolve(destination, rest).map_err(|refusal| Unresolved::Refused(refusal, rule.after_refusal))?;
         Ok((found, rule))
     }
@@ -118,7 +123,7 @@ impl Default for DestinationTable {
 
 fn unknown(destination: &str) -> Unresolved {
     match NOT_OFFERED.iter().find(|(prefix, _)| destination.starts_with(prefix)) {
-        Some((_, why)) => Unresolved::Refused(Refusal::new(ErrorCode::NotAvailable, *why), AfterRefusal::Close),
+        Some((_, why)) => Unresolved::Unknown(Refusal::new(ErrorCode::NotAvailable, *why)),
         None => Unresolved::Unknown(Refusal::new(ErrorCode::NotFound, no_row(destination))),
     }
 }

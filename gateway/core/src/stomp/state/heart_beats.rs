@@ -6,6 +6,9 @@ use std::time::Duration;
 /// From this interval on a client is asked before it counts as gone: the timers of a hidden page run once a minute.
 const ASKED_FROM: Duration = Duration::from_secs(5);
 
+/// In milliseconds.
+const SECOND: u64 = 1000;
+
 /// When this side has to send something, and when the client has to.
 #[derive(Debug)]
 pub(crate) struct HeartBeats {
@@ -85,8 +88,9 @@ impl HeartBeats {
         self.received_at.after(2 * self.interval())
     }
 
-    /// Early, because the beat takes time to arrive.
+    /// Early, because the beat takes time to arrive. And at a whole second: the timers of a worker fire then, and those for a time between fire late.
     fn beat_after(&self, now: Tick) -> Tick {
-        now.after(Duration::from_millis(u64::from(self.sends_every) * 4 / 5))
+        let latest = now.after(Duration::from_millis(u64::from(self.sends_every) * 4 / 5));
+        Tick((latest.0 / SECOND).max(now.0 / SECOND + 1) * SECOND)
     }
 }

@@ -58,6 +58,11 @@ impl Subscriptions {
         self.0.iter().map(|group| group.form.subscriptions.len()).sum()
     }
 
+    /// The number of those that get the same messages of a channel.
+    pub(crate) fn alike(&self, channel: Option<&str>, queue: Option<&str>) -> usize {
+        self.group(channel).map_or(0, |group| group.form.subscriptions.iter().filter(|it| it.queue.as_deref() == queue).count())
+    }
+
     pub(crate) fn contains(&self, id: &str) -> bool {
         self.0.iter().any(|group| group.get(id).is_some())
     }

@@ -33,6 +33,7 @@ fn the_token_is_that_of_authorization_else_of_a_passcode_else_of_the_handshake()
     for (headers, expected) in [
         (authorization.clone(), TOKEN),
         ("authorization:bearer t".into(), "t"),
+        (format!("Authorization:{TOKEN}"), TOKEN),
         ("Authorization:Basic Z3Vlc3Q6Z3Vlc3Q=".into(), "handshake"),
         ("Authorization:Bearer ".into(), "handshake"),
         (passcode.clone(), TOKEN),

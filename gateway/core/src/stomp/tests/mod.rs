@@ -39,6 +39,7 @@ fn config() -> StompConfig {
         server: "Switchboard/1".into(),
         limits: ParserLimits { headers: 20, header_bytes: 1024, body_bytes: 4096 },
         max_subscriptions: 8,
+        subscriptions_per_channel: 5,
         max_in_flight: 4,
         transactions: TransactionLimits { open: 2, frames: 6, bytes: 4096 },
         pong_timeout: Duration::from_secs(8),

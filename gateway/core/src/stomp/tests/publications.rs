@@ -35,6 +35,39 @@ fn a_subscription_that_was_lost_for_good_is_notified() {
 }
 
 #[test]
+fn a_subscription_that_cannot_begin_again_yet_is_tried_again() {
+    let down = || refused(ErrorCode::Overloaded, "Redis is away. Wait.");
+    let mut page = Page::alice();
+    page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:\n\n");
+    page.answer(2, subscribed());
+    assert_eq!(page.push(lost()), ["3: subscribe a for 1"]);
+    assert_eq!(page.answer(3, down()), NOTHING);
+    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\n\n"), ["form a: 1 2"], "frames do not wait");
+    let mut command = 4;
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+        assert_eq!(page.wait(pause * 1000 - 1), NOTHING);
+        assert_eq!(page.wait(1), [format!("{command}: subscribe a for 1 2")]);
+        assert_eq!(page.wait(100_000), NOTHING, "one at a time");
+        assert_eq!(page.answer(command, down()), NOTHING);
+        command += 1;
+    }
+    page.wait(30_000);
+    let lines = page.answer(command, recovered(Recovery::NotRequested, &[]));
+    assert_eq!(lines, ["MESSAGE subscription:1 destination:/topic/a message-id:c-1 x-gap:true x-position:abcd1234-7", "untold 1"]);
+    assert_eq!(page.wait(100_000), NOTHING);
+
+    for frames in ["UNSUBSCRIBE\nid:1\n\n", "SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:abcd1234-3\n\n"] {
+        let mut page = Page::alice();
+        page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
+        page.answer(2, recovered(Recovery::NotRequested, &[]));
+        page.push(lost());
+        assert_eq!(page.answer(3, down()), NOTHING);
+        assert_eq!(page.send(frames).last().map(String::as_str), Some("4: unsubscribe a"));
+        assert_eq!(page.wait(100_000), NOTHING, "the client has decided otherwise");
+    }
+}
+
+#[test]
 fn the_end_of_a_subscription_by_a_service_is_an_error_and_a_close() {
     for why in [Unsubscribe::Server, Unsubscribe::Expired] {
         let mut page = Page::alice().subscribed("1", "/topic/a", 2);
