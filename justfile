@@ -72,8 +72,7 @@ test-clients: setup-node setup-browser setup-redis setup-go setup-java setup-mav
     cargo build {{ test_targets }}
     @"{{ clients }}/build" go java spring python
     @CLIENTS="Go Java" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs
-    @CLIENTS="Java" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk stomp-clients.test.mjs
-    @CLIENTS="JavaScript Python Java" BROKERS="spring" CHROMIUM="$("{{ native }}/requirement" browser)" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk stomp-clients.test.mjs stomp-pages.test.mjs
+    @CLIENTS="JavaScript Python Java" BROKERS="gateway spring" CHROMIUM="$("{{ native }}/requirement" browser)" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk stomp-clients.test.mjs stomp-pages.test.mjs
 
 # The examples in Go, in Java and with Spring Boot; installs Go, a JDK and Maven
 [group('test')]

@@ -1,6 +1,6 @@
 //! A connection: its driver and its socket.
 
-use super::{close_cause::CloseCause, driver::Driver, driver::Handshake, worker_context::WorkerContext};
+use super::{close_cause::CloseCause, connect_turns::Ticket, driver::Driver, driver::Handshake, worker_context::WorkerContext};
 use crate::{
     hub::Written,
     telemetry::{Count, TransportEnd},
@@ -9,7 +9,7 @@ use crate::{
 use std::{
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -17,19 +17,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub struct Connection<T> {
     wire: Wire<T>,
     driver: Driver,
+    /// Its place among those that wait for a turn.
+    ticket: Option<Ticket>,
 }
 
 impl<T> Connection<T> {
     /// Creates a connection after the answer to its upgrade request.
     pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, handshake: Handshake) -> Self {
-        Self { wire, driver: Driver::new(worker, handshake) }
+        Self { wire, driver: Driver::new(worker, handshake), ticket: None }
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads the messages of one turn. Fails once the peer can send no more.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
-        let Self { wire, driver } = self;
+        let Self { wire, driver, .. } = self;
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
@@ -72,7 +74,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Writes queued frames, and polls operations as the outbox gets room. Fails once the connection can or need write no more.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
-        let Self { wire, driver } = self;
+        let Self { wire, driver, .. } = self;
         loop {
             let (state, freed) = driver.registration.outbox().write(|frames| {
                 let before = frames.len();
@@ -101,6 +103,9 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        if this.driver.info.is_none() {
+            ready!(this.driver.worker.connect_turns.poll(&mut this.ticket, cx));
+        }
         let now = this.driver.now();
         this.driver.registration.outbox().clear_waker();
         this.driver.notices();

@@ -139,7 +139,7 @@ impl Gate<TcpStream> for FrontGate {
                 (ChosenProtocol::Centrifuge { codec, ping_form: ping_form(request.query()) }, subprotocol)
             }
             Route::Stomp(framing) => {
-                let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(request) };
+                let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(*request) };
                 (protocol, sub_protocol(request.subprotocols().iter()))
             }
         };
@@ -203,7 +203,7 @@ pub(super) fn server(
             metrics: metrics[index].clone(),
         });
         actix_rt::spawn(hub.clone().run());
-        let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
+        let worker = Rc::new(WorkerContext::new(hub, node.clone(), connection));
         let (data, app_origins, reserved_names, stomp) =
             (web::Data::from(node.clone()), origins.clone(), reserved_names.clone(), stomp.clone());
         let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), stomp: stomp.clone(), message_size };

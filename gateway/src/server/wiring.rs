@@ -243,6 +243,7 @@ fn connection(settings: &Settings) -> ConnectionLimits {
     ConnectionLimits {
         turn_bytes: connection.turn_bytes.bytes(),
         turn_messages: connection.turn_commands,
+        turn_connects: connection.turn_connects,
         message_timeout: connection.message_timeout,
         write_timeout: connection.write_timeout,
         close_timeout: connection.close_timeout,

@@ -86,10 +86,10 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
 fn bad_path(path: &str) -> Option<&'static str> {
     /// Paths of the public listener.
     const TAKEN: [&str; 4] = ["/livez", "/readyz", "/connection", "/demo"];
-    let is_under = |taken: &&str| path.strip_prefix(*taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_under = |taken: &str| path.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
     if !path.starts_with('/') || path.ends_with('/') || path.contains("//") || path.len() > PATH_BYTES || !path.bytes().all(is_plain) {
         return Some("expected paths such as \"/stomp\": A-Z a-z 0-9 / - . _ ~, with a slash at the begin and none at the end");
     }
-    TAKEN.iter().any(|taken| is_under(&taken)).then_some("the gateway has other answers under this path; choose another one")
+    TAKEN.iter().any(|taken| is_under(taken)).then_some("the gateway has other answers under this path; choose another one")
 }

@@ -2,15 +2,16 @@
 // BROKERS the brokers (gateway). Spring's broker passes the cases that do not need more than it has.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { unique } from './support/client.mjs';
 import { Proxy } from './support/proxy.mjs';
+import { OwnRedis, redisSettings } from './support/redis.mjs';
 import { Spring } from './support/spring.mjs';
 import { LIBRARIES } from './support/stomp-clients.mjs';
 import { stompGateway } from './support/stomp-gateway.mjs';
 import { token } from './support/token.mjs';
-import { EventRecorder, next } from './support/wait.mjs';
+import { EventRecorder, eventually, next } from './support/wait.mjs';
 
 /** Longer than a client or a server waits for a heart-beat of the other: two or three times the second that both have asked for. */
 const SILENCE_MS = 4_500;
@@ -52,6 +53,16 @@ async function messages(client, destination, count) {
 }
 
 const publish = (broker, channel, data) => broker.ask('POST', `/v1/channels/${encodeURIComponent(channel)}/publications`, { data });
+
+const ready = (node) => eventually(async () => (await node.rest('GET', '/readyz')).status === 200, 'the node to be ready');
+
+/** A Redis and a gateway, with which the gateways that are killed share their histories. */
+async function startCluster() {
+    const redis = await OwnRedis.start({ after });
+    const other = await stompGateway({ after }, { settings: redisSettings(redis.url, 'other') });
+    await ready(other);
+    return { redis, other };
+}
 
 /** What both a simple broker and the gateway do. */
 const COMMON = {
@@ -131,16 +142,16 @@ const COMMON = {
 
     async 'calls a service at /app, and gets the reply at /user/queue'(start, broker) {
         const [ann, bob] = [await connected(start, broker), await connected(start, broker)];
-        for (const client of [ann, bob]) await subscribed(client, { destination: '/user/queue/desk/price' });
-        await ann.do('send', { destination: '/app/desk/price', body: '{"item":"tea"}', headers: { 'content-type': 'application/json' } });
-        const [{ text, headers }] = await messages(ann, '/user/queue/desk/price', 1);
+        for (const client of [ann, bob]) await subscribed(client, { destination: '/user/queue/shop/price' });
+        await ann.do('send', { destination: '/app/shop/price', body: '{"item":"tea"}', headers: { 'content-type': 'application/json' } });
+        const [{ text, headers }] = await messages(ann, '/user/queue/shop/price', 1);
         assert.deepEqual(JSON.parse(text), { item: 'tea', price: 42 });
         assert.match(headers['content-type'], /^application\/json/);
         await echoed(bob);
-        assert.deepEqual(await messages(bob, '/user/queue/desk/price', 0), []);
+        assert.deepEqual(await messages(bob, '/user/queue/shop/price', 0), []);
     },
 
-    async 'is told that its token is not valid'(start, broker) {
+    async 'gets an ERROR for a token that is not valid'(start, broker) {
         const client = start(broker);
         const opened = new EventRecorder(client, 'connected');
         const [refused, closed] = [next(client, 'refused'), next(client, 'closed')];
@@ -185,21 +196,28 @@ const GATEWAY = {
         await client.do('send', { destination, body: 'stored', receipt: true });
     },
 
-    async 'connects again after its gateway was killed'(start, _, t) {
-        const own = await stompGateway(t);
-        const destination = `/topic/${unique('room.')}`;
+    async 'gets what it missed after its gateway was killed, once and in order'(start, _, t) {
+        const { redis, other } = cluster;
+        const own = await stompGateway(t, { settings: redisSettings(redis.url, unique('node-')) });
+        await ready(own);
+        const channel = unique('news.');
         const client = await connected(start, own);
-        await subscribed(client, { destination });
+        await subscribed(client, { destination: `/topic/${channel}`, resume: true });
+        await publish(own, channel, 1);
+        await messages(client, `/topic/${channel}`, 1);
         const [closed, again] = [next(client, 'closed'), next(client, 'connected')];
         await own.kill();
         await closed;
+        for (const number of [2, 3]) await publish(other, channel, number);
         await own.restart();
         await again;
-        await client.do('send', { destination, body: 'again' });
-        assert.equal((await messages(client, destination, 1))[0].text, 'again');
+        await messages(client, `/topic/${channel}`, 3);
+        await client.do('send', { destination: `/topic/${channel}`, body: '4' });
+        const got = await messages(client, `/topic/${channel}`, 4);
+        assert.deepEqual(got.map(({ text }) => text), ['1', '2', '3', '4']);
     },
 
-    async 'gets what it missed, once and in order'(start, broker, t) {
+    async 'gets what it missed while its connection was cut, once and in order'(start, broker, t) {
         const channel = unique('news.');
         const proxy = await Proxy.start(t, broker);
         const client = await connected(start, proxy);
@@ -218,6 +236,8 @@ const GATEWAY = {
         assert.deepEqual(got.map(({ text }) => text), ['1', '2', '3', '4', '5', '6']);
     },
 };
+
+const cluster = brokers.includes('gateway') ? await startCluster() : undefined;
 
 /** Starts a broker. */
 const BROKERS = {
@@ -244,8 +264,10 @@ function runAll(t, cases, broker, concurrency) {
     });
 }
 
-for (const kind of brokers) {
-    const { broker, cases } = await BROKERS[kind]();
+// All start before the first test begins: what `after` stops would not outlive the tests that are known by then.
+const started = await Promise.all(brokers.map((kind) => BROKERS[kind]()));
+for (const [index, kind] of brokers.entries()) {
+    const { broker, cases } = started[index];
     test(`STOMP clients at ${kind}: ${languages}`, async (t) => {
         const all = names.flatMap((name) => casesFor(LIBRARIES[name], kind, cases).map(([title, run]) => ({ name, title, run })));
         const isIdle = ({ run }) => Object.values(cases['heart-beats']).includes(run);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { Desk, launch, serve } from './support/pages.mjs';
+import { Shop, launch, serve } from './support/pages.mjs';
 import { Spring } from './support/spring.mjs';
 import { stompGateway } from './support/stomp-gateway.mjs';
 import { token } from './support/token.mjs';
@@ -21,11 +21,11 @@ const PAGES = {
 
 /** What every broker must show: ann's page and bob's, after what `act` does. */
 const EXPECTED = {
-    ann: ['/topic/chat {"text":"hello ünï"}', '/topic/chat {"text":"hi"}', '/user/queue/desk/price {"item":"tea","price":42}'],
+    ann: ['/topic/chat {"text":"hello ünï"}', '/topic/chat {"text":"hi"}', '/user/queue/shop/price {"item":"tea","price":42}'],
     bob: ['/topic/chat {"text":"hello ünï"}', '/topic/chat {"text":"hi"}', '/user/queue/notes {"title":"a note"}'],
 };
 
-const open = (page, broker, user) => Desk.open(browser, `${origin}/${page}`, { broker: PAGES[page](broker), token: token({ sub: user }) });
+const open = (page, broker, user) => Shop.open(browser, `${origin}/${page}`, { broker: PAGES[page](broker), token: token({ sub: user }) });
 
 async function act(ann, bob, broker) {
     await ann.say('hello ünï');
@@ -36,8 +36,10 @@ async function act(ann, bob, broker) {
     await ann.askForPrice();
 }
 
-for (const kind of brokers) {
-    const broker = await START[kind]();
+// All start before the first test begins: what `after` stops would not outlive the tests that are known by then.
+const started = await Promise.all(brokers.map((kind) => START[kind]()));
+for (const [index, kind] of brokers.entries()) {
+    const broker = started[index];
     for (const page of Object.keys(PAGES)) {
         test(`${page} at ${kind}`, async () => {
             const [ann, bob] = await Promise.all(['ann', 'bob'].map((user) => open(page, broker, user)));

@@ -59,12 +59,12 @@ const ROWS = {
     },
 
     async '/app: a SEND calls a service, and the reply goes to /topic if the settings say so'(t) {
-        const settings = '[[stomp.destinations]]\nprefix = "/app/desk/"\nto = "call"\nservice = "desk"\nreply = "/topic/{service}.{method}"\n';
+        const settings = '[[stomp.destinations]]\nprefix = "/app/shop/"\nto = "call"\nservice = "shop"\nreply = "/topic/{service}.{method}"\n';
         const own = await stompGateway(t, { settings });
         const [ann, bob] = [await RawStomp.connect(t, own, bearer('ann')), await RawStomp.connect(t, own, bearer('bob'))];
-        for (const raw of [ann, bob]) await raw.subscribe('/topic/desk.price');
-        await ann.ask('SEND', { destination: '/app/desk/price', 'content-type': 'application/json' }, '{"item":"tea"}');
-        for (const raw of [ann, bob]) assert.deepEqual(JSON.parse(texts(await raw.messages('/topic/desk.price', 1))[0]), { item: 'tea', price: 42 });
+        for (const raw of [ann, bob]) await raw.subscribe('/topic/shop.price');
+        await ann.ask('SEND', { destination: '/app/shop/price', 'content-type': 'application/json' }, '{"item":"tea"}');
+        for (const raw of [ann, bob]) assert.deepEqual(JSON.parse(texts(await raw.messages('/topic/shop.price', 1))[0]), { item: 'tea', price: 42 });
         const { call } = await own.service.frame(({ call }) => call, 'the call');
         assert.deepEqual([call.method, call.user, call.data], ['price', 'ann', { item: 'tea' }]);
     },
@@ -72,27 +72,36 @@ const ROWS = {
     async '/app: the error of a service is a message in the queue for errors, and does not end the connection'(t) {
         const raw = await RawStomp.connect(t, gateway);
         await raw.subscribe('/user/queue/errors');
-        raw.send('SEND', { destination: '/app/desk/sell', receipt: 'sold' }, '{}');
+        raw.send('SEND', { destination: '/app/shop/sell', receipt: 'sold' }, '{}');
         const [{ headers }] = await raw.messages('/user/queue/errors', 1);
         assert.deepEqual([headers.code, headers['receipt-id']], ['404', 'sold']);
         assert.match(headers.message, /no method sell/);
         await raw.subscribe(unique('/topic/'));
     },
 
+    async '/app: a correlation-id comes back with the reply and with the ERROR'(t) {
+        const raw = await RawStomp.connect(t, gateway);
+        await raw.subscribe('/user/queue/shop/price');
+        await raw.ask('SEND', { destination: '/app/shop/price', 'correlation-id': 'first' }, '{"item":"tea"}');
+        assert.equal((await raw.messages('/user/queue/shop/price', 1))[0].headers['correlation-id'], 'first');
+        raw.send('SEND', { destination: '/app/shop/sell', 'correlation-id': 'second' }, '{}');
+        assert.equal((await raw.error()).headers['correlation-id'], 'second');
+    },
+
     async '/app: a SUBSCRIBE is answered once'(t) {
         const raw = await RawStomp.connect(t, gateway);
-        raw.send('SUBSCRIBE', { id: 'start', destination: '/app/desk/price' });
+        raw.send('SUBSCRIBE', { id: 'start', destination: '/app/shop/price' });
         const [{ headers, body }] = await raw.messages('start', 1);
-        assert.deepEqual([headers.destination, JSON.parse(body)], ['/app/desk/price', { item: 'everything', price: 42 }]);
+        assert.deepEqual([headers.destination, JSON.parse(body)], ['/app/shop/price', { item: 'everything', price: 42 }]);
     },
 
     async '/user/queue: each connection of the user gets the message, at the destination that it asked for'(t) {
         const [user, queue] = [unique('ann '), unique('notes.')];
-        const [desk, phone, other] = [await RawStomp.connect(t, gateway, bearer(user)), await RawStomp.connect(t, gateway, bearer(user)), await RawStomp.connect(t, gateway, bearer('bob'))];
-        for (const raw of [desk, phone, other]) await raw.subscribe(`/user/queue/${queue}`);
+        const [laptop, phone, other] = await Promise.all([user, user, 'bob'].map((name) => RawStomp.connect(t, gateway, bearer(name))));
+        for (const raw of [laptop, phone, other]) await raw.subscribe(`/user/queue/${queue}`);
         await toUser(encodeURIComponent(user), unique('elsewhere.'), 'no');
         await toUser(encodeURIComponent(user), queue, { title: 'yes' });
-        for (const raw of [desk, phone]) {
+        for (const raw of [laptop, phone]) {
             const [{ headers, body }] = await raw.messages(`/user/queue/${queue}`, 1);
             assert.deepEqual([headers.destination, JSON.parse(body)], [`/user/queue/${queue}`, { title: 'yes' }]);
             assert.equal(headers.queue, undefined);
@@ -108,14 +117,27 @@ const ROWS = {
         assert.deepEqual(texts(await raw.messages('/user/queue/notes', 1)).map(JSON.parse), [{ only: 'you' }]);
     },
 
+    async '/user/queue: a page that was away gets what was sent to its user meanwhile'(t) {
+        const [user, queue] = [unique('ann-'), unique('notes.')];
+        const first = await RawStomp.connect(t, gateway, bearer(user));
+        await first.subscribe(`/user/queue/${queue}`, { 'x-position': '' });
+        await toUser(user, queue, 1);
+        const [{ headers }] = await first.messages(`/user/queue/${queue}`, 1);
+        await first.ask('DISCONNECT');
+        for (const [at, data] of [[queue, 2], ['elsewhere', 'no'], [queue, 3]]) await toUser(user, at, data);
+        const second = await RawStomp.connect(t, gateway, bearer(user));
+        await second.subscribe(`/user/queue/${queue}`, { 'x-position': headers['x-position'] });
+        assert.deepEqual(texts(await second.messages(`/user/queue/${queue}`, 2)), ['2', '3']);
+    },
+
     async '/user: clients cannot send to users'(t) {
         for (const destination of ['/user/bob/queue/notes', '/user/queue/notes']) await refused(t, 'SEND', { destination });
     },
 
     async 'patterns in a SUBSCRIBE are refused with a sentence'(t) {
         for (const destination of ['/topic/**', '/topic/a?', '/topic/{room}']) {
-            const { body, headers } = await refused(t, 'SUBSCRIBE', { id: 'a', destination });
-            assert.ok(`${headers.message}${body}`.includes(destination.slice('/topic/'.length)) || /pattern/i.test(`${headers.message}${body}`), `${body}`);
+            const { body } = await refused(t, 'SUBSCRIBE', { id: 'a', destination });
+            assert.match(body.toString(), /pattern/);
         }
     },
 
@@ -155,10 +177,16 @@ const ROWS = {
     },
 
     async 'the token is in a header of CONNECT, in the query or in a cookie, and guest may be anybody'(t) {
-        const own = await stompGateway(t, { options: { 'tokens.anonymous': 'true', 'public.allowed_origins': 'https://desk.example' } });
+        const options = { 'tokens.anonymous': 'true', 'public.allowed_origins': 'https://shop.example', 'stomp.token_cookie': 'token' };
+        const own = await stompGateway(t, { options });
         const jwt = token({ sub: 'ann' });
-        const page = { cookie: `theme=dark; token=${jwt}`, origin: 'https://desk.example' };
-        const ways = [[{ authorization: `bearer ${jwt}` }], [{ login: 'ann', passcode: jwt }], [{}, { query: `?token=${jwt}` }], [{}, { websocket: { headers: page } }]];
+        const page = { cookie: `theme=dark; token=${jwt}`, origin: 'https://shop.example' };
+        const ways = [
+            [{ authorization: `bearer ${jwt}` }],
+            [{ login: 'ann', passcode: jwt }],
+            [{}, { query: `?token=${jwt}` }],
+            [{}, { websocket: { headers: page } }],
+        ];
         for (const [headers, options] of ways) {
             const raw = await RawStomp.connect(t, own, headers, options);
             assert.equal(raw.connection.headers['user-name'], 'ann', JSON.stringify([headers, options]));
@@ -281,7 +309,14 @@ const ROWS = {
     },
 
     async 'frames that nobody may send get an ERROR, then the connection is closed'(t) {
-        const bad = { 'SEND\n\n': 'destination', 'SUBSCRIBE\nid:1\n\n': 'destination', 'SUBSCRIBE\ndestination:/topic/a\n\n': 'id', 'DANCE\n\n': 'DANCE', 'SEND\ndestination:/topic/a\nx:\\t\n\n': 'backslash', 'CONNECT\naccept-version:1.2\n\n': 'CONNECT' };
+        const bad = {
+            'SEND\n\n': 'destination',
+            'SUBSCRIBE\nid:1\n\n': 'destination',
+            'SUBSCRIBE\ndestination:/topic/a\n\n': 'id',
+            'DANCE\n\n': 'DANCE',
+            'SEND\ndestination:/topic/a\nx:\\t\n\n': 'backslash',
+            'CONNECT\naccept-version:1.2\n\n': 'CONNECT',
+        };
         for (const [text, word] of Object.entries(bad)) {
             const raw = await RawStomp.connect(t, gateway);
             raw.message(`${text}\0`);
@@ -307,10 +342,10 @@ const ROWS = {
     },
 
     async 'SockJS: its first question is answered, and its messages carry the same frames'(t) {
-        const response = await fetch(`${gateway.url}/stomp/info`, { headers: { origin: 'https://desk.example' } });
+        const response = await fetch(`${gateway.url}/stomp/info`, { headers: { origin: 'https://shop.example' } });
         const info = await response.json();
         assert.deepEqual([response.status, info.websocket, typeof info.entropy, info.origins], [200, true, 'number', ['*:*']]);
-        assert.ok(['https://desk.example'].includes(response.headers.get('access-control-allow-origin')));
+        assert.ok(['https://shop.example'].includes(response.headers.get('access-control-allow-origin')));
         assert.equal(response.headers.get('access-control-allow-credentials'), 'true');
         const destination = unique('/topic/room.');
         const raw = await RawStomp.connect(t, gateway, bearer('ann'), { path: '/000/abcdefgh/websocket' });
@@ -323,14 +358,16 @@ const ROWS = {
         assert.equal(raw.frames.at(-1).command, 'c');
     },
 
-    async 'SockJS: its raw path is the same WebSocket'(t) {
+    async 'SockJS: its raw path is the same WebSocket; the settings can add the path of the old broker'(t) {
         await RawStomp.connect(t, gateway, bearer('ann'), { path: '/websocket' });
+        await RawStomp.connect(t, { stomp: gateway.stomp.replace('/stomp', '/ws') });
     },
 
-    async 'x-position: a subscription goes on where another has stopped, and is told if it cannot'(t) {
+    async 'x-position: a subscription goes on where another has stopped, and gets a gap message if it cannot'(t) {
         const [channel, destination] = ['resume.a', 'resume.b'].map(unique);
         const raw = await RawStomp.connect(t, gateway);
-        await raw.subscribe(`/topic/${channel}`, { 'x-position': '' });
+        const receipt = await raw.subscribe(`/topic/${channel}`, { 'x-position': '' });
+        assert.match(receipt.headers['x-position'], /^.+-0$/);
         for (const number of [1, 2, 3]) await publish(channel, number);
         const got = await raw.messages(`/topic/${channel}`, 3);
         const { headers } = got[0];

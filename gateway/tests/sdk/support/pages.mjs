@@ -43,16 +43,16 @@ export async function launch(t) {
 }
 
 /** A tab with one of the pages. */
-export class Desk {
+export class Shop {
     /** Opens a page for a broker and waits until it is connected. `problems` collects the errors of the page. */
     static async open(browser, page, { broker, token }) {
-        const desk = new Desk();
-        desk.tab = await browser.newPage();
-        desk.problems = [];
-        desk.tab.on('pageerror', (error) => desk.problems.push(String(error)));
-        await desk.tab.goto(`${page}?${new URLSearchParams({ broker, token })}`);
-        await desk.connected();
-        return desk;
+        const shop = new Shop();
+        shop.tab = await browser.newPage();
+        shop.problems = [];
+        shop.tab.on('pageerror', (error) => shop.problems.push(String(error)));
+        await shop.tab.goto(`${page}?${new URLSearchParams({ broker, token })}`);
+        await shop.connected();
+        return shop;
     }
 
     connected(isConnected = true) {

@@ -72,19 +72,19 @@ public class Broker implements WebSocketMessageBrokerConfigurer {
 
     /** The service of the tests. */
     @Controller
-    static class Desk {
+    static class Shop {
         record Question(String item) {}
 
         record Price(String item, int price) {}
 
         private final SimpMessagingTemplate messages;
 
-        Desk(SimpMessagingTemplate messages) {
+        Shop(SimpMessagingTemplate messages) {
             this.messages = messages;
         }
 
-        /** The answer goes to /user/queue/desk/price. */
-        @MessageMapping("/desk/price")
+        /** The answer goes to /user/queue/shop/price. */
+        @MessageMapping("/shop/price")
         @SendToUser
         Price price(Question question) {
             return new Price(question.item(), 42);

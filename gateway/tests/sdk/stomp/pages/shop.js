@@ -3,7 +3,7 @@
 const { createElement: h, useEffect, useRef, useState } = React;
 
 /** `transport` says where the broker is. It is all that differs between the pages and between the brokers. */
-function Desk({ transport, token }) {
+function Shop({ transport, token }) {
     const [isConnected, setConnected] = useState(false);
     const [messages, setMessages] = useState([]);
     const [text, setText] = useState('');
@@ -18,7 +18,7 @@ function Desk({ transport, token }) {
             onConnect: () => {
                 stomp.subscribe('/topic/chat', show);
                 stomp.subscribe('/user/queue/notes', show);
-                stomp.subscribe('/user/queue/desk/price', show);
+                stomp.subscribe('/user/queue/shop/price', show);
                 setConnected(true);
             },
             onWebSocketClose: () => setConnected(false),
@@ -34,7 +34,7 @@ function Desk({ transport, token }) {
         client.current.publish({ destination: '/topic/chat', body: JSON.stringify({ text }) });
         setText('');
     };
-    const ask = () => client.current.publish({ destination: '/app/desk/price', body: JSON.stringify({ item: 'tea' }), headers: { 'content-type': 'application/json' } });
+    const ask = () => client.current.publish({ destination: '/app/shop/price', body: JSON.stringify({ item: 'tea' }), headers: { 'content-type': 'application/json' } });
 
     return h('main', { 'data-connected': isConnected },
         h('form', { onSubmit: say }, h('input', { value: text, onChange: (event) => setText(event.target.value) })),
@@ -47,5 +47,5 @@ function Desk({ transport, token }) {
 function show(transportTo) {
     const query = new URLSearchParams(location.search);
     const transport = transportTo(query.get('broker'));
-    ReactDOM.createRoot(document.getElementById('root')).render(h(Desk, { transport, token: query.get('token') }));
+    ReactDOM.createRoot(document.getElementById('root')).render(h(Shop, { transport, token: query.get('token') }));
 }
