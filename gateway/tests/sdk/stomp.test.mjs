@@ -131,7 +131,8 @@ const ROWS = {
     },
 
     async '/user: clients cannot send to users'(t) {
-        for (const destination of ['/user/bob/queue/notes', '/user/queue/notes']) await refused(t, 'SEND', { destination });
+        const own = await stompGateway(t, { options: { 'stomp.unknown_destination': 'error' } });
+        for (const destination of ['/user/bob/queue/notes', '/user/queue/notes']) await refused(t, 'SEND', { destination }, { to: own });
     },
 
     async 'patterns in a SUBSCRIBE are refused with a sentence'(t) {
@@ -291,8 +292,9 @@ const ROWS = {
     },
 
     async 'destinations of other brokers get an ERROR that says what to use'(t) {
+        const own = await stompGateway(t, { options: { 'stomp.unknown_destination': 'error' } });
         for (const destination of ['/exchange/amq.direct/x', '/amq/queue/x', '/temp-queue/x', '/reply-queue/x']) {
-            const { headers, body } = await refused(t, 'SUBSCRIBE', { id: 'a', destination });
+            const { headers, body } = await refused(t, 'SUBSCRIBE', { id: 'a', destination }, { to: own });
             assert.match(`${headers.message} ${body}`, /\/topic\/|\/user\/queue\//, destination);
         }
     },
