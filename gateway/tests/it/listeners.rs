@@ -33,6 +33,12 @@ impl Gateway {
         }
         Self { process: Process::start(&mut command, internal), public, internal }
     }
+
+    /// Asks the process to end.
+    pub(crate) fn terminate(&self) {
+        let id = self.process.id().try_into().ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(id.expect("it runs"), rustix::process::Signal::TERM).expect("it takes signals");
+    }
 }
 
 /// A request that publishes over REST, with these further header lines.

@@ -8,6 +8,7 @@ mod client;
 mod codes;
 mod conformance;
 mod corpus;
+mod drain;
 mod java;
 mod lifecycle;
 mod listeners;
