@@ -1,5 +1,6 @@
 //! The command line, as another program uses it.
 
+use super::{listeners::Gateway, store_errors::until};
 use std::{io, process::Command};
 
 #[test]
@@ -25,4 +26,22 @@ fn origins_are_checked_and_written_out() {
     }
     let (code, reported) = check("https://*.example.com");
     assert!(code == Some(0) && reported.contains(r#"public.allowed_origins = ["https://*.example.com"]"#), "{reported}");
+}
+
+#[test]
+fn health_tells_whether_the_gateway_is_ready() {
+    let gateway = Gateway::start(&["drain.delay=1h"]);
+    let health = |arguments: &[&str]| {
+        let asked = Command::new(env!("CARGO_BIN_EXE_gateway")).arg("health").args(arguments).output().expect("run");
+        (asked.status.code(), String::from_utf8([asked.stdout, asked.stderr].concat()).expect("text"))
+    };
+    let address = format!("internal.address={}", gateway.internal);
+    assert_eq!(health(&["--set", &address]), (Some(0), "ready\n".into()));
+    gateway.terminate();
+    until("the end of readiness", || health(&["--set", &address]) == (Some(1), "not ready: This node is shutting down.\n".into()));
+    drop(gateway);
+    let (code, text) = health(&["--set", &address]);
+    assert!(code == Some(1) && text.starts_with("no gateway answers at ") && text.contains("Start the gateway"), "{text}");
+    let (code, text) = health(&["--set", "internal.address=8001"]);
+    assert!(code == Some(64) && text.contains("internal.address: expected"), "{text}");
 }
