@@ -1,3 +1,5 @@
+mod secret_files;
+
 use super::{
     reader::keys_of,
     routes::{Route, RoutedService},
