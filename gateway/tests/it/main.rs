@@ -12,6 +12,7 @@ mod drain;
 mod java;
 mod lifecycle;
 mod listeners;
+mod proxies;
 mod public;
 mod redis;
 mod release;

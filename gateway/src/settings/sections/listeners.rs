@@ -21,6 +21,8 @@ section! {
         keep_alive: Duration = SECOND..=10 * MINUTE,
         /// The `Retry-After` header of a 503.
         retry_after: Duration = SECOND..=HOUR,
+        /// Networks of the proxies whose headers about the client are believed.
+        trusted_proxies: Vec<String>,
     }
 
     /// `[internal]`: the listener for services and operators.
