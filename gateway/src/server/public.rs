@@ -21,7 +21,7 @@ use gateway_core::{
         websocket::Decoder,
     },
 };
-use shared_proto::http::{self, ConnectionErrors};
+use shared_proto::http::{self, ConnectionErrors, ProxyProtocol};
 use std::{
     io,
     net::{IpAddr, TcpListener},
@@ -197,6 +197,7 @@ pub(super) fn server(
         request_timeout: settings.public.request_timeout,
         keep_alive: settings.public.keep_alive,
         permits: Arc::new(Semaphore::new(settings.public.http_connections)),
+        proxy_protocol: settings.public.proxy_protocol.then(|| proxy_protocol(parts.proxies.clone())),
         errors,
         ..PublicHttp::default()
     };
@@ -252,6 +253,11 @@ pub(super) fn server(
         .disable_signals()
         .listen("public", listener, factory)?
         .run())
+}
+
+/// Without a list of proxies, everybody who reaches the listener is taken for one.
+fn proxy_protocol(proxies: Arc<TrustedProxies>) -> ProxyProtocol {
+    ProxyProtocol { accepts: Arc::new(move |peer| proxies.is_empty() || proxies.contains(peer)) }
 }
 
 async fn not_found(request: HttpRequest) -> ApiError {

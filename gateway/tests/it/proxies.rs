@@ -7,6 +7,7 @@ use super::{
     store_errors::{says, upgraded},
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const PATH: &str = "/connection/websocket";
 const TRUSTED: &str = "public.trusted_proxies=127.0.0.0/8,10.0.0.0/8";
@@ -109,4 +110,56 @@ fn refused_upgrades_are_logged_with_the_address_of_the_client() {
     let gateway = Gateway::start(&[TRUSTED, "telemetry.log_filter=debug"]);
     assert_eq!(status(&gateway, "X-Forwarded-For: 203.0.113.9\r\nOrigin: https://evil.example\r\n"), 403);
     gateway.wait_for_log(|log| log.lines().any(|line| line.contains("upgrade refused") && line.contains("203.0.113.9")));
+}
+
+/// A header of version 2 with this command and, for TCP over IPv4, these addresses and ports.
+fn version_2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
+    [b"\r\n\r\n\0\r\nQUIT\n", &[command, family, 0, body.len() as u8][..], body].concat()
+}
+
+#[test]
+fn the_proxy_protocol_tells_the_address() {
+    let gateway = Gateway::start(&["public.proxy_protocol=true", "public.trusted_proxies=127.0.0.1"]);
+    let request = request("");
+    let tcp4 = version_2(0x21, 0x11, &[203, 0, 113, 9, 10, 0, 0, 1, 0xC8, 0x01, 0x01, 0xBB]);
+    for (header, address) in [
+        (&b"PROXY TCP4 203.0.113.9 10.0.0.1 51201 443\r\n"[..], "203.0.113.9"),
+        (b"PROXY TCP6 2001:db8::9 ::1 51201 443\r\n", "2001:db8::9"),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+        (&tcp4, "203.0.113.9"),
+        (&version_2(0x20, 0, &[]), "127.0.0.1"),
+    ] {
+        assert_eq!(open(&gateway, &[header, request.as_bytes()].concat()).1, address);
+    }
+    let forged = "X-Forwarded-For: 6.6.6.6\r\n";
+    let header = "PROXY TCP4 203.0.113.9 10.0.0.1 51201 443\r\n";
+    assert_eq!(open(&gateway, format!("{header}{}", self::request(forged)).as_bytes()).1, "203.0.113.9", "the client is no proxy");
+    let behind_another = "PROXY TCP4 127.0.0.1 10.0.0.1 51201 443\r\n";
+    assert_eq!(open(&gateway, format!("{behind_another}{}", self::request(forged)).as_bytes()).1, "6.6.6.6");
+    let (head, _) = ask(gateway.internal, "GET", "/readyz", "", "");
+    assert!(head.starts_with("http/1.1 200 "), "the internal listener is not concerned: {head}");
+}
+
+#[test]
+fn connections_without_a_proxy_header_are_closed_and_counted() {
+    let gateway = Gateway::start(&["public.proxy_protocol=true"]);
+    let closed = |bytes: &[u8]| {
+        let mut client = Client::connect(gateway.public);
+        client.send(bytes);
+        client.reset()
+    };
+    for bytes in [request("").as_bytes(), b"PROXY TCP4 203.0.113.9\r\n"] {
+        closed(bytes);
+    }
+    let began = std::time::Instant::now();
+    closed(b"PROXY TCP4 ");
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    let of = |cause: &str| counted(&gateway, &format!(r#"switchboard_http_connection_errors_total{{cause="{cause}",listener="public"}}"#));
+    assert_eq!((of("proxy_header"), of("proxy_timeout"), of("proxy_untrusted")), (2, 1, 0));
+
+    let strict = Gateway::start(&["public.proxy_protocol=true", "public.trusted_proxies=10.0.0.0/8"]);
+    let mut client = Client::connect(strict.public);
+    client.send(b"PROXY TCP4 203.0.113.9 10.0.0.1 51201 443\r\n");
+    client.reset();
+    assert_eq!(counted(&strict, r#"switchboard_http_connection_errors_total{cause="proxy_untrusted",listener="public"}"#), 1);
 }

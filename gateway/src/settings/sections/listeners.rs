@@ -23,6 +23,8 @@ section! {
         retry_after: Duration = SECOND..=HOUR,
         /// Networks of the proxies whose headers about the client are believed.
         trusted_proxies: Vec<String>,
+        /// Whether every connection begins with a header of the PROXY protocol.
+        proxy_protocol: bool,
     }
 
     /// `[internal]`: the listener for services and operators.
