@@ -57,6 +57,7 @@ fn start(cli: Cli) -> Result<ExitCode, RunError> {
     let settings = cli.sources.load()?;
     if cli.check {
         gateway::check(&settings)?;
+        settings.warnings().iter().for_each(|warning| eprintln!("gateway: warning: {warning}"));
         return print(&settings.effective());
     }
     let telemetry = Telemetry::start(&settings)?;

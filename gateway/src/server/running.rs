@@ -68,6 +68,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
     let files = http::raise_open_files();
     let settings = &open_files::fit_connection_limits(settings, wiring::workers(settings), files);
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
+    settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let listeners = Listeners::bind(settings)?;
     let mut running = start(settings, listeners, metrics)?;
     let (public, internal) = running.addresses();

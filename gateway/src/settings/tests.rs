@@ -330,6 +330,19 @@ fn no_log_shows_a_secret() {
 }
 
 #[test]
+fn an_idle_timeout_of_proxies_below_two_pings_is_a_warning() {
+    for (idle, ping, warns) in
+        [("0s", "25s", false), ("60s", "25s", false), ("50s", "25s", false), ("49s", "25s", true), ("60s", "31s", true)]
+    {
+        let toml = format!("[public]\nproxy_idle_timeout = \"{idle}\"\n[connection]\nping_interval = \"{ping}\"");
+        let warnings = Settings::from_toml(&toml).expect("valid").warnings();
+        let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), usize::from(warns), "{toml}: {texts:?}");
+        assert!(texts.iter().all(|text| text.starts_with("public.proxy_idle_timeout: ") && text.contains("raise it at the proxy to")));
+    }
+}
+
+#[test]
 fn a_node_without_a_name_gets_a_random_one() {
     let name = || Settings::from_toml("").expect("valid").node.name;
     assert!(name().len() > 5 && name() != name());

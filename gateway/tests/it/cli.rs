@@ -45,3 +45,27 @@ fn health_tells_whether_the_gateway_is_ready() {
     let (code, text) = health(&["--set", "internal.address=8001"]);
     assert!(code == Some(64) && text.contains("internal.address: expected"), "{text}");
 }
+
+#[test]
+fn a_check_warns_and_passes() {
+    let mut check = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    let checked = check.args(["--check", "--set", "public.proxy_idle_timeout=30s"]).output().expect("run");
+    let warning = String::from_utf8(checked.stderr).expect("text");
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(warning.starts_with("gateway: warning: public.proxy_idle_timeout: ") && warning.lines().count() == 1, "{warning}");
+}
+
+#[test]
+fn a_check_refuses_proxies_that_are_no_networks_and_files_that_are_not_there() {
+    for (setting, says) in [
+        ("public.trusted_proxies=proxy.example", "public.trusted_proxies: expected networks such as"),
+        (
+            "tokens.hmac_secret_file=/nowhere/hmac",
+            "\"/nowhere/hmac\" does not exist; create or mount it, or set tokens.hmac_secret instead",
+        ),
+    ] {
+        let checked = Command::new(env!("CARGO_BIN_EXE_gateway")).args(["--check", "--set", setting]).output().expect("run");
+        let problem = String::from_utf8(checked.stderr).expect("text");
+        assert!(checked.status.code() == Some(64) && problem.contains(says), "{setting}: {problem}");
+    }
+}

@@ -25,6 +25,8 @@ section! {
         trusted_proxies: Vec<String>,
         /// Whether every connection begins with a header of the PROXY protocol.
         proxy_protocol: bool,
+        /// After this time without data the proxy closes a connection. Zero: not stated.
+        proxy_idle_timeout: Duration = millis(0)..=DAY,
     }
 
     /// `[internal]`: the listener for services and operators.
