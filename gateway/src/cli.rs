@@ -1,5 +1,9 @@
 //! The command line.
 
+mod health;
+
+pub(crate) use health::Health;
+
 use clap::{Args, Parser, Subcommand};
 use gateway::{
     auth::{ConnectionClaims, SubscriptionClaims, Tokens},
@@ -42,6 +46,8 @@ pub(crate) struct Sources {
 pub(crate) enum Command {
     /// Print a token for a user, signed with tokens.hmac_secret
     Token(TokenRequest),
+    /// Ask the gateway on this machine whether it is ready, within 2 s; exit with 0 or 1
+    Health(Sources),
 }
 
 #[derive(Args)]

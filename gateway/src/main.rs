@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::Parser as _;
-use cli::{Cli, Command};
+use cli::{Cli, Command, Health};
 use gateway::{RunError, settings::DEFAULTS, telemetry::Telemetry};
 use std::{
     io::{self, Write as _},
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         std::process::exit(if error.use_stderr() { i32::from(USAGE) } else { 0 })
     });
     match start(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("gateway: {error}");
             ExitCode::from(match error {
@@ -38,29 +38,38 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> Result<(), RunError> {
-    if let Some(Command::Token(request)) = cli.command {
-        let settings = request.sources.load()?;
-        return print(&format!("{}\n", request.sign(&settings)?));
+fn start(cli: Cli) -> Result<ExitCode, RunError> {
+    match cli.command {
+        Some(Command::Token(request)) => {
+            let settings = request.sources.load()?;
+            return print(&request.sign(&settings)?);
+        }
+        Some(Command::Health(sources)) => {
+            let health = Health::ask(sources.load()?.internal.address);
+            print(&health.to_string())?;
+            return Ok(ExitCode::from(u8::from(!health.is_ready())));
+        }
+        None => {}
     }
     if cli.print_defaults {
-        return print(DEFAULTS);
+        return print(DEFAULTS.trim_end());
     }
     let settings = cli.sources.load()?;
     if cli.check {
         gateway::check(&settings)?;
-        return print(&format!("{}\n", settings.effective()));
+        settings.warnings().iter().for_each(|warning| eprintln!("gateway: warning: {warning}"));
+        return print(&settings.effective());
     }
     let telemetry = Telemetry::start(&settings)?;
     let ended = gateway::run(&settings, &telemetry);
     telemetry.shutdown();
-    ended
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// Prints text. The reader may close the pipe early, like `head`.
-fn print(text: &str) -> Result<(), RunError> {
-    match io::stdout().write_all(text.as_bytes()) {
+/// Prints a text and a line end. The reader may close the pipe early, like `head`.
+fn print(text: &str) -> Result<ExitCode, RunError> {
+    match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -80,6 +80,8 @@ impl Default for ApiLimits {
 pub enum ProcessPhase {
     /// It accepts connections and links.
     Serving,
+    /// It accepts connections and links, but is not ready, so that load balancers send no more.
+    Leaving,
     /// It accepts no new connections and links, and closes the connections one after another.
     Draining,
     /// It closes the links and both listeners.
@@ -92,7 +94,9 @@ pub enum ProcessPhase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessEvent {
     /// The process got a signal.
-    DrainRequested,
+    EndRequested,
+    /// `drain.delay` passed.
+    DelayPassed,
     /// The last connection closed.
     ConnectionsClosed,
     /// `drain.deadline` passed, and some connections are still open.
@@ -105,9 +109,10 @@ pub enum ProcessEvent {
 
 const PROCESS: Transitions<ProcessPhase, ProcessEvent> = {
     use ProcessEvent as Event;
-    use ProcessPhase::{Draining, Serving, Stopped, Stopping};
+    use ProcessPhase::{Draining, Leaving, Serving, Stopped, Stopping};
     Transitions(&[
-        Transition { event: Event::DrainRequested, from: &[Serving], to: Draining },
+        Transition { event: Event::EndRequested, from: &[Serving], to: Leaving },
+        Transition { event: Event::DelayPassed, from: &[Leaving], to: Draining },
         Transition { event: Event::ConnectionsClosed, from: &[Draining], to: Stopping },
         Transition { event: Event::DeadlinePassed, from: &[Draining], to: Stopping },
         Transition { event: Event::StopRequested, from: &[Serving], to: Stopping },
@@ -135,8 +140,13 @@ impl Health {
     }
 
     /// Whether the process will stop. Then it is not ready.
-    pub fn is_draining(&self) -> bool {
+    pub fn is_ending(&self) -> bool {
         *lock(&self.phase) != ProcessPhase::Serving
+    }
+
+    /// Whether the process takes no new connections and links.
+    pub fn is_draining(&self) -> bool {
+        !matches!(*lock(&self.phase), ProcessPhase::Serving | ProcessPhase::Leaving)
     }
 }
 
@@ -213,8 +223,8 @@ impl Node {
 
     /// Which channels the node can serve now.
     pub fn readiness(&self) -> NodeReadiness {
-        let draining = self.health.is_draining().then(|| "This node is shutting down.".to_owned());
-        NodeReadiness::of(self.broker.readiness(), draining.into_iter().chain(self.cluster.problem().map(String::from)).collect())
+        let ending = self.health.is_ending().then(|| "This node is shutting down.".to_owned());
+        NodeReadiness::of(self.broker.readiness(), ending.into_iter().chain(self.cluster.problem().map(String::from)).collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs the gateway with checked settings.
 
 use crate::{
-    auth::Origins,
+    auth::{Origins, TrustedProxies},
     broker::RedisAddress,
     server::{self, RunError},
     services::ServiceConfig,
@@ -13,6 +13,9 @@ use crate::{
 pub fn check(settings: &Settings) -> Result<(), Problems> {
     let mut problems = Problems::default();
     if let Err(found) = Origins::try_from(&settings.public) {
+        problems.append(found);
+    }
+    if let Err(found) = TrustedProxies::try_from(&settings.public) {
         problems.append(found);
     }
     if settings.broker.kind == BrokerKind::Redis

@@ -101,5 +101,6 @@ pub(super) fn summary(connection: &ConnectionSummary) -> ConnectionBody {
         user: connection.user.to_string(),
         channels: connection.channels.iter().map(ToString::to_string).collect(),
         since: connection.since_ms,
+        address: connection.address.map(|address| address.to_string()),
     }
 }

@@ -156,7 +156,8 @@ async fn hub(mailbox: Arc<Mailbox>, alice: ConnectionId, commands: Rc<RefCell<Ve
                     let _ = answer.try_send(usize::from(concerned));
                 }
                 MailboxEntry::Query(HubQuery::Connections(target, answer)) => {
-                    let summary = ConnectionSummary { id: alice, user: "alice".parse().expect("valid"), channels: Vec::new(), since_ms: 7 };
+                    let (user, address) = ("alice".parse().expect("valid"), "2001:db8::9".parse().ok());
+                    let summary = ConnectionSummary { id: alice, user, channels: Vec::new(), since_ms: 7, address };
                     let _ = answer.try_send(concerns(&target).then_some(summary).into_iter().collect());
                 }
                 MailboxEntry::Query(HubQuery::Subscribers(_, answer)) => drop(answer.try_send(3)),

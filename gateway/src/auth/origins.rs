@@ -39,8 +39,9 @@ struct Authority {
 }
 
 impl Origins {
-    /// Whether a request with these `Origin` and `Host` headers may upgrade. A request without `Origin` does not come from a page.
-    pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+    /// Whether a request with this `Origin` header, to this host, may upgrade. A request without `Origin` does not come from a page. `scheme` is the
+    /// scheme of the request, if a proxy tells it; otherwise it is taken to be that of the page.
+    pub fn allows(&self, origin: Option<&str>, host: Option<&str>, scheme: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         if matches!(self, Self::Every) {
             return true;
@@ -48,7 +49,11 @@ impl Origins {
         let Some(origin) = Origin::parse(origin) else { return false };
         match self {
             Self::Every => true,
-            Self::Same => host.and_then(|host| Authority::parse(host, &origin.scheme)).is_some_and(|host| host == origin.authority),
+            Self::Same => {
+                let scheme = scheme.unwrap_or(&origin.scheme);
+                *scheme == *origin.scheme
+                    && host.and_then(|host| Authority::parse(host, scheme)).is_some_and(|host| host == origin.authority)
+            }
             Self::Listed(listed) => {
                 let is_below = origin.parent().is_some_and(|parent| listed.contains(&Listed::Wildcard(parent)));
                 is_below || listed.contains(&Listed::One(origin))
@@ -205,9 +210,9 @@ mod tests {
             "https://[2001:DB8:0::1]:443",
             "capacitor://localhost",
         ] {
-            assert!(origins.allows(Some(good), None), "{good}");
+            assert!(origins.allows(Some(good), None, None), "{good}");
         }
-        assert!(origins.allows(None, None));
+        assert!(origins.allows(None, None, None));
     }
 
     #[test]
@@ -259,7 +264,7 @@ mod tests {
             "file://",
             "data:text/html,x",
         ] {
-            assert!(!origins.allows(Some(bad), Some("app.example.com")), "{bad:?}");
+            assert!(!origins.allows(Some(bad), Some("app.example.com"), None), "{bad:?}");
         }
     }
 
@@ -273,7 +278,7 @@ mod tests {
             "http://x.localhost:3000",
             "https://exact.org",
         ] {
-            assert!(origins.allows(Some(good), None), "{good}");
+            assert!(origins.allows(Some(good), None, None), "{good}");
         }
         for bad in [
             "null",
@@ -295,7 +300,7 @@ mod tests {
             "https://com",
             "https://evil.com",
         ] {
-            assert!(!origins.allows(Some(bad), Some("app.example.com")), "{bad}");
+            assert!(!origins.allows(Some(bad), Some("app.example.com"), None), "{bad}");
         }
     }
 
@@ -303,9 +308,9 @@ mod tests {
     fn a_star_matches_every_origin() {
         let origins = origins(&["*"]).expect("valid");
         for any in ["https://app.example.com", "null", "file://", "", "nonsense"] {
-            assert!(origins.allows(Some(any), None), "{any}");
+            assert!(origins.allows(Some(any), None, None), "{any}");
         }
-        assert!(origins.allows(None, None));
+        assert!(origins.allows(None, None, None));
     }
 
     #[test]
@@ -336,7 +341,21 @@ mod tests {
             ("null", Some("null"), false),
             ("null", None, false),
         ] {
-            assert_eq!(origins.allows(Some(origin), host), allowed, "{origin} at {host:?}");
+            assert_eq!(origins.allows(Some(origin), host, None), allowed, "{origin} at {host:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_that_a_proxy_tells_must_be_that_of_the_page() {
+        let origins = origins(&[]).expect("valid");
+        for (origin, host, scheme, allowed) in [
+            ("https://chat.example", "chat.example", "https", true),
+            ("https://chat.example", "chat.example:443", "https", true),
+            ("http://chat.example:8080", "chat.example:8080", "http", true),
+            ("http://chat.example", "chat.example", "https", false),
+            ("https://chat.example", "chat.example", "http", false),
+        ] {
+            assert_eq!(origins.allows(Some(origin), Some(host), Some(scheme)), allowed, "{origin} at {scheme}://{host}");
         }
     }
 
@@ -374,8 +393,8 @@ mod tests {
         #[test]
         fn no_header_makes_the_parser_panic(origin in "\\PC{0,40}", host in "[\\[\\]:.0-9a-f@]{0,40}") {
             for origins in [Origins::Same, origins(&["https://*.example.com"]).expect("valid")] {
-                origins.allows(Some(&origin), Some(&host));
-                origins.allows(Some(&format!("http://{host}")), Some(&origin));
+                origins.allows(Some(&origin), Some(&host), None);
+                origins.allows(Some(&format!("http://{host}")), Some(&origin), Some(&host));
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::broker::mailbox::ConnectionSummary;
 use gateway_core::model::{CommandTarget, Data, Epoch, Position, ServerCommand, Unsubscribe};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +77,9 @@ pub(super) struct Connection {
     user: String,
     channels: Vec<String>,
     since_ms: u64,
+    /// Nodes of earlier versions do not send it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
 }
 
 impl From<&CommandTarget> for Target {
@@ -149,6 +152,7 @@ impl From<&ConnectionSummary> for Connection {
             user: connection.user.to_string(),
             channels: connection.channels.iter().map(ToString::to_string).collect(),
             since_ms: connection.since_ms,
+            address: connection.address,
         }
     }
 }
@@ -157,7 +161,8 @@ impl Connection {
     /// Returns `None` in the cases of [`Target::into_model`].
     pub(super) fn into_model(self) -> Option<ConnectionSummary> {
         let channels = self.channels.iter().map(|channel| channel.parse().ok()).collect::<Option<_>>()?;
-        Some(ConnectionSummary { id: self.id.parse().ok()?, user: self.user.parse().ok()?, channels, since_ms: self.since_ms })
+        let (id, user) = (self.id.parse().ok()?, self.user.parse().ok()?);
+        Some(ConnectionSummary { id, user, channels, since_ms: self.since_ms, address: self.address })
     }
 }
 

@@ -24,6 +24,7 @@ use gateway_core::{
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -37,6 +38,8 @@ pub struct Handshake {
     pub id: ConnectionId,
     /// The protocol of all messages.
     pub protocol: ChosenProtocol,
+    /// The client's address.
+    pub address: Option<IpAddr>,
     /// The `traceparent` of the request.
     pub traceparent: Option<Box<str>>,
     /// What services may get of the request.
@@ -90,8 +93,11 @@ thread_local! {
 
 impl Driver {
     pub(super) fn new(worker: Rc<WorkerContext>, handshake: Handshake) -> Self {
-        let Handshake { id, protocol, traceparent, request } = handshake;
+        let Handshake { id, protocol, address, traceparent, request } = handshake;
         let registration = worker.hub.register(id, protocol.of_hub());
+        if let Some(address) = address {
+            worker.hub.set_address(registration.key(), address);
+        }
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let (ping_form, server_side) = protocol.session_forms();
         let clock = WallClock { tick: worker.hub.now(), unix_ms };

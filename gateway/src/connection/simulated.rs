@@ -22,6 +22,7 @@ impl SocketlessConnection {
             Handshake {
                 id: ConnectionId::random(),
                 protocol: ChosenProtocol::Centrifuge { codec, ping_form: PingForm::Message },
+                address: None,
                 traceparent: None,
                 request: KeptRequest::default(),
             },

@@ -27,6 +27,7 @@ use crate::{
 use gateway_core::model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId};
 use std::{
     cell::{Cell, RefCell},
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -130,7 +131,8 @@ impl Hub {
             generation,
             id,
             protocol,
-            opened_at: self.start.elapsed(),
+            opened_at: self.now(),
+            address: None,
             info: None,
             outbox: outbox.clone(),
             subscriptions: Vec::new(),
@@ -146,6 +148,13 @@ impl Hub {
     pub fn wake_at(&self, at: Tick, key: ConnKey) {
         if let Some(wheel) = &mut self.state.borrow_mut().wheel {
             wheel.insert(at, key);
+        }
+    }
+
+    /// Sets the address of a connection's client.
+    pub fn set_address(&self, key: ConnKey, address: IpAddr) {
+        if let Some(entry) = self.state.borrow_mut().entry(key) {
+            entry.address = Some(address);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Lets pages of the allowed origins read responses (Fetch standard, section 3.2).
 
-use crate::auth::Origins;
+use crate::auth::{Origins, TrustedProxies};
 use actix_web::{
-    Error,
+    Error, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header::{self, HeaderValue},
@@ -15,14 +15,22 @@ pub(super) async fn allow_origins(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_allowed =
-        |origin: &&str| request.app_data::<web::Data<Origins>>().is_some_and(|all| all.allows(Some(origin), text(header::HOST)));
-    let allowed = text(header::ORIGIN).filter(is_allowed).and_then(|origin| HeaderValue::from_str(origin).ok());
+    let allowed = allowed_origin(request.request());
     let mut response = next.call(request).await?;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = allowed {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
     Ok(response)
+}
+
+/// The origin of a request, if its pages may connect.
+fn allowed_origin(request: &HttpRequest) -> Option<HeaderValue> {
+    let (origins, proxies) = (request.app_data::<web::Data<Origins>>()?, request.app_data::<web::Data<TrustedProxies>>()?);
+    let origin = request.headers().get(header::ORIGIN)?;
+    let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
+    let client = proxies.client(request.peer_addr().map(|peer| peer.ip()), values);
+    proxies.count(&client);
+    let host = client.host.as_deref().or_else(|| request.headers().get(header::HOST)?.to_str().ok());
+    origins.allows(origin.to_str().ok(), host, client.scheme).then(|| origin.clone())
 }

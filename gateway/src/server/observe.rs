@@ -1,6 +1,7 @@
 //! Exposes the counters of the broker, the mailboxes and the services as metrics.
 
 use crate::{
+    auth::TrustedProxies,
     broker::{BrokerStats, Mailbox, Reads, RedisStats},
     node::Node,
     services::{self, QuestionKind, QuestionResult},
@@ -77,6 +78,13 @@ pub(super) fn observe_listeners(metrics: &Metrics, listeners: [Arc<ConnectionErr
         for errors in &listeners {
             errors.counts().for_each(|(cause, count)| report(&[errors.listener(), cause.text()], count));
         }
+    });
+}
+
+pub(super) fn observe_proxies(metrics: &Metrics, proxies: &Arc<TrustedProxies>) {
+    let proxies = proxies.clone();
+    metrics.observe(Series::ProxyHeaders, move |report| {
+        proxies.counts().for_each(|(result, count)| report(&[result.text()], count));
     });
 }
 

@@ -3,7 +3,7 @@
 use super::{demo, stomp::StompPaths, wiring::Parts};
 use crate::{
     api::{ApiError, Path, operations},
-    auth::Origins,
+    auth::{Client, Origins, TrustedProxies},
     connection::{ChosenProtocol, Connection, Handshake, WorkerContext},
     hub::{Hub, HubParts},
     settings::Settings,
@@ -21,10 +21,10 @@ use gateway_core::{
         websocket::Decoder,
     },
 };
-use shared_proto::http::{self, ConnectionErrors};
+use shared_proto::http::{self, ConnectionErrors, ProxyProtocol};
 use std::{
     io,
-    net::TcpListener,
+    net::{IpAddr, TcpListener},
     rc::Rc,
     sync::{
         Arc,
@@ -107,6 +107,7 @@ enum Route {
 struct FrontGate {
     worker: Rc<WorkerContext>,
     origins: Arc<Origins>,
+    proxies: Arc<TrustedProxies>,
     admissions: Arc<Admissions>,
     stomp: StompPaths,
     message_size: u32,
@@ -116,6 +117,13 @@ struct FrontGate {
 struct UpgradeContext {
     permit: Permit,
     handshake: Handshake,
+}
+
+impl FrontGate {
+    fn sender(&self, request: UpgradeRequest<'_>) -> Client {
+        let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
+        self.proxies.client(request.peer().map(|peer| peer.ip()), values)
+    }
 }
 
 impl Gate<TcpStream> for FrontGate {
@@ -130,7 +138,10 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn admit(&self, route: Route, request: &UpgradeRequest<'_>) -> Result<Admission<UpgradeContext>, Denial> {
-        if !self.origins.allows(request.origin()?, Some(request.host())) {
+        let client = self.sender(*request);
+        self.proxies.count(&client);
+        let host = client.host.as_deref().unwrap_or(request.host());
+        if !self.origins.allows(request.origin()?, Some(host), client.scheme) {
             return Err(ErrorCode::OriginNotAllowed.into());
         }
         let (protocol, subprotocol) = match route {
@@ -145,10 +156,14 @@ impl Gate<TcpStream> for FrontGate {
         };
         let traceparent = request.header("traceparent").map(Into::into);
         let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
-        let kept = self.worker.node.services.request_keeper().keep(request.peer().map(|peer| peer.ip()), values)?;
-        let handshake = Handshake { id: ConnectionId::random(), protocol, traceparent, request: kept };
+        let kept = self.worker.node.services.request_keeper().keep(client.address, values)?;
+        let handshake = Handshake { id: ConnectionId::random(), protocol, address: client.address, traceparent, request: kept };
         let connection_id = Some(handshake.id);
         Ok(Admission { subprotocol, connection_id, context: UpgradeContext { permit: self.admissions.admit()?, handshake } })
+    }
+
+    fn client(&self, request: &UpgradeRequest<'_>) -> Option<IpAddr> {
+        self.sender(*request).address
     }
 
     fn refused(&self, denial: &Denial) {
@@ -174,7 +189,7 @@ pub(super) fn server(
 ) -> io::Result<actix_server::Server> {
     tracing::info!("allowed origins: {}", parts.origins);
     let started = Arc::new(AtomicUsize::new(0));
-    let (node, origins, admissions) = (parts.node.clone(), parts.origins.clone(), admissions.clone());
+    let (node, origins, proxies, admissions) = (parts.node.clone(), parts.origins.clone(), parts.proxies.clone(), admissions.clone());
     let (mailboxes, metrics, limits, connection) = (parts.mailboxes.clone(), parts.metrics.clone(), parts.hub.clone(), parts.connection);
     let (namespaces, reads, gap_buffers) =
         (Arc::new(node.session_config.namespaces.clone()), parts.reads.clone(), parts.gap_buffers.clone());
@@ -182,6 +197,7 @@ pub(super) fn server(
         request_timeout: settings.public.request_timeout,
         keep_alive: settings.public.keep_alive,
         permits: Arc::new(Semaphore::new(settings.public.http_connections)),
+        proxy_protocol: settings.public.proxy_protocol.then(|| proxy_protocol(parts.proxies.clone())),
         errors,
         ..PublicHttp::default()
     };
@@ -206,8 +222,15 @@ pub(super) fn server(
         let worker = Rc::new(WorkerContext::new(hub, node.clone(), connection));
         let (data, app_origins, reserved_names, stomp) =
             (web::Data::from(node.clone()), origins.clone(), reserved_names.clone(), stomp.clone());
-        let gate = FrontGate { worker, origins: origins.clone(), admissions: admissions.clone(), stomp: stomp.clone(), message_size };
-        let app = App::new().app_data(data).configure(move |config| {
+        let gate = FrontGate {
+            worker,
+            origins: origins.clone(),
+            proxies: proxies.clone(),
+            admissions: admissions.clone(),
+            stomp: stomp.clone(),
+            message_size,
+        };
+        let app = App::new().app_data(data).app_data(web::Data::from(proxies.clone())).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
                 Path::new("/readyz").get(operations::public_readyz),
@@ -230,6 +253,11 @@ pub(super) fn server(
         .disable_signals()
         .listen("public", listener, factory)?
         .run())
+}
+
+/// Without a list of proxies, everybody who reaches the listener is taken for one.
+fn proxy_protocol(proxies: Arc<TrustedProxies>) -> ProxyProtocol {
+    ProxyProtocol { accepts: Arc::new(move |peer| proxies.is_empty() || proxies.contains(peer)) }
 }
 
 async fn not_found(request: HttpRequest) -> ApiError {

@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::{
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -68,13 +68,14 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
     let files = http::raise_open_files();
     let settings = &open_files::fit_connection_limits(settings, wiring::workers(settings), files);
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
+    settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let listeners = Listeners::bind(settings)?;
     let mut running = start(settings, listeners, metrics)?;
     let (public, internal) = running.addresses();
     tracing::info!(public = public.map(tracing::field::display), %internal, node = %running.node.name, "ready");
     let mut signals = signals::Signals::new()?;
     tokio::select! {
-        signal = signals.next() => tracing::info!(signal, "draining; a second signal ends the process at once"),
+        signal = signals.next() => tracing::info!(signal, delay = ?settings.drain.delay, "not ready; after the delay the drain begins; a second signal ends the process at once"),
         error = running.failed() => return Err(error.into()),
     }
     tokio::select! {
@@ -142,11 +143,15 @@ impl Running {
         }
     }
 
-    /// Drains the node and stops it. The node reports that it is not ready, refuses new connections and sends `drain` to links. It closes its
-    /// connections in random order within the window, and all that remain at the deadline.
+    /// Drains the node and stops it. The node reports that it is not ready, and serves everybody for the delay. Then it refuses new connections and
+    /// sends `drain` to links. It closes its connections in random order within the window, and all that remain at the deadline.
     pub async fn drain(self) {
+        self.node.health.apply(ProcessEvent::EndRequested);
+        if !self.drain.delay.is_zero() {
+            sleep(self.drain.delay).await;
+        }
         let deadline = Instant::now() + self.drain.deadline.max(self.drain.window);
-        self.node.health.apply(ProcessEvent::DrainRequested);
+        self.node.health.apply(ProcessEvent::DelayPassed);
         self.admissions.drain();
         self.node.services.drain();
         for mailbox in &self.mailboxes {

@@ -2,7 +2,7 @@
 
 use super::observe;
 use crate::{
-    auth::{ApiKeys, Origins, Tokens},
+    auth::{ApiKeys, Origins, Tokens, TrustedProxies},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
     cluster::{Cluster, ClusterTimings, Holds, NodeDescription},
     connection::ConnectionLimits,
@@ -31,6 +31,7 @@ pub(super) struct Parts {
     pub(super) reads: Arc<Reads>,
     pub(super) gap_buffers: Arc<GapBufferBudget>,
     pub(super) origins: Arc<Origins>,
+    pub(super) proxies: Arc<TrustedProxies>,
     pub(super) hub: HubLimits,
     pub(super) connection: ConnectionLimits,
     /// Maximum size of one message from a frontend, in bytes.
@@ -88,6 +89,8 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
     let gap_buffers = GapBufferBudget::new(settings.recovery.gap_buffer_bytes.bytes());
     observe::observe(metrics, &node, &mailboxes);
     observe::observe_recovery(metrics, &reads, &gap_buffers);
+    let proxies = Arc::new(TrustedProxies::try_from(&settings.public)?);
+    observe::observe_proxies(metrics, &proxies);
     Ok(Parts {
         node,
         reads,
@@ -95,6 +98,7 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
         metrics: mailboxes.iter().map(|_| metrics.worker()).collect(),
         mailboxes,
         origins: Arc::new(Origins::try_from(&settings.public)?),
+        proxies,
         hub: hub(settings),
         connection: connection(settings),
         message_size: settings.connection.message_size.bytes() as u32,

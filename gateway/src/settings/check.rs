@@ -8,6 +8,7 @@ use super::{
     stomp_rules,
     types::choices::{BrokerKind, NodeRole, Reach, TokenCheck},
     types::redis_url::RedisUrl,
+    types::value::show_duration,
 };
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
@@ -34,6 +35,20 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     services(settings, problems);
     guards(settings, problems);
     stomp_rules::check(settings, problems);
+}
+
+/// What is allowed and will cause faults.
+pub(super) fn warnings(settings: &Settings) -> Problems {
+    let mut warnings = Problems::default();
+    let (idle, ping) = (settings.public.proxy_idle_timeout, settings.connection.ping_interval);
+    if !idle.is_zero() && idle < 2 * ping {
+        let (idle, ping, enough) = (show_duration(idle), show_duration(ping), show_duration(2 * ping));
+        let why = format!("the proxy closes connections after {idle}, and connection.ping_interval is {ping}");
+        let cure =
+            format!("one late ping cuts a connection that works; raise it at the proxy to {enough}, or lower connection.ping_interval");
+        warnings.add("public.proxy_idle_timeout", format!("{why}: {cure}"));
+    }
+    warnings
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {

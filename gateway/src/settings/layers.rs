@@ -1,7 +1,9 @@
 //! Reads and merges the sources of settings: the built-in defaults, a file, environment variables and flags.
 
+pub(super) mod secret_files;
+
 use super::problem::Problems;
-use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source as _, Value};
+use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source, Value};
 use std::{collections::HashMap, path::Path};
 
 /// The built-in file with every setting, its default and its documentation.
@@ -21,39 +23,70 @@ pub struct Layers<'a> {
 impl Layers<'_> {
     /// Merges all layers into one table.
     pub(super) fn merge(&self) -> Result<Map<String, Value>, Problems> {
-        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        let mut layers = vec![collected(File::from_str(DEFAULTS, FileFormat::Toml))?];
         if let Some(path) = self.file {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Problems::of(path.display().to_string(), format!("cannot be read: {error}")))?;
             check_syntax(&text, &path.display().to_string())?;
-            builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+            layers.push(collected(File::from(path).format(FileFormat::Toml))?);
         }
         // Type detection stays off, because it would turn the secret "00123" into 123. Every `Setting` reads text.
-        builder = builder.add_source(
+        layers.push(collected(
             Environment::with_prefix("GATEWAY")
                 .prefix_separator("__")
                 .separator("__")
                 .ignore_empty(true)
                 .source(self.variables.clone().map(|variables| variables.into_iter().collect())),
-        );
+        )?);
+        let mut flags = Config::builder();
         for (key, value) in self.flags {
-            builder = builder
+            flags = flags
                 .set_override(key, value.as_str())
                 .map_err(|_| Problems::of(key, "is not a valid key; expected a key such as connection.ping_interval"))?;
         }
-        builder.build().and_then(|config| config.collect()).map_err(|error| Problems::of("settings", without_quotes(&error)))
+        layers.push(flags.build().and_then(|config| config.collect()).map_err(problem)?);
+        merged(layers)
     }
 }
 
 /// Merges the defaults and one TOML text.
 pub(super) fn merge_text(text: &str) -> Result<Map<String, Value>, Problems> {
     check_syntax(text, "settings")?;
-    Config::builder()
-        .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
-        .add_source(File::from_str(text, FileFormat::Toml))
-        .build()
-        .and_then(|config| config.collect())
-        .map_err(|error| Problems::of("settings", without_quotes(&error)))
+    merged([DEFAULTS, text].into_iter().map(|text| collected(File::from_str(text, FileFormat::Toml))).collect::<Result<_, _>>()?)
+}
+
+/// The table of one layer.
+#[derive(Clone, Debug)]
+struct Layer(Map<String, Value>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn collected(source: impl Source + Send + Sync + 'static) -> Result<Map<String, Value>, Problems> {
+    Config::builder().add_source(source).build().and_then(|config| config.collect()).map_err(problem)
+}
+
+/// Merges layers in ascending priority. The files of secrets are read first, so that a layer overrides a secret or its file by either of them.
+fn merged(layers: Vec<Map<String, Value>>) -> Result<Map<String, Value>, Problems> {
+    let mut problems = Problems::default();
+    let mut builder = Config::builder();
+    for mut layer in layers {
+        secret_files::read_all(&mut layer, &mut problems);
+        builder = builder.add_source(Layer(layer));
+    }
+    let merged = builder.build().and_then(|config| config.collect()).map_err(problem)?;
+    problems.into_result(merged)
+}
+
+fn problem(error: ConfigError) -> Problems {
+    Problems::of("settings", without_quotes(&error))
 }
 
 /// Reports where a syntax error is. Does not quote the line, which may contain a secret.

@@ -20,6 +20,11 @@ impl Settings {
         Self::from_merged(layers::merge_text(toml)?)
     }
 
+    /// Settings that are allowed and will cause faults, each with its cure.
+    pub fn warnings(&self) -> Problems {
+        check::warnings(self)
+    }
+
     fn from_merged(table: Map<String, Value>) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let mut reader = Reader::new(table, &mut problems);

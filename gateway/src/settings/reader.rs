@@ -15,6 +15,9 @@ pub(super) trait Section: Clone {
     /// The allowed range of each key that has one, in the notation of `default.toml`.
     #[cfg(test)]
     fn ranges() -> Vec<(&'static str, String)>;
+    /// The keys whose values are secret.
+    #[cfg(test)]
+    fn secrets() -> Vec<&'static str>;
 }
 
 /// Reads one table. Each key can be read once.
@@ -68,7 +71,8 @@ impl<'a> Reader<'a> {
         read.into_iter().map(|(section, name)| Some((name, section?))).collect()
     }
 
-    /// Reads a list of tables. In an environment variable it has the form `a=b,c=d`: each pair is one table. The text before `=` is the
+    /// Reads a list of tables. In an environment variable it has the form `a=b,c=d`, in a file of secrets also with a pair in
+    /// each line: each pair is one table. The text before `=` is the
     /// value of the table's first key, the text after it the value of the second.
     pub(super) fn list<T: Section>(&mut self, name: &str) -> Option<Vec<T>> {
         let items = match self.table.remove(name) {
@@ -146,7 +150,7 @@ fn pairs<T: Section>(text: &str) -> Vec<Value> {
         let values = pair.trim().splitn(2, '=').map(Value::from);
         Value::from(T::KEYS.iter().map(|key| (*key).to_owned()).zip(values).collect::<Map<_, _>>())
     };
-    text.split(',').filter(|pair| !pair.trim().is_empty()).map(table).collect()
+    text.split([',', '\n']).filter(|pair| !pair.trim().is_empty()).map(table).collect()
 }
 
 fn found(kind: &ValueKind) -> String {
@@ -186,6 +190,12 @@ macro_rules! section {
             #[cfg(test)]
             fn ranges() -> Vec<(&'static str, String)> {
                 vec![$($((stringify!($field), $crate::settings::reader::show_range::<$type>(&($range))),)?)*]
+            }
+
+            #[cfg(test)]
+            fn secrets() -> Vec<&'static str> {
+                let all = [$((stringify!($field), <$type as $crate::settings::types::value::Setting>::SECRET)),*];
+                all.into_iter().filter_map(|(key, is_secret)| is_secret.then_some(key)).collect()
             }
         }
     )*};

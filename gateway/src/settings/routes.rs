@@ -77,6 +77,11 @@ impl Section for RoutedService {
     fn ranges() -> Vec<(&'static str, String)> {
         Service::ranges().into_iter().chain(Route::ranges()).collect()
     }
+
+    #[cfg(test)]
+    fn secrets() -> Vec<&'static str> {
+        Service::secrets().into_iter().chain(Route::secrets()).collect()
+    }
 }
 
 impl RoutedService {

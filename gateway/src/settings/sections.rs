@@ -1,5 +1,9 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
+mod listeners;
+
+pub use listeners::{Internal, Public};
+
 use super::{
     reader::section,
     types::choices::{
@@ -9,7 +13,7 @@ use super::{
     types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, ServiceRef, UrlList},
 };
 use secrecy::SecretString;
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -32,44 +36,6 @@ section! {
         name: String,
         /// What this node does.
         role: NodeRole,
-    }
-
-    /// `[public]`: the listener for frontends.
-    Public {
-        /// Address to listen on.
-        address: SocketAddr,
-        /// Origins of the pages that may connect. Empty: only pages from the gateway's own host name.
-        allowed_origins: Vec<String>,
-        /// Limit of this node's WebSockets; further upgrades get 503.
-        max_connections: usize = 1..=10_000_000,
-        /// Limit of HTTP connections, including those whose upgrade is not finished.
-        http_connections: usize = 1..=1_000_000,
-        /// Time for the head of a request to arrive.
-        request_timeout: Duration = millis(100)..=MINUTE,
-        /// Time for the next request on a connection to arrive.
-        keep_alive: Duration = SECOND..=10 * MINUTE,
-        /// The `Retry-After` header of a 503.
-        retry_after: Duration = SECOND..=HOUR,
-    }
-
-    /// `[internal]`: the listener for services and operators.
-    Internal {
-        /// Address to listen on.
-        address: SocketAddr,
-        /// Limit of connections, including the links of services.
-        connections: usize = 1..=1_000_000,
-        /// Time for the head of a request to arrive.
-        request_timeout: Duration = millis(100)..=MINUTE,
-        /// Time for the next request on a connection to arrive.
-        keep_alive: Duration = SECOND..=10 * MINUTE,
-        /// Largest request body.
-        body_size: ByteSize = size(KIB)..=size(64 * MIB),
-        /// Largest number of publications in one batch request.
-        batch_entries: usize = 1..=100_000,
-        /// Largest number of channels or users of one broadcast.
-        broadcast: usize = 1..=1_000_000,
-        /// Largest number of channels in one answer.
-        page_entries: usize = 1..=100_000,
     }
 
     /// `[connection]`: connections of frontends.
@@ -428,9 +394,11 @@ section! {
 
     /// `[drain]`: the end of the process.
     Drain {
+        /// Time between "not ready" and the drain, in which the gateway still takes connections.
+        delay: Duration = millis(0)..=HOUR,
         /// Time over which the gateway spreads the closes of all connections.
         window: Duration = millis(0)..=HOUR,
-        /// Time after which the gateway ends everything that is left.
+        /// Time after which the gateway ends everything that is left, from the begin of the drain.
         deadline: Duration = millis(0)..=HOUR,
     }
 

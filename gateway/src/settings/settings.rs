@@ -63,6 +63,15 @@ macro_rules! settings {
                 $(all.extend(keys_of::<$type>(stringify!($field)));)*
                 all
             }
+
+            /// The key of every secret setting.
+            #[cfg(test)]
+            pub(super) fn secrets() -> Vec<String> {
+                let of = |table: &str, keys: Vec<&'static str>| keys.into_iter().map(move |key| format!("{table}.{key}")).collect::<Vec<_>>();
+                let mut all = [of("api_keys.*", ApiKey::secrets()), of("services.*", RoutedService::secrets()), of("namespaces.*", Channel::secrets())].concat();
+                $(all.extend(of(stringify!($field), <$type>::secrets()));)*
+                all
+            }
         }
     };
 }

@@ -118,6 +118,11 @@ impl Section for Stomp {
     fn ranges() -> Vec<(&'static str, String)> {
         StompLimits::ranges()
     }
+
+    #[cfg(test)]
+    fn secrets() -> Vec<&'static str> {
+        StompLimits::secrets()
+    }
 }
 
 impl Section for Destination {
@@ -137,6 +142,11 @@ impl Section for Destination {
 
     #[cfg(test)]
     fn ranges() -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    #[cfg(test)]
+    fn secrets() -> Vec<&'static str> {
         Vec::new()
     }
 }

@@ -1,3 +1,5 @@
+mod secret_files;
+
 use super::{
     reader::keys_of,
     routes::{Route, RoutedService},
@@ -409,6 +411,19 @@ fn no_log_shows_a_secret() {
     assert!(shown.contains("tokens.hmac_secret = (a secret)") && shown.contains("api_keys: \"a\"") && shown.contains("workers = 0"));
     let wrong = Settings::from_toml("[tokens]\nhmac_secret = 12345").expect_err("a number");
     assert!(!wrong.to_string().contains("12345"));
+}
+
+#[test]
+fn an_idle_timeout_of_proxies_below_two_pings_is_a_warning() {
+    for (idle, ping, warns) in
+        [("0s", "25s", false), ("60s", "25s", false), ("50s", "25s", false), ("49s", "25s", true), ("60s", "31s", true)]
+    {
+        let toml = format!("[public]\nproxy_idle_timeout = \"{idle}\"\n[connection]\nping_interval = \"{ping}\"");
+        let warnings = Settings::from_toml(&toml).expect("valid").warnings();
+        let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), usize::from(warns), "{toml}: {texts:?}");
+        assert!(texts.iter().all(|text| text.starts_with("public.proxy_idle_timeout: ") && text.contains("raise it at the proxy to")));
+    }
 }
 
 #[test]

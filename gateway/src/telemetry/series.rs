@@ -53,6 +53,7 @@ series! {
     ConnectionsOpened, "connections_opened", Counter, [], "Upgrades that were accepted.";
     ConnectionsClosed, "connections_closed", Counter, ["code", "cause"], "Connections that ended, by WebSocket close code and cause. The code is 0 if no close frame was exchanged.";
     UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Refused upgrades, by error.";
+    ProxyHeaders, "proxy_headers", Counter, ["result"], "Upgrades and requests of pages with headers in which proxies tell who the client is, by what became of the headers.";
     HttpConnectionErrors, "http_connection_errors", Counter, ["listener", "cause"], "HTTP connections that ended with an error, by cause.";
     SubscriptionsOpen, "subscriptions_open", Gauge, [], "Open subscriptions of frontends.";
     ChannelsOpen, "channels_open", Gauge, [], "Channels with subscribers, counted once for each worker.";

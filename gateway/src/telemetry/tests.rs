@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth::ProxyHeaders;
 use crate::settings::Settings;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use gateway_core::model::ErrorCode;
@@ -155,6 +156,9 @@ fn the_page_lists_all_metrics_and_causes() {
     for cause in Cause::ALL {
         let row = format!("| `{}` | {} |", cause.text(), cause.doc());
         assert!(page.contains(&row), "docs/metrics.md lacks this line:\n{row}");
+    }
+    for headers in ProxyHeaders::ALL {
+        assert!(page.contains(&format!("| `{}` |", headers.text())), "docs/metrics.md does not explain {headers:?}");
     }
     for policy in OverflowPolicy::ALL {
         assert!(page.contains(&format!("| `{}` |", policy.text())), "docs/metrics.md does not explain {policy:?}");

@@ -1,5 +1,6 @@
 //! The command line, as another program uses it.
 
+use super::{listeners::Gateway, store_errors::until};
 use std::{io, process::Command};
 
 #[test]
@@ -25,4 +26,46 @@ fn origins_are_checked_and_written_out() {
     }
     let (code, reported) = check("https://*.example.com");
     assert!(code == Some(0) && reported.contains(r#"public.allowed_origins = ["https://*.example.com"]"#), "{reported}");
+}
+
+#[test]
+fn health_tells_whether_the_gateway_is_ready() {
+    let gateway = Gateway::start(&["drain.delay=1h"]);
+    let health = |arguments: &[&str]| {
+        let asked = Command::new(env!("CARGO_BIN_EXE_gateway")).arg("health").args(arguments).output().expect("run");
+        (asked.status.code(), String::from_utf8([asked.stdout, asked.stderr].concat()).expect("text"))
+    };
+    let address = format!("internal.address={}", gateway.internal);
+    assert_eq!(health(&["--set", &address]), (Some(0), "ready\n".into()));
+    gateway.terminate();
+    until("the end of readiness", || health(&["--set", &address]) == (Some(1), "not ready: This node is shutting down.\n".into()));
+    drop(gateway);
+    let (code, text) = health(&["--set", &address]);
+    assert!(code == Some(1) && text.starts_with("no gateway answers at ") && text.contains("Start the gateway"), "{text}");
+    let (code, text) = health(&["--set", "internal.address=8001"]);
+    assert!(code == Some(64) && text.contains("internal.address: expected"), "{text}");
+}
+
+#[test]
+fn a_check_warns_and_passes() {
+    let mut check = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    let checked = check.args(["--check", "--set", "public.proxy_idle_timeout=30s"]).output().expect("run");
+    let warning = String::from_utf8(checked.stderr).expect("text");
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(warning.starts_with("gateway: warning: public.proxy_idle_timeout: ") && warning.lines().count() == 1, "{warning}");
+}
+
+#[test]
+fn a_check_refuses_proxies_that_are_no_networks_and_files_that_are_not_there() {
+    for (setting, says) in [
+        ("public.trusted_proxies=proxy.example", "public.trusted_proxies: expected networks such as"),
+        (
+            "tokens.hmac_secret_file=/nowhere/hmac",
+            "\"/nowhere/hmac\" does not exist; create or mount it, or set tokens.hmac_secret instead",
+        ),
+    ] {
+        let checked = Command::new(env!("CARGO_BIN_EXE_gateway")).args(["--check", "--set", setting]).output().expect("run");
+        let problem = String::from_utf8(checked.stderr).expect("text");
+        assert!(checked.status.code() == Some(64) && problem.contains(says), "{setting}: {problem}");
+    }
 }

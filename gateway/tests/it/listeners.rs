@@ -33,6 +33,17 @@ impl Gateway {
         }
         Self { process: Process::start(&mut command, internal), public, internal }
     }
+
+    /// Waits until the log has what it needs.
+    pub(crate) fn wait_for_log(&self, is_enough: impl Fn(&str) -> bool) {
+        self.process.wait_for_log(is_enough);
+    }
+
+    /// Asks the process to end.
+    pub(crate) fn terminate(&self) {
+        let id = self.process.id().try_into().ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(id.expect("it runs"), rustix::process::Signal::TERM).expect("it takes signals");
+    }
 }
 
 /// A request that publishes over REST, with these further header lines.

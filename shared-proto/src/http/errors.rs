@@ -41,6 +41,9 @@ causes! {
     Malformed, "malformed", "The client sent something other than HTTP/1.1.";
     HeadTooLarge, "head_too_large", "The head of a request has more than 128 KiB or more than 96 lines.";
     HeadTimeout, "head_timeout", "The head of a request did not arrive in time.";
+    ProxyHeader, "proxy_header", "The connection did not begin with a header of the PROXY protocol, or with a malformed one.";
+    ProxyTimeout, "proxy_timeout", "The header of the PROXY protocol did not arrive within a second.";
+    ProxyUntrusted, "proxy_untrusted", "The peer may not send a header of the PROXY protocol, because it is no trusted proxy.";
     NoRoom, "no_room", "The limit of connections was reached, so the connection was closed at once.";
     Broken, "broken", "The client or the network broke the connection.";
     NotClosed, "not_closed", "The client did not close its side in time, so the connection was reset.";

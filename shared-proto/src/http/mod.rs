@@ -3,6 +3,7 @@
 //! - [`service`](mod@service): listeners, their HTTP service, and a server
 //! - [`stream`]: filters the bytes of a connection before actix-http reads them, and hides upgrade offers that are not accepted
 //! - [`head`], [`body`]: parse the bytes for the stream, without I/O
+//! - [`proxy_protocol`]: reads the header with which a proxy begins a connection
 //! - [`keep_alive`]: announces how long an idle connection stays open
 //! - [`deadline`]: limits the time for a request's head
 //! - [`errors`]: counts and logs connections that end with an error
@@ -18,6 +19,7 @@ mod keep_alive;
 mod open_files;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+mod proxy_protocol;
 mod query;
 mod service;
 mod stream;
@@ -28,6 +30,7 @@ mod tests;
 
 pub use errors::{Cause, ConnectionErrors, SILENCED_TARGET};
 pub use open_files::{OpenFiles, raise_open_files};
+pub use proxy_protocol::ProxyProtocol;
 pub use query::{QueryError, read_query};
 pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve, service};
 pub use stream::{AcceptsWebSocket, RequestStream};

@@ -2,6 +2,7 @@
 
 use super::errors::{Cause, ConnectionErrors};
 use super::keep_alive;
+use super::proxy_protocol::{Begun, Fault, ProxyProtocol};
 use super::stream::{AcceptsWebSocket, RequestStream};
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
@@ -9,15 +10,16 @@ use actix_http::error::DispatchError;
 use actix_http::h1::{Codec, UpgradeHandler};
 use actix_http::{HttpServiceBuilder, Request, Response};
 use actix_server::{GracefulShutdownSignal, Server};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, apply_fn_factory};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_service};
 use actix_web::dev::AppConfig;
+use bytes::BytesMut;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Time limit for the client to close its side after this side is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,6 +42,8 @@ pub struct HttpOptions {
     pub errors: Arc<ConnectionErrors>,
     /// Sets the options of each accepted socket.
     pub configure_socket: Arc<dyn Fn(&TcpStream) + Send + Sync>,
+    /// Requires a header of the PROXY protocol at the beginning of each connection.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Announces the graceful shutdown of the server to its connections.
     pub shutdown: Option<GracefulShutdownSignal>,
 }
@@ -54,6 +58,7 @@ impl Default for HttpOptions {
             errors: Arc::new(ConnectionErrors::new("http")),
             // Fails only if the peer is gone.
             configure_socket: Arc::new(|io| drop(io.set_nodelay(true))),
+            proxy_protocol: None,
             shutdown: None,
         }
     }
@@ -125,7 +130,8 @@ where
     U::Error: fmt::Display + Into<Response<BoxBody>>,
     U::InitError: fmt::Debug,
 {
-    let HttpOptions { request_timeout, keep_alive, allow_half_closed, permits, errors, configure_socket, shutdown } = options;
+    let HttpOptions { request_timeout, keep_alive, allow_half_closed, permits, errors, configure_socket, proxy_protocol, shutdown } =
+        options;
     let http = HttpServiceBuilder::default()
         .keep_alive(keep_alive)
         // RequestStream has its own deadline, which allows for time in which this process was suspended.
@@ -143,20 +149,63 @@ where
         })
         .h1(keep_alive::with_header(app, keep_alive))
         .upgrade(upgrade);
-    apply_fn_factory(http, move |io: TcpStream, http| {
-        let (permit, errors) = (permits.clone().try_acquire_owned().ok(), errors.clone());
-        let served = permit.is_some().then(|| {
-            configure_socket(&io);
-            let peer = io.peer_addr().ok();
-            http.call((RequestStream::new(io, accepts_websocket.clone(), request_timeout, errors.clone()), peer))
+    let admission = Admission { permits, errors: errors.clone(), configure_socket, proxy_protocol };
+    let served = apply_fn_factory(http, move |accepted: Option<Accepted>, http| {
+        let errors = errors.clone();
+        let served = accepted.map(|Accepted { io, client, first, permit }| {
+            let stream = RequestStream::resumed(io, first, accepts_websocket.clone(), request_timeout, errors.clone());
+            (http.call((stream, client)), permit)
         });
         async move {
-            let _permit = permit;
-            let Some(served) = served else {
-                errors.record(Cause::NoRoom, &"the limit of connections is reached");
-                return Ok(());
-            };
+            let Some((served, _permit)) = served else { return Ok(()) };
             served.await.inspect_err(|error| errors.record_end(error))
         }
+    });
+    fn_service(move |io: TcpStream| {
+        let admission = admission.clone();
+        async move { Ok::<_, DispatchError>(admission.accept(io).await) }
     })
+    .and_then(served)
+}
+
+/// What a connection needs before its first request.
+#[derive(Clone)]
+struct Admission {
+    permits: Arc<Semaphore>,
+    errors: Arc<ConnectionErrors>,
+    configure_socket: Arc<dyn Fn(&TcpStream) + Send + Sync>,
+    proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// A connection that may send requests.
+struct Accepted {
+    io: TcpStream,
+    /// The address of the client, or of a proxy that does not tell it.
+    client: Option<SocketAddr>,
+    /// Bytes that were already read.
+    first: BytesMut,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Admission {
+    /// `None`: the connection is closed at once.
+    async fn accept(self, mut io: TcpStream) -> Option<Accepted> {
+        let Ok(permit) = self.permits.try_acquire_owned() else {
+            self.errors.record(Cause::NoRoom, &"the limit of connections is reached");
+            return None;
+        };
+        (self.configure_socket)(&io);
+        let peer = io.peer_addr().ok();
+        let Some(proxy_protocol) = self.proxy_protocol else {
+            return Some(Accepted { io, client: peer, first: BytesMut::new(), permit });
+        };
+        match proxy_protocol.begin(&mut io, peer).await {
+            Ok(Begun { client, rest }) => Some(Accepted { io, client, first: rest, permit }),
+            Err(Fault::Closed) => None,
+            Err(Fault::Refused(cause, why)) => {
+                self.errors.record(cause, &why);
+                None
+            }
+        }
+    }
 }

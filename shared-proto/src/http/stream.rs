@@ -45,18 +45,19 @@ pub struct RequestStream<T> {
 impl<T> RequestStream<T> {
     /// `timeout` limits the time of each head. The time of the first head starts now, the time of a later one with its first byte.
     pub fn new(io: T, accepts_websocket: AcceptsWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
+        Self::resumed(io, BytesMut::new(), accepts_websocket, timeout, errors)
+    }
+
+    /// A stream from which these first bytes were already read.
+    pub(super) fn resumed(
+        io: T,
+        first: BytesMut,
+        accepts_websocket: AcceptsWebSocket,
+        timeout: Duration,
+        errors: Arc<ConnectionErrors>,
+    ) -> Self {
         let deadline = Deadline::new(timeout);
-        Self {
-            io,
-            accepts_websocket,
-            body: Body::Ended,
-            buffer: BytesMut::new(),
-            ready: 0,
-            searched: 0,
-            deadline,
-            has_begun: false,
-            errors,
-        }
+        Self { io, accepts_websocket, body: Body::Ended, buffer: first, ready: 0, searched: 0, deadline, has_begun: false, errors }
     }
 
     /// The stream, and the bytes that were read from it and not yet passed on.

@@ -136,7 +136,8 @@ async fn a_refused_link_request_gets_the_reason() {
         assert!(problem.detail.len() > 10, "{name}: {problem:?}");
         assert_eq!(response.contains_key("sec-websocket-version"), status == 426, "{name}");
     }
-    listening.node.health.apply(crate::node::ProcessEvent::DrainRequested);
+    listening.node.health.apply(crate::node::ProcessEvent::EndRequested);
+    listening.node.health.apply(crate::node::ProcessEvent::DelayPassed);
     let (response, problem) = listening.refused("bot", &[KEY, connection, upgrade, VERSION, NONCE]).await;
     assert_eq!((problem.status, &*problem.code, response["retry-after"].as_bytes()), (503, "draining", &b"1"[..]));
     assert_eq!(listening.instances(), 0);

@@ -278,7 +278,7 @@ async fn operators_see_nodes_services_health_and_metrics() {
         "the documentation names this address"
     );
     assert_eq!(fixture.send(TestRequest::with_uri("/docs/")).await.status, StatusCode::OK);
-    fixture.node.health.apply(crate::node::ProcessEvent::DrainRequested);
+    fixture.node.health.apply(crate::node::ProcessEvent::EndRequested);
     let answer = fixture.send(TestRequest::with_uri("/readyz")).await;
     assert_eq!(
         (answer.status, answer.json()),

@@ -2,7 +2,7 @@
 
 use crate::broker::types::Announcement;
 use gateway_core::model::{ChannelName, CommandTarget, ConnectionId, Position, Publication, ServerCommand, UserId};
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc::Sender;
 
 /// A message of a channel to its subscribers.
@@ -72,6 +72,8 @@ pub struct ConnectionSummary {
     pub channels: Vec<ChannelName>,
     /// When the connection was opened, in milliseconds since 1970.
     pub since_ms: u64,
+    /// The client's address, as far as it is known.
+    pub address: Option<IpAddr>,
 }
 
 /// How a worker closes all its connections.

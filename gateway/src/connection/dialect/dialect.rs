@@ -83,7 +83,7 @@ impl Dialect {
     }
 
     /// Whether a part of a frame arrived in complete messages.
-    pub(super) fn is_mid_frame(&self) -> bool {
+    pub(in crate::connection) fn is_mid_frame(&self) -> bool {
         match self {
             Self::Centrifuge(_) => false,
             Self::Stomp(stomp) => stomp.translator.is_mid_frame(),
@@ -91,7 +91,7 @@ impl Dialect {
     }
 
     /// Whether a frame that may come in several messages became complete since the last call.
-    pub(super) fn take_completed(&mut self) -> bool {
+    pub(in crate::connection) fn take_completed(&mut self) -> bool {
         match self {
             Self::Centrifuge(_) => false,
             Self::Stomp(stomp) => stomp.translator.take_completed(),

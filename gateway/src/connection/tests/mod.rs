@@ -174,7 +174,8 @@ impl World {
     }
 
     fn connection_of(&self, socket: &Socket, protocol: ChosenProtocol) -> Connection<Socket> {
-        let handshake = Handshake { id: ConnectionId::random(), protocol, traceparent: None, request: KeptRequest::default() };
+        let handshake =
+            Handshake { id: ConnectionId::random(), protocol, address: None, traceparent: None, request: KeptRequest::default() };
         Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), handshake)
     }
 

@@ -8,17 +8,19 @@ use crate::{
         output::{encode::Protocol, outbox::Outbox},
     },
 };
-use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
+use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, Tick, UserId};
 use slab::Slab;
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 /// One connection.
 pub(crate) struct Entry {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) id: ConnectionId,
     pub(in crate::hub) protocol: Protocol,
-    /// When it opened, from the hub's start.
-    pub(in crate::hub) opened_at: Duration,
+    /// When it opened.
+    pub(in crate::hub) opened_at: Tick,
+    /// The client's address.
+    pub(in crate::hub) address: Option<IpAddr>,
     pub(in crate::hub) info: Option<Arc<ClientInfo>>,
     pub(in crate::hub) outbox: Rc<Outbox>,
     pub(in crate::hub) subscriptions: Vec<Subscription>,
@@ -72,7 +74,8 @@ impl Entry {
                 .filter_map(|s| local_channels.get(s.local_channel.index()))
                 .map(|local_channel| local_channel.name.clone())
                 .collect(),
-            since_ms: start_ms + self.opened_at.as_millis() as u64,
+            since_ms: start_ms + self.opened_at.0,
+            address: self.address,
         }
     }
 }

@@ -228,7 +228,9 @@ impl Setting for Vec<String> {
     fn read(kind: &ValueKind) -> Option<Self> {
         match kind {
             ValueKind::Array(values) => values.iter().map(|value: &Value| String::read(&value.kind)).collect(),
-            ValueKind::String(text) => Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()),
+            ValueKind::String(text) => {
+                Some(text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect())
+            }
             _ => None,
         }
     }

@@ -6,7 +6,10 @@ use actix_http::{
     header::{HeaderMap, ORIGIN},
 };
 use gateway_core::model::{ConnectionId, ErrorCode, Refusal};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 /// Admits or refuses upgrade requests, and receives the sockets of admitted requests. Each worker thread has one.
 pub trait Gate<T>: 'static {
@@ -20,6 +23,11 @@ pub trait Gate<T>: 'static {
 
     /// Decides about a request whose WebSocket handshake is valid, before it is answered. Must not block.
     fn admit(&self, route: Self::Route, request: &UpgradeRequest<'_>) -> Result<Admission<Self::Context>, Denial>;
+
+    /// The client's address, for the log of a refusal.
+    fn client(&self, request: &UpgradeRequest<'_>) -> Option<IpAddr> {
+        request.peer().map(|peer| peer.ip())
+    }
 
     /// Called after every refusal, including refusals before [`admit`](Self::admit).
     fn refused(&self, denial: &Denial) {

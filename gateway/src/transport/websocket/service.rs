@@ -6,7 +6,7 @@ use actix_codec::Framed;
 use actix_http::{Request, Response, body::MessageBody, error::DispatchError, h1::Codec};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_service};
 use actix_web::dev::AppConfig;
-use shared_proto::http::{self, ConnectionErrors, HttpOptions, RequestStream};
+use shared_proto::http::{self, ConnectionErrors, HttpOptions, ProxyProtocol, RequestStream};
 use std::{convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Semaphore};
 
@@ -21,6 +21,8 @@ pub struct PublicHttp {
     pub keep_alive: Duration,
     /// Permits for connections that are not upgraded yet, shared by all workers. A connection without a permit is closed at once.
     pub permits: Arc<Semaphore>,
+    /// Requires a header of the PROXY protocol at the beginning of each connection.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Counters of HTTP connections that end with an error.
     pub errors: Arc<ConnectionErrors>,
 }
@@ -32,6 +34,7 @@ impl Default for PublicHttp {
             request_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
             permits: Arc::new(Semaphore::new(8192)),
+            proxy_protocol: None,
             errors: Arc::new(ConnectionErrors::new("public")),
         }
     }
@@ -55,7 +58,7 @@ where
     B: MessageBody + 'static,
     G: Gate<TcpStream>,
 {
-    let PublicHttp { socket, request_timeout, keep_alive, permits, errors } = options;
+    let PublicHttp { socket, request_timeout, keep_alive, permits, proxy_protocol, errors } = options;
     let routes = gate.clone();
     let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<TcpStream>, Codec>)| {
         let gate = gate.clone();
@@ -76,6 +79,7 @@ where
         permits,
         errors,
         configure_socket: Arc::new(configure_socket),
+        proxy_protocol,
         shutdown: None,
     };
     http::service(app, Some(upgrades), Rc::new(move |path: &str| routes.route(path).is_some()), options)

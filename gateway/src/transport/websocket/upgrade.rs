@@ -41,7 +41,8 @@ where
             }
         }
         Err(denial) => {
-            tracing::debug!(path = request.path(), code = %denial.refusal.code, "upgrade refused");
+            let client = gate.client(&UpgradeRequest::new(request.head())).map(tracing::field::display);
+            tracing::debug!(client, path = request.path(), code = %denial.refusal.code, "upgrade refused");
             gate.refused(&denial);
             refuse::answer(&denial, &mut answer);
             if matches!(timeout(ANSWER_TIMEOUT, send(&mut io, &answer)).await, Ok(Ok(()))) {

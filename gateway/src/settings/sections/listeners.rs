@@ -1,0 +1,51 @@
+//! The tables of the two listeners.
+
+use super::{DAY, HOUR, KIB, MIB, MINUTE, SECOND, millis, size};
+use crate::settings::{reader::section, types::value::ByteSize};
+use std::{net::SocketAddr, time::Duration};
+
+section! {
+    /// `[public]`: the listener for frontends.
+    Public {
+        /// Address to listen on.
+        address: SocketAddr,
+        /// Origins of the pages that may connect. Empty: only pages from the gateway's own host name.
+        allowed_origins: Vec<String>,
+        /// Limit of this node's WebSockets; further upgrades get 503.
+        max_connections: usize = 1..=10_000_000,
+        /// Limit of HTTP connections, including those whose upgrade is not finished.
+        http_connections: usize = 1..=1_000_000,
+        /// Time for the head of a request to arrive.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Time for the next request on a connection to arrive.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
+        /// The `Retry-After` header of a 503.
+        retry_after: Duration = SECOND..=HOUR,
+        /// Networks of the proxies whose headers about the client are believed.
+        trusted_proxies: Vec<String>,
+        /// Whether every connection begins with a header of the PROXY protocol.
+        proxy_protocol: bool,
+        /// After this time without data the proxy closes a connection. Zero: not stated.
+        proxy_idle_timeout: Duration = millis(0)..=DAY,
+    }
+
+    /// `[internal]`: the listener for services and operators.
+    Internal {
+        /// Address to listen on.
+        address: SocketAddr,
+        /// Limit of connections, including the links of services.
+        connections: usize = 1..=1_000_000,
+        /// Time for the head of a request to arrive.
+        request_timeout: Duration = millis(100)..=MINUTE,
+        /// Time for the next request on a connection to arrive.
+        keep_alive: Duration = SECOND..=10 * MINUTE,
+        /// Largest request body.
+        body_size: ByteSize = size(KIB)..=size(64 * MIB),
+        /// Largest number of publications in one batch request.
+        batch_entries: usize = 1..=100_000,
+        /// Largest number of channels or users of one broadcast.
+        broadcast: usize = 1..=1_000_000,
+        /// Largest number of channels in one answer.
+        page_entries: usize = 1..=100_000,
+    }
+}
