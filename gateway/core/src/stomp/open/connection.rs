@@ -227,7 +227,11 @@ impl OpenConnection {
     /// Bytes that it holds besides its subscriptions.
     #[cfg(test)]
     pub(in crate::stomp) fn spare_memory(&self) -> usize {
-        self.subscriptions.spare() + self.in_flight.memory() + self.transactions.memory() + usize::from(self.commit.is_some())
+        self.subscriptions.spare()
+            + self.in_flight.memory()
+            + self.retries.memory()
+            + self.transactions.memory()
+            + usize::from(self.commit.is_some())
     }
 
     /// The channel of the user's queues. `None`: the connection is anonymous.

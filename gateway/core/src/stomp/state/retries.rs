@@ -30,20 +30,25 @@ impl Retries {
     /// The client does not want the channel any more, or begins it again.
     pub(crate) fn remove(&mut self, channel: &str) {
         self.0.retain(|it| it.channel.as_str() != channel);
-        if self.0.is_empty() {
-            self.0 = Vec::new();
-        }
+        self.0.shrink_to_fit();
     }
 
     /// Removes a channel whose time has come. Returns it with the pause after the attempt.
     pub(crate) fn due(&mut self, now: Tick) -> Option<(ChannelName, Duration)> {
         let at = self.0.iter().position(|it| it.at <= now)?;
         let Retry { channel, pause, .. } = self.0.swap_remove(at);
+        self.0.shrink_to_fit();
         Some((channel, pause))
     }
 
     /// When [`Self::due`] has something.
     pub(crate) fn deadline(&self) -> Option<Tick> {
         self.0.iter().map(|it| it.at).min()
+    }
+
+    /// Bytes that it holds.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<Retry>()
     }
 }

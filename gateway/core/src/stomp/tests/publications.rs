@@ -55,6 +55,7 @@ fn a_subscription_that_cannot_begin_again_yet_is_tried_again() {
     let lines = page.answer(command, recovered(Recovery::NotRequested, &[]));
     assert_eq!(lines, ["MESSAGE subscription:1 destination:/topic/a message-id:c-1 x-gap:true x-position:abcd1234-7", "untold 1"]);
     assert_eq!(page.wait(100_000), NOTHING);
+    assert_eq!(page.translator.spare_memory(), 0);
 
     for frames in ["UNSUBSCRIBE\nid:1\n\n", "SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:abcd1234-3\n\n"] {
         let mut page = Page::alice();
