@@ -258,7 +258,11 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
         "already the prefix of another row",
     ),
     ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nrefuse = \"stay\"", "stomp.destinations[0].refuse", "unknown key"),
-    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nrefused = \"no\"", "stomp.destinations[0].refused", "\"stay\" or \"message\""),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nrefused = \"no\"",
+        "stomp.destinations[0].refused",
+        "\"stay\" or \"message\"",
+    ),
     (
         "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nnamespace = \"chat\"",
         "stomp.destinations[0].namespace",
