@@ -85,7 +85,7 @@ const CASES = {
 
     async 'answers a page with STOMP, and publishes for it'(running, t) {
         const page = await RawStomp.connect(t, running.nodes[0]);
-        for (const destination of ['/user/queue/shout/say', '/topic/news:shouts']) await page.subscribe(destination);
+        for (const destination of ['/user/queue/shout/say', '/user/queue/errors', '/topic/news:shouts']) await page.subscribe(destination);
         page.send('SEND', { destination: '/app/shout/say' }, '{"text":"hello"}');
         const [reply] = await page.messages('/user/queue/shout/say', 1);
         assert.deepEqual(JSON.parse(reply.body), { text: 'HELLO' });
@@ -93,7 +93,7 @@ const CASES = {
         const { from, text } = JSON.parse(message.body);
         assert.deepEqual([from, text], ['ann', 'HELLO']);
         page.send('SEND', { destination: '/app/shout/say' }, '{}');
-        assert.equal((await page.error()).headers.code, '400');
+        assert.equal((await page.messages('/user/queue/errors', 1))[0].headers.code, '400');
     },
 
     async 'answers a bad call with an error, and lives on'(running, t) {

@@ -79,13 +79,13 @@ const ROWS = {
         await raw.subscribe(unique('/topic/'));
     },
 
-    async '/app: a correlation-id comes back with the reply and with the ERROR'(t) {
+    async '/app: a correlation-id comes back with the reply and with the error'(t) {
         const raw = await RawStomp.connect(t, gateway);
-        await raw.subscribe('/user/queue/shop/price');
+        for (const queue of ['/user/queue/shop/price', '/user/queue/errors']) await raw.subscribe(queue);
         await raw.ask('SEND', { destination: '/app/shop/price', 'correlation-id': 'first' }, '{"item":"tea"}');
         assert.equal((await raw.messages('/user/queue/shop/price', 1))[0].headers['correlation-id'], 'first');
         raw.send('SEND', { destination: '/app/shop/sell', 'correlation-id': 'second' }, '{}');
-        assert.equal((await raw.error()).headers['correlation-id'], 'second');
+        assert.equal((await raw.messages('/user/queue/errors', 1))[0].headers['correlation-id'], 'second');
     },
 
     async '/app: a SUBSCRIBE is answered once'(t) {
