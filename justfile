@@ -51,27 +51,28 @@ test-rust *arguments: setup-redis setup-java
     cargo build {{ test_targets }}
     cargo test --workspace "$@"
 
-# Tests with the official JavaScript SDK in Node, against a stack on free ports; the examples for Node and in Rust
+# Tests with the official JavaScript SDK and with STOMP libraries, in Node and Chromium, against a stack on free ports; the examples for Node and in Rust
 [group('test')]
-test-sdk *files: setup-node setup-redis
+test-sdk *files: setup-node setup-browser setup-redis
     cargo build {{ test_targets }}
     @node "{{ examples }}/build.mjs" node
-    @STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
+    @CHROMIUM="$("{{ native }}/requirement" browser)" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
 
-# The cases that all SDKs pass, with the Python SDK; the examples in Python
+# The cases that all SDKs and STOMP libraries pass, with those for Python; the examples in Python
 [group('test')]
 test-python: setup-node setup-redis setup-python
     cargo build {{ test_targets }}
     @"{{ clients }}/build" python
     @node "{{ examples }}/build.mjs" python python-webhook
-    @CLIENTS=Python EXAMPLES="python python-webhook" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs examples.test.mjs
+    @CLIENTS=Python EXAMPLES="python python-webhook" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs stomp-clients.test.mjs examples.test.mjs
 
-# The same cases with the SDKs for Go and Java; installs Go, a JDK and Maven
+# The same cases with the SDKs for Go and Java, and beside Spring's STOMP broker; installs Go, a JDK and Maven
 [group('test')]
-test-clients: setup-node setup-redis setup-go setup-java setup-maven
+test-clients: setup-node setup-browser setup-redis setup-go setup-java setup-maven setup-python
     cargo build {{ test_targets }}
-    @"{{ clients }}/build" go java
+    @"{{ clients }}/build" go java spring python
     @CLIENTS="Go Java" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk clients.test.mjs
+    @CLIENTS="JavaScript Python Java" BROKERS="gateway spring" CHROMIUM="$("{{ native }}/requirement" browser)" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk stomp-clients.test.mjs stomp-pages.test.mjs
 
 # The examples in Go, in Java and with Spring Boot; installs Go, a JDK and Maven
 [group('test')]

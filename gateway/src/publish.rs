@@ -178,14 +178,17 @@ impl Publisher {
         self.check_size(content.size())?;
         let (count, limit) = (tags.len(), self.limits.tags);
         if count > limit {
-            return Err(Refusal::new(ErrorCode::LimitExceeded, format!("There are {count} tags; {limit} are allowed.")));
+            return Err(Refusal::new(ErrorCode::LimitExceeded, format!("There are {count} tags (headers in STOMP); {limit} are allowed.")));
         }
         let (bytes, limit) = (tags.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>(), self.limits.tag_bytes);
         if bytes > limit {
-            return Err(Refusal::new(ErrorCode::LimitExceeded, format!("The tags have {bytes} bytes; {limit} are allowed.")));
+            return Err(Refusal::new(
+                ErrorCode::LimitExceeded,
+                format!("The tags (headers in STOMP) have {bytes} bytes; {limit} are allowed."),
+            ));
         }
         if tags.keys().any(String::is_empty) {
-            return Err(Refusal::new(ErrorCode::BadRequest, "A tag has an empty name."));
+            return Err(Refusal::new(ErrorCode::BadRequest, "A tag (header in STOMP) has an empty name."));
         }
         Ok(())
     }

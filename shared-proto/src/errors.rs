@@ -77,7 +77,7 @@ errors! {
     SequenceGap, "sequence_gap", 1017, 409, Never, "Publishes of this producer are missing before this one. Send them first, from the number `expected`.";
     ProducerFenced, "producer_fenced", 1018, 409, Never, "This producer has begun a higher epoch in the channel. Stop this process if another one took over; otherwise begin a higher epoch.";
     InvalidProducer, "invalid_producer", 1019, 422, Never, "This publish cannot have a producer. The detail names the reason.";
-    AnswerTooLarge, "answer_too_large", 1020, 409, Never, "The call was carried out earlier, but its answer was too large to be kept (idempotency.answer_size). Do not call with another key: that would carry it out again. Ask the service for the result in another way.";
+    AnswerTooLarge, "answer_too_large", 1020, 409, Never, "The call was carried out earlier, but its answer was too large to be kept (idempotency.answer_size) or passed on (connection.data_size). Do not call with another key: that would carry it out again. Ask the service for the result in another way.";
 }
 
 impl ErrorCode {

@@ -9,7 +9,7 @@ use crate::{
 };
 use hdrhistogram::Histogram;
 use shared_proto::{
-    client::link::{self, CallFailure, Link},
+    client::link::{self, Answer, CallFailure, CallResult, Link},
     link::Call,
 };
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -172,7 +172,7 @@ impl Bench<'_> {
             }
             Interface::Link => {
                 let urls = vec![format!("ws://{}", self.server.internal)];
-                let unused = async |_: Call| Err(CallFailure::refused(400, "this service only publishes"));
+                let unused = async |_: Call| CallResult::<Answer>::Err(CallFailure::refused(400, "this service only publishes"));
                 let link = Rc::new(Link::start(link::Config::new("chatbot", urls, "dev"), unused)?);
                 link.ready().await;
                 publishers.extend((0..channels).map(|number| Publisher::Link { link: link.clone(), channel: channel(number) }));

@@ -8,7 +8,7 @@ use crate::responder::Responder;
 use crate::settings::Bot;
 use serde_json::json;
 use serde_json::value::to_raw_value;
-use shared_proto::client::link::{CallFailure, CallResult, Service};
+use shared_proto::client::link::{Answer, CallFailure, CallResult, Service};
 use shared_proto::link::Call;
 use shared_proto::name::equal_ignoring_case;
 use shared_proto::process::telemetry::continue_trace;
@@ -84,7 +84,7 @@ impl<R: Responder> Chatbot<R> {
 }
 
 impl<R: Responder> Service for Chatbot<R> {
-    async fn call(&self, call: Call) -> CallResult {
+    async fn call(&self, call: Call) -> CallResult<Answer> {
         let span = tracing::info_span!("call", otel.kind = "server", method = call.method);
         continue_trace(&span, call.traceparent.as_deref());
         let answered = async {
@@ -95,7 +95,7 @@ impl<R: Responder> Service for Chatbot<R> {
                 _ => Err(CallFailure::no_such_method("The method does not exist. Call `say`, `stop` or `typing`.")),
             }
         };
-        answered.instrument(span).await
+        answered.instrument(span).await.map(Into::into)
     }
 }
 

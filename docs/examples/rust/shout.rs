@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use shared_proto::client::Failure;
-use shared_proto::client::link::{CallFailure, CallResult, Config, Link, Publication, Publisher, Service};
+use shared_proto::client::link::{Answer, CallFailure, CallResult, Config, Link, Publication, Publisher, Service};
 use shared_proto::errors::ErrorCode;
 
 use shared_proto::link::Call;
@@ -57,13 +57,13 @@ impl Input {
 
 impl Service for Shout {
     /// The client drops this future when nobody waits for the answer any more: after a cancel, or at the deadline.
-    async fn call(&self, call: Call) -> CallResult {
+    async fn call(&self, call: Call) -> CallResult<Answer> {
         let answer = match call.method.as_str() {
             "say" => self.say(Input::read(&call)?, call.user).await?,
             "stream" => self.stream(Input::read(&call)?.0)?,
             _ => return Err(CallFailure::no_such_method("the methods are say and stream")),
         };
-        to_raw_value(&answer).map_err(|error| CallFailure::refused(500, error.to_string()))
+        to_raw_value(&answer).map(Into::into).map_err(|error| CallFailure::refused(500, error.to_string()))
     }
 }
 

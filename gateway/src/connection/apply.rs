@@ -30,6 +30,8 @@ impl Driver {
         let mut payload = PAYLOAD.take();
         for action in actions.drain(..) {
             match action {
+                // A reply before it has closed the connection.
+                Action::Start(..) | Action::GoLive(_) if self.closing.is_some() => {}
                 Action::Reply(id, reply) => {
                     if let Reply::Error(refusal) = &reply {
                         self.worker.hub.metrics().reply_error(refusal.code);
@@ -81,7 +83,6 @@ impl Driver {
                 Action::Detach(channel, code) => self.leave(channel, code),
                 Action::Close(code, reason) => {
                     self.send(&mut payload);
-                    self.stomp_closing(code, &reason);
                     self.close(CloseCause::Session, code, &reason);
                 }
             }

@@ -2,14 +2,19 @@
 
 use super::{
     close_cause::{CloseCause, Closing},
+    dialect::Dialect,
     driver::Driver,
+    operations::TaskId,
 };
 use crate::{
     hub::Batch,
     services::End,
     telemetry::{Closed, DropCause, OverflowPolicy, TransportEnd},
 };
+use futures_util::future::join_all;
 use gateway_core::{model::Disconnect, protocol::websocket};
+use std::mem;
+use tokio::{task::spawn_local, time::timeout};
 
 /// Stands for the code of a close frame without one (RFC 6455, section 7.4.1).
 const NO_STATUS: u16 = 1005;
@@ -19,6 +24,9 @@ impl Driver {
     pub(super) fn close(&mut self, cause: CloseCause, code: u16, reason: &str) {
         if self.closing.is_some() {
             return;
+        }
+        if matches!(cause, CloseCause::Session | CloseCause::Violation(_) | CloseCause::MessageTimeout) {
+            self.stomp_closing(code, reason);
         }
         self.close_sockjs(code, reason);
         let mut close = Vec::new();
@@ -50,9 +58,20 @@ impl Driver {
             metrics.overflowed(OverflowPolicy::Disconnect);
         }
         metrics.closed(cause.metric(end.code));
-        self.running.clear();
+        self.end_operations(cause);
         let (deadline, discards_input) = (now.after(self.worker.limits.close_timeout), matches!(cause, CloseCause::Violation(_)));
         self.closing = Some(Box::new(Closing { end, deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
+    }
+
+    /// Cancels the operations in flight. Those of a STOMP client that has closed go on: some clients close right behind their last frame.
+    fn end_operations(&mut self, cause: CloseCause) {
+        let running = mem::take(&mut self.running);
+        if cause == CloseCause::PeerClosed && matches!(self.dialect, Dialect::Stomp(_)) {
+            let operations = running.into_iter().filter(|it| matches!(it.task, TaskId::Operation(_))).map(|it| it.future);
+            let (all, limit) = (join_all(operations), self.worker.limits.close_timeout);
+            // Nobody is there to learn the outcomes.
+            spawn_local(async move { drop(timeout(limit, all).await) });
+        }
     }
 
     /// Counts the end of a connection that has sent no close frame.

@@ -1,6 +1,6 @@
 //! A connection: its driver and its socket.
 
-use super::{close_cause::CloseCause, driver::Driver, driver::Handshake, worker_context::WorkerContext};
+use super::{close_cause::CloseCause, connect_turns::Ticket, driver::Driver, driver::Handshake, worker_context::WorkerContext};
 use crate::{
     hub::Written,
     telemetry::{Count, TransportEnd},
@@ -9,7 +9,7 @@ use crate::{
 use std::{
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -17,24 +17,28 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub struct Connection<T> {
     wire: Wire<T>,
     driver: Driver,
+    /// Its place among those that wait for a turn.
+    ticket: Option<Ticket>,
 }
 
 impl<T> Connection<T> {
     /// Creates a connection after the answer to its upgrade request.
     pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, handshake: Handshake) -> Self {
-        Self { wire, driver: Driver::new(worker, handshake) }
+        Self { wire, driver: Driver::new(worker, handshake), ticket: None }
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads the messages of one turn. Fails once the peer can send no more.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
-        let Self { wire, driver } = self;
+        let Self { wire, driver, .. } = self;
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
+            driver.is_paused = true;
             return Ok(());
         }
+        driver.is_paused = false;
         let limits = driver.worker.limits;
         let mut left = limits.turn_messages;
         let waker = cx.waker();
@@ -49,10 +53,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 _ => transport::Next::Continue,
             }
         });
-        if wire.take_completed() {
+        let (completed_message, completed_frame) = (wire.take_completed(), driver.dialect.take_completed());
+        if completed_frame || (completed_message && !driver.dialect.is_mid_frame()) {
             driver.incomplete_since = None;
         }
-        let awaited = wire.is_mid_message() && driver.wants_input();
+        let awaited = (wire.is_mid_message() || driver.dialect.is_mid_frame()) && driver.wants_input();
         driver.incomplete_since = awaited.then(|| driver.incomplete_since.unwrap_or_else(|| driver.now()));
         match turn {
             Poll::Pending => Ok(()),
@@ -69,7 +74,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Writes queued frames, and polls operations as the outbox gets room. Fails once the connection can or need write no more.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
-        let Self { wire, driver } = self;
+        let Self { wire, driver, .. } = self;
         loop {
             let (state, freed) = driver.registration.outbox().write(|frames| {
                 let before = frames.len();
@@ -98,6 +103,9 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        if this.driver.info.is_none() {
+            ready!(this.driver.worker.connect_turns.poll(&mut this.ticket, cx));
+        }
         let now = this.driver.now();
         this.driver.registration.outbox().clear_waker();
         this.driver.notices();

@@ -63,7 +63,9 @@ pub(super) struct Driver {
     pub(super) closing: Option<Box<Closing>>,
     /// Whether the node drains, so that the connection closes as soon as no operation of its session is in flight.
     pub(super) is_draining: bool,
-    /// When the first byte of an incomplete message arrived.
+    /// Whether the connection is not read at present.
+    pub(super) is_paused: bool,
+    /// When the first byte of an incomplete message arrived, or of a STOMP frame in several messages.
     pub(super) incomplete_since: Option<Tick>,
     /// The next scheduled wake-up by the hub.
     pub(super) next_wake: Option<Tick>,
@@ -76,7 +78,7 @@ pub(super) struct SessionNeeds {
     /// When the session needs a tick.
     tick: Option<Tick>,
     /// Whether the session takes input.
-    input: bool,
+    pub(super) input: bool,
 }
 
 impl SessionNeeds {
@@ -120,6 +122,7 @@ impl Driver {
             running,
             closing,
             is_draining,
+            is_paused: false,
             incomplete_since,
             next_wake,
         };
@@ -181,6 +184,9 @@ impl Driver {
             self.close_slow(CloseCause::Slow(overflow));
         }
         if self.needs.tick.is_some_and(|at| at <= now) {
+            if self.is_paused {
+                self.input(Input::NotRead);
+            }
             self.input(Input::Timer);
         }
         if self.dialect.deadline().is_some_and(|at| at <= now) && self.closing.is_none() {
@@ -294,6 +300,7 @@ impl Driver {
     }
 
     pub(super) fn ping(&mut self) {
+        self.beat_sockjs();
         self.control_frame(|frame| websocket::encode::ping(b"", frame));
     }
 

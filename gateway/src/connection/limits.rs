@@ -9,6 +9,8 @@ pub struct ConnectionLimits {
     pub turn_bytes: usize,
     /// Largest number of messages that one turn reads.
     pub turn_messages: usize,
+    /// Turns of connections that are not connected yet in one round, at least 1.
+    pub turn_connects: usize,
     /// Longest time from the first to the last byte of a message.
     pub message_timeout: Duration,
     /// Longest time that a frame stays in the outbox.

@@ -1,7 +1,8 @@
 //! Connects one session to one transport, and performs the session's actions. `gateway_core::session` decides on the actions.
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
-//! - [`apply`]: performs the session's actions; [`dialect`], [`stomp_steps`]: the protocol of the connection
+//! - [`connect_turns`]: how many connections that are not connected yet come between two turns of others
+//! - [`apply`]: performs the session's actions; [`dialect`]: the protocol of the connection
 //! - [`operations`]: asynchronous operations for a session
 //! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
 //! - [`closing`], [`close_cause`]: how a connection closes
@@ -9,6 +10,7 @@
 mod apply;
 mod close_cause;
 mod closing;
+mod connect_turns;
 #[expect(clippy::module_inception, reason = "the folder is about connections, the file about one")]
 mod connection;
 mod dialect;
@@ -19,7 +21,6 @@ mod limits;
 mod operations;
 #[cfg(feature = "testing")]
 mod simulated;
-mod stomp_steps;
 #[cfg(test)]
 mod tests;
 mod worker_context;

@@ -61,6 +61,7 @@ pub(crate) fn limits() -> ConnectionLimits {
     ConnectionLimits {
         turn_bytes: 1000,
         turn_messages: 4,
+        turn_connects: 16,
         message_timeout: Duration::from_secs(5),
         write_timeout: Duration::from_secs(10),
         close_timeout: Duration::from_secs(2),

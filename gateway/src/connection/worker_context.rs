@@ -1,6 +1,6 @@
 //! The parts that all connections of a worker share.
 
-use super::limits::ConnectionLimits;
+use super::{connect_turns::ConnectTurns, limits::ConnectionLimits};
 use crate::{hub::Hub, node::Node};
 use std::{rc::Rc, sync::Arc};
 
@@ -12,4 +12,12 @@ pub struct WorkerContext {
     pub node: Arc<Node>,
     /// The bounds of each connection.
     pub limits: ConnectionLimits,
+    pub(super) connect_turns: Rc<ConnectTurns>,
+}
+
+impl WorkerContext {
+    /// A worker without connections.
+    pub fn new(hub: Rc<Hub>, node: Arc<Node>, limits: ConnectionLimits) -> Self {
+        Self { hub, node, limits, connect_turns: ConnectTurns::new(&limits) }
+    }
 }

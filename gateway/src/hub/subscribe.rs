@@ -23,7 +23,7 @@ use gateway_core::{
         feed::{Feed, continues, is_valid},
     },
     model::{ChannelName, ClientInfo, Freshness, Page, PageLimit, Position, Publication, SubscriptionSide},
-    protocol::stomp::MessageForm,
+    protocol::stomp::{MessageForm, MessageSubscription},
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -57,6 +57,14 @@ pub struct NewSubscription<'a> {
     pub filter: Option<Arc<TagsFilter>>,
     /// How deliveries are written for a STOMP connection; none: it gets none.
     pub form: Option<Arc<MessageForm>>,
+}
+
+/// A form in which subscriptions that the form before lacks begin after `top`.
+fn during_catch_up(form: Arc<MessageForm>, before: Option<&MessageForm>, top: u64) -> Arc<MessageForm> {
+    let known = |id: &str| before.and_then(|before| before.subscriptions.iter().find(|it| *it.id == *id));
+    let begun =
+        |it: &MessageSubscription| MessageSubscription { after: known(&it.id).map_or(Some(top), |known| known.after), ..it.clone() };
+    Arc::new(MessageForm { subscriptions: form.subscriptions.iter().map(begun).collect(), ..(*form).clone() })
 }
 
 /// The end of a subscription.
@@ -132,16 +140,26 @@ impl Hub {
 
     /// Changes how the deliveries of a channel are written for a STOMP connection that is in the channel, from the next delivery on. `None`: they
     /// are not written any more.
+    ///
+    /// While the connection catches up, what it catches up with is not for subscriptions that are new in the form.
     pub fn set_form(&self, key: ConnKey, channel: &ChannelName, form: Option<Arc<MessageForm>>) {
         let mut state = self.state.borrow_mut();
         let Some(channel_key) = state.channels.get(channel).copied() else { return };
-        if state.entry(key).is_some_and(|entry| entry.subscription(channel_key).is_some_and(|subscription| subscription.terms.is_stomp()))
-            && let Some(local_channel) = state.local_channel(channel_key)
-        {
-            match form {
-                Some(form) => local_channel.rare().forms.insert(key.index, form),
-                None => local_channel.rare().forms.remove(key.index),
+        let subscription = state.entry(key).and_then(|entry| entry.subscription(channel_key)).filter(|it| it.terms.is_stomp());
+        let Some(subscription) = subscription else { return };
+        let catches_up_to = match &subscription.state {
+            SubscriptionState::Attaching(Some(progress)) => Some(progress.top),
+            SubscriptionState::Attaching(None) | SubscriptionState::Live(_) => None,
+        };
+        let Some(local_channel) = state.local_channel(channel_key) else { return };
+        let forms = &mut local_channel.rare().forms;
+        match (form, catches_up_to) {
+            (Some(form), Some(top)) => {
+                let form = during_catch_up(form, forms.get(key.index).map(|before| &**before), top);
+                forms.insert(key.index, form);
             }
+            (Some(form), None) => forms.insert(key.index, form),
+            (None, _) => forms.remove(key.index),
         }
     }
 

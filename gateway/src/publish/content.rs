@@ -27,18 +27,21 @@ pub(super) fn check(options: &ChannelOptions, content: &Content, tags: &mut Tags
         )));
     }
     if tags.contains_key(ENCODING) {
-        return Err(bad_request(format!("The tag \"{ENCODING}\" is reserved for the gateway. Choose another name.")));
+        return Err(bad_request(format!("The tag (header in STOMP) \"{ENCODING}\" is reserved for the gateway. Choose another name.")));
     }
     match (content.default_type(), tags.get(CONTENT_TYPE)) {
         (None, None) => {}
         (None, Some(_)) => {
-            let detail = format!("The data is JSON, and the tag \"{CONTENT_TYPE}\" is only for text and bytes. Leave it out.");
+            let detail =
+                format!("The data is JSON, and the tag (header in STOMP) \"{CONTENT_TYPE}\" is only for text and bytes. Leave it out.");
             return Err(bad_request(detail));
         }
         (Some(default), None) => drop(tags.insert(CONTENT_TYPE.into(), default.into())),
         (Some(_), Some(given)) if (1..=MAX_CONTENT_TYPE).contains(&given.len()) && !given.chars().any(char::is_control) => {}
         (Some(_), Some(_)) => {
-            let detail = format!("The tag \"{CONTENT_TYPE}\" must have 1 to {MAX_CONTENT_TYPE} bytes, without control characters.");
+            let detail = format!(
+                "The tag (header in STOMP) \"{CONTENT_TYPE}\" must have 1 to {MAX_CONTENT_TYPE} bytes, without control characters."
+            );
             return Err(bad_request(detail));
         }
     }

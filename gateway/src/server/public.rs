@@ -150,7 +150,7 @@ impl Gate<TcpStream> for FrontGate {
                 (ChosenProtocol::Centrifuge { codec, ping_form: ping_form(request.query()) }, subprotocol)
             }
             Route::Stomp(framing) => {
-                let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(request) };
+                let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(*request) };
                 (protocol, sub_protocol(request.subprotocols().iter()))
             }
         };
@@ -203,7 +203,7 @@ pub(super) fn server(
     };
     let accepted = http::max_accepted(&options.permits, parts.mailboxes.len());
     let message_size = parts.message_size;
-    let stomp = StompPaths::new(&["/stomp".into()], "");
+    let stomp = StompPaths::new(&settings.stomp.limits.paths, &settings.stomp.limits.token_cookie);
     let reserved_names = settings.demo.enabled.then(|| demo::ReservedNames::new(&settings.demo));
     let factory = move || {
         let index = started.fetch_add(1, Relaxed) % mailboxes.len();
@@ -219,7 +219,7 @@ pub(super) fn server(
             metrics: metrics[index].clone(),
         });
         actix_rt::spawn(hub.clone().run());
-        let worker = Rc::new(WorkerContext { hub, node: node.clone(), limits: connection });
+        let worker = Rc::new(WorkerContext::new(hub, node.clone(), connection));
         let (data, app_origins, reserved_names, stomp) =
             (web::Data::from(node.clone()), origins.clone(), reserved_names.clone(), stomp.clone());
         let gate = FrontGate {

@@ -58,13 +58,13 @@ impl StompPaths {
     /// The connection token of a handshake: in the query (`token`, `access_token`) or in the cookie of the settings.
     ///
     /// The cookie counts only with an origin, which was checked before: a browser sends it with the requests of every page.
-    pub(super) fn token(&self, request: &UpgradeRequest<'_>) -> Option<Box<str>> {
+    pub(super) fn token(&self, request: UpgradeRequest<'_>) -> Option<Box<str>> {
         let pairs = request.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         let in_query = pairs.filter(|(name, value)| matches!(*name, "token" | "access_token") && !value.is_empty()).map(|(_, token)| token);
         in_query.take(1).next().or_else(|| self.cookie(request)).map(Into::into)
     }
 
-    fn cookie<'a>(&self, request: &UpgradeRequest<'a>) -> Option<&'a str> {
+    fn cookie<'a>(&self, request: UpgradeRequest<'a>) -> Option<&'a str> {
         let name = self.token_cookie.as_deref()?;
         request.origin().ok().flatten()?;
         let cookies = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
@@ -80,7 +80,8 @@ impl StompPaths {
         for mount in self.paths.iter() {
             let info = Path::new(format!("{mount}/info")).get(info).options(preflight);
             config.service(info.into_resource().wrap(from_fn(allow_credentials)).wrap(from_fn(allow_origins)));
-            for path in [mount.to_string(), format!("{mount}/websocket"), format!("{mount}/{{server}}/{{session}}/websocket")] {
+            for path in [mount.to_string(), format!("{mount}/websocket"), format!("{mount}/{{server:[^/.]+}}/{{session:[^/.]+}}/websocket")]
+            {
                 config.service(Path::new(path).get(async || ApiError::from(ErrorCode::UpgradeRequired)).into_resource());
             }
         }

@@ -70,7 +70,7 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
     let node = Node {
         name: name.clone(),
         session_config: Arc::new(session_config(settings, namespaces.clone())),
-        stomp_config: Arc::default(),
+        stomp_config: Arc::new(settings.into()),
         publisher: Publisher::new(broker.clone(), namespaces, publish),
         cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
@@ -247,6 +247,7 @@ fn connection(settings: &Settings) -> ConnectionLimits {
     ConnectionLimits {
         turn_bytes: connection.turn_bytes.bytes(),
         turn_messages: connection.turn_commands,
+        turn_connects: connection.turn_connects,
         message_timeout: connection.message_timeout,
         write_timeout: connection.write_timeout,
         close_timeout: connection.close_timeout,

@@ -51,7 +51,8 @@ impl Services {
         let call = AdmittedCall { service: name.clone(), method: method.into(), data, caller, keys, deadline, permit };
         match call.key() {
             None => self.begin(call, std::future::pending())?.await,
-            Some(key) => self.call_once(key, call).await,
+            // Boxed, because it is large, and most calls have no key.
+            Some(key) => Box::pin(self.call_once(key, call)).await,
         }
     }
 
@@ -141,11 +142,11 @@ fn count_of(answer: &CallResult) -> Count {
     match answer {
         Ok(_) => Count::CallAnswered,
         Err(CallError::Service { .. }) => Count::CallFailedByService,
+        Err(CallError::BadReply(_)) => Count::CallBadReply,
         Err(CallError::Refused(refusal)) => match refusal.code {
             ErrorCode::ServiceUnavailable => Count::CallUnavailable,
             ErrorCode::Overloaded => Count::CallOverloaded,
             ErrorCode::Timeout => Count::CallTimeout,
-            ErrorCode::BadReply => Count::CallBadReply,
             ErrorCode::ConnectionGone => Count::CallCancelled,
             _ => Count::CallRefused,
         },

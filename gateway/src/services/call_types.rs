@@ -116,6 +116,9 @@ pub enum CallError {
     /// An error of the gateway, from the error table.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The service answered, and its answer cannot be passed on: the error 1004.
+    #[error("{}", .0.detail)]
+    BadReply(BadReply),
     /// An error of the service itself.
     #[error("{code}: {message}")]
     Service {
@@ -126,6 +129,32 @@ pub enum CallError {
         /// Whether a repeat may succeed.
         temporary: bool,
     },
+}
+
+/// An answer that cannot be passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadReply {
+    /// What is wrong, and the cure.
+    pub detail: String,
+    /// What it says about the call.
+    pub cause: BadReplyCause,
+}
+
+/// Why an answer cannot be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadReplyCause {
+    /// It is not valid. The service perhaps carried the call out.
+    Invalid,
+    /// The reply is larger than the limit. The service carried the call out.
+    TooLarge,
+    /// The settings of the gateway are wrong: the service does not know its credentials or the URL. It did not carry the call out.
+    WrongSettings,
+}
+
+impl From<BadReply> for Refusal {
+    fn from(bad: BadReply) -> Self {
+        Self::new(ErrorCode::BadReply, bad.detail)
+    }
 }
 
 /// Codes of a service's own errors.
@@ -153,6 +182,11 @@ impl CallError {
 
     /// The service sent an invalid answer.
     pub(crate) fn bad_reply(detail: impl Into<String>) -> Self {
-        Self::Refused(Refusal::new(ErrorCode::BadReply, detail))
+        Self::BadReply(BadReply { detail: detail.into(), cause: BadReplyCause::Invalid })
+    }
+
+    /// The reply of the service is larger than the limit.
+    pub(crate) fn reply_too_large(detail: impl Into<String>) -> Self {
+        Self::BadReply(BadReply { detail: detail.into(), cause: BadReplyCause::TooLarge })
     }
 }

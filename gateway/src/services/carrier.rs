@@ -6,10 +6,15 @@ use super::{
         instance::{AbandonReason, CallId},
         links::Links,
     },
-    webhook::webhook::{CallInFlight, Webhook},
+    webhook::webhook::{AnswerFuture, CallInFlight, Webhook},
 };
 use gateway_core::model::{Refusal, Tick};
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::sync::oneshot;
 
 /// How a service is reached.
@@ -38,21 +43,38 @@ impl Started {
     }
 }
 
+/// The answer to a call. `None`: the gateway lost it.
+pub(super) enum Answer {
+    /// The link sends it here.
+    OfLink(oneshot::Receiver<CallResult>),
+    /// This sends the request and reads the answer.
+    OfRequest(AnswerFuture),
+}
+
+impl Future for Answer {
+    type Output = Option<CallResult>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::OfLink(answer) => Pin::new(answer).poll(cx).map(Result::ok),
+            Self::OfRequest(answer) => answer.as_mut().poll(cx).map(Some),
+        }
+    }
+}
+
 impl Carrier {
-    /// Sends a call.
-    pub(super) fn start(
-        &self,
-        choice: Choice<'_>,
-        call: CallRequest<'_>,
-        answer: oneshot::Sender<CallResult>,
-        now: Tick,
-    ) -> Result<Started, Refusal> {
+    /// Begins a call. The answer has to be polled: a webhook sends its request then.
+    pub(super) fn start(&self, choice: Choice<'_>, call: CallRequest<'_>, now: Tick) -> Result<(Started, Answer), Refusal> {
         match self {
             Self::Links(links) => {
-                let (call, instance) = links.lock().start(choice, call.into(), answer, now)?;
-                Ok(Started::OnLink(call, instance))
+                let (send, answer) = oneshot::channel();
+                let (call, instance) = links.lock().start(choice, call.into(), send, now)?;
+                Ok((Started::OnLink(call, instance), Answer::OfLink(answer)))
             }
-            Self::Webhook(webhook) => webhook.start(choice, call, answer).map(Started::AsRequest),
+            Self::Webhook(webhook) => {
+                let (call, answer) = webhook.start(choice, call)?;
+                Ok((Started::AsRequest(call), Answer::OfRequest(answer)))
+            }
         }
     }
 

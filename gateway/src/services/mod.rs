@@ -32,7 +32,7 @@ mod service;
 mod services;
 mod webhook;
 
-pub use call_types::{CallError, Reply};
+pub use call_types::{BadReply, BadReplyCause, CallError, Reply};
 pub use caller::Caller;
 pub use config::{LinkLimits, Reach, ServiceConfig};
 pub use counters::{Count, Counters};

@@ -4,6 +4,7 @@ use super::{
     carrier::Carrier,
     config::{Reach, ServiceConfig},
     counters::Counters,
+    guards::room::RoomQueue,
     instances::{
         instance::{CreditUse, Offered},
         links::Links,
@@ -26,6 +27,8 @@ pub(super) struct Service {
     lifecycle_events: Interests,
     pub(super) outlet: Arc<Outlet>,
     order_queues: Mutex<OrderQueues>,
+    /// The questions that wait for room.
+    pub(super) room: RoomQueue,
 }
 
 impl Service {
@@ -47,7 +50,7 @@ impl Service {
         };
         let order_queues = Mutex::new(OrderQueues::new(config.order_queue));
         let (routes, lifecycle_events) = (RouteTable::new(config.route, config.methods), config.lifecycle_events);
-        Self { name, routes, carrier, lifecycle_events, outlet, order_queues }
+        Self { name, routes, carrier, lifecycle_events, outlet, order_queues, room: RoomQueue::default() }
     }
 
     /// All kinds of lifecycle events that the service wants, or that its instances have wanted since the start.

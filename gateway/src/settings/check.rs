@@ -5,6 +5,7 @@ use super::{
     routes::RoutedService,
     sections::Service,
     settings::Settings,
+    stomp_rules,
     types::choices::{BrokerKind, NodeRole, Reach, TokenCheck},
     types::redis_url::RedisUrl,
     types::value::show_duration,
@@ -33,6 +34,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     demo(settings, problems);
     services(settings, problems);
     guards(settings, problems);
+    stomp_rules::check(settings, problems);
 }
 
 /// What is allowed and will cause faults.

@@ -4,6 +4,7 @@
 //! There are four layers, in ascending priority: `config/default.toml`, a file, variables such as `GATEWAY__SECTION__KEY`, and flags.
 //!
 //! - [`settings`]: all settings as one value; [`sections`]: the tables; [`routes`]: those of services
+//! - [`stomp`]: those of STOMP connections; [`stomp_rules`] checks and converts them
 //! - [`types`]: the types of settings and their notation
 //! - [`load`]: loads settings with [`layers`], [`reader`] and [`check`]; [`problem`]: the problems that they report
 //! - [`channels`]: converts settings to the options of channels
@@ -17,6 +18,8 @@ mod reader;
 mod routes;
 mod sections;
 mod settings;
+mod stomp;
+mod stomp_rules;
 mod types;
 
 #[cfg(test)]
@@ -30,8 +33,10 @@ pub use sections::{
     Node, Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
+pub use stomp::{Destination, DestinationHead, DestinationOptions, Stomp, StompLimits};
 pub use types::choices::{
-    AllowedData, BrokerKind, Callers, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
+    AllowedData, BrokerKind, Callers, Delta, DestinationKind, Grant, LogFormat, NodeRole, Reach, Refused, SlowConsumer, TokenCheck,
+    UnknownDestination, Unrecoverable, WhenAway,
 };
 pub use types::redis_url::RedisUrl;
 pub use types::value::{ByteSize, OrderedBy, Pointer, SecretList, SecretMap, ServiceRef, UrlList, parse_duration, show_duration};

@@ -58,6 +58,8 @@ section! {
         turn_bytes: ByteSize = size(KIB)..=size(MIB),
         /// Number of commands of one connection that a worker handles before it serves others.
         turn_commands: usize = 1..=10_000,
+        /// Number of turns of connections that are not connected yet before a worker serves others.
+        turn_connects: usize = 1..=10_000,
         /// Memory of one connection's outbox.
         outbox_bytes: ByteSize = size(4 * KIB)..=size(256 * MIB),
         /// Memory of all outboxes of a worker together.

@@ -9,6 +9,7 @@ use super::{
         ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle,
         Link, Node, Personal, Presence, Public, Publish, Recovery, Redis, Subscriptions, Telemetry, Tokens, Webhook,
     },
+    stomp::Stomp,
     types::choices::{AllowedData, Delta, Grant, SlowConsumer, Unrecoverable, WhenAway},
     types::value::ServiceRef,
 };
@@ -110,6 +111,8 @@ settings! {
     connect: Connect,
     /// Questions to the services that decide.
     guards: Guards,
+    /// STOMP connections.
+    stomp: Stomp,
     /// Channels without a namespace.
     channel_defaults: Channel,
     /// The personal channels `#user`.

@@ -7,13 +7,16 @@ use super::{
     *,
 };
 use gateway_core::channel::{
-    Grant::{Anyone, Nobody, Subscriber},
+    AllowedData as CoreData,
+    Grant::{Anyone, Authenticated, Nobody, Subscriber},
     Namespaces,
 };
+use gateway_core::stomp::StompConfig;
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use std::{collections::HashMap, io::Write as _, time::Duration};
 
+const STOMP: &str = include_str!("../../config/stomp.toml");
 const DEV: &str = include_str!("../../config/dev.toml");
 
 /// The keys of a settings file, each with the comment above it. Keys of examples in comments are included.
@@ -48,6 +51,7 @@ fn the_default_file_documents_every_key_with_its_bounds_and_no_other_keys() {
     let mut expected = Settings::documented();
     expected.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
     expected.extend(keys_of::<ApiKey>("api_keys"));
+    expected.extend(keys_of::<Destination>("stomp.destinations"));
     expected.extend(keys_of::<RoutedService>("services.chatbot").into_iter().filter(|(key, _)| !key.ends_with(".methods")));
     // The bounds of a namespace's keys are documented at channel_defaults, those of a method's keys at the service.
     let repeated = keys_of::<Channel>("namespaces.chat").into_iter().chain(keys_of::<Route>("services.chatbot.methods.say"));
@@ -105,6 +109,27 @@ fn dev_settings_have_what_the_demo_and_the_scripts_use() {
     assert_eq!(of("#alice"), (Some((100, 168 * 3600)), Nobody, Nobody));
     assert_eq!(of("lobby"), (None, Nobody, Nobody));
     assert!(namespaces.options(&"unknown:x".parse().expect("a channel")).is_none());
+}
+
+#[test]
+fn stomp_settings_allow_what_a_simple_broker_allows() {
+    let settings = Settings::from_toml(STOMP).expect("valid");
+    assert_eq!(settings.stomp.limits.paths, ["/stomp", "/ws"]);
+    assert!(!settings.tokens.anonymous && settings.services["chat"].service.reach == Reach::Webhook);
+    let namespaces = Namespaces::from(&settings);
+    let room = namespaces.options(&"rooms/1".parse().expect("a channel")).expect("configured");
+    assert_eq!((room.subscribe, room.publish, room.data), (Authenticated, Authenticated, CoreData::Any));
+    assert!(room.retention.is_some() && namespaces.personal.retention.is_some() && namespaces.personal.publish == Nobody);
+    let rows: Vec<_> = settings.stomp.destinations.iter().map(|row| (row.head.prefix.as_str(), row.options.refused)).collect();
+    use Refused::{Close, Message};
+    assert_eq!(rows, [("/topic/", Close), ("/queue/", Close), ("/user/queue/", Close), ("/app/", Message), ("/app/hello", Message)]);
+    assert_eq!(StompConfig::from(&settings).unknown_destination, gateway_core::stomp::UnknownDestination::Ignore);
+}
+
+#[test]
+fn the_defaults_of_stomp_are_those_of_the_core() {
+    let settings = Settings::from_toml("").expect("valid");
+    assert_eq!(format!("{:?}", StompConfig::from(&settings)), format!("{:?}", StompConfig::default()));
 }
 
 /// Settings with one bad value, its key, and a part of the message.
@@ -210,6 +235,69 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
         "a quarter of fan_out.mailbox_bytes",
     ),
     ("[link]\nmessage_size = \"127KiB\"", "connection.data_size", "half of link.message_size"),
+    ("[stomp]\npath = \"/a\"", "stomp.path", "known keys here: paths"),
+    ("[stomp]\npaths = [\"stomp\"]", "stomp.paths", "such as \"/stomp\""),
+    ("[stomp]\npaths = [\"/stomp/\"]", "stomp.paths", "none at the end"),
+    ("[stomp]\npaths = [\"/a{b}\"]", "stomp.paths", "A-Z a-z 0-9"),
+    ("[stomp]\npaths = [\"/\"]", "stomp.paths", "none at the end"),
+    ("[stomp]\npaths = [\"/a\", \"/a\"]", "stomp.paths", "occurs twice"),
+    ("[stomp]\npaths = [\"/connection/websocket\"]", "stomp.paths", "choose another one"),
+    ("[stomp]\npaths = [\"/livez\"]", "stomp.paths", "choose another one"),
+    ("[public]\nallowed_origins = [\"*\"]\n[stomp]\ntoken_cookie = \"a\"", "stomp.token_cookie", "list the origins"),
+    ("[stomp]\ntoken_cookie = \"a b\"", "stomp.token_cookie", "the name of a cookie"),
+    ("[stomp]\nunknown_destination = \"drop\"", "stomp.unknown_destination", "\"error\" or \"ignore\""),
+    ("[stomp]\ndestinations = [1]", "stomp.destinations[0]", "a table of settings"),
+    ("[[stomp.destinations]]\nto = \"channel\"", "stomp.destinations[0].prefix", "is missing"),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"", "stomp.destinations[0].to", "is missing"),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"topic\"", "stomp.destinations[0].to", "\"user_queue\", \"call\""),
+    ("[[stomp.destinations]]\nprefix = \"\"\nto = \"channel\"", "stomp.destinations[0].prefix", "1 to 255 visible"),
+    ("[[stomp.destinations]]\nprefix = \"/ä/\"\nto = \"channel\"", "stomp.destinations[0].prefix", "1 to 255 visible"),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\n[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"event\"",
+        "stomp.destinations[1].prefix",
+        "already the prefix of another row",
+    ),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nrefuse = \"stay\"", "stomp.destinations[0].refuse", "unknown key"),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nrefused = \"no\"",
+        "stomp.destinations[0].refused",
+        "\"stay\" or \"message\"",
+    ),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nnamespace = \"chat\"",
+        "stomp.destinations[0].namespace",
+        "add [namespaces.chat]",
+    ),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"event\"\nnamespace = \"chat\"", "stomp.destinations[0].namespace", "only a row"),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nservice = \"chat\"\n[services.chat]",
+        "stomp.destinations[0].service",
+        "only a row",
+    ),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"event\"\nservice = \"chat\"",
+        "stomp.destinations[0].service",
+        "add [services.chat]",
+    ),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nmethod = \"m\"",
+        "stomp.destinations[0].method",
+        "only a row with to = \"call\"",
+    ),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"call\"\nmethod = \"m\"\nreply = \"\"",
+        "stomp.destinations[0].method",
+        "needs `service`",
+    ),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"call\"", "stomp.destinations[0].reply", "found \"/user/queue/{service}/{method}\""),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"channel\"\nreply = \"/a/b\"", "stomp.destinations[0].reply", "only a row"),
+    (
+        "[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"user_queue\"\nsend = true",
+        "stomp.destinations[0].send",
+        "only services send to users",
+    ),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"event\"\nsubscribe = true", "stomp.destinations[0].subscribe", "no subscribers"),
+    ("[[stomp.destinations]]\nprefix = \"/a/\"\nto = \"event\"\nsend = false", "stomp.destinations[0].send", "has no use"),
 ];
 
 #[test]

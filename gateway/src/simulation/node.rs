@@ -85,7 +85,7 @@ impl SimulatedNode {
                 metrics: Arc::default(),
             });
             let run = Box::pin(hub.clone().run());
-            let (worker, flag) = (Rc::new(WorkerContext { hub, node: node.clone(), limits: connection::limits() }), WakeFlag::new());
+            let (worker, flag) = (Rc::new(WorkerContext::new(hub, node.clone(), connection::limits())), WakeFlag::new());
             SimulatedWorker { worker, run, waker: Waker::from(flag.clone()), flag }
         };
         let workers = mailboxes.iter().cloned().enumerate().map(worker).collect();

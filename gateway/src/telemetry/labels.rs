@@ -69,7 +69,7 @@ labels! {
         AtMostOnce, "at_most_once", "A channel without a history lost publications between the broker and the worker. The loss counts once; its subscribers are informed.";
         Duplicate, "duplicate", "The worker had delivered the publication before. It counts once for each worker.";
         JoinLeaveSuppressed, "join_leave_suppressed", "The channel has too many subscribers for joins and leaves. Each join and leave counts once.";
-        NoQueue, "no_queue", "A message of a service had no queue, or the STOMP connection had no subscription to it.";
+        NoQueue, "no_queue", "A message of a service had no queue, or the STOMP connection had no subscription to it; or the error of a call had none to `/user/queue/errors`.";
         ConnectionClosed, "connection_closed", "The connection was ending, or ended before the delivery was written.";
     }
 

@@ -54,6 +54,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
 /// Metrics whose counts are read through `observe`.
 const OBSERVED: &[Series] = &[
     Series::HttpConnectionErrors,
+    Series::ProxyHeaders,
     Series::ServiceCalls,
     Series::ServiceAnswersDropped,
     Series::ServiceAnswersKept,

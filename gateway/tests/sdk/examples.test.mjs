@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { signedIn, unique } from './support/client.mjs';
 import { EXAMPLES, Running } from './support/example.mjs';
 import { Raw } from './support/raw.mjs';
+import { RawStomp } from './support/stomp-raw.mjs';
 import { EventRecorder, eventually } from './support/wait.mjs';
 
 const names = (process.env.EXAMPLES ?? 'node rust').split(' ');
@@ -80,6 +81,19 @@ const CASES = {
         const { channel } = await frontends.call('stream', { text: 'one  two three' }, 1);
         assertComplete(await entriesOf(frontends.all[0], channel), 'ONE  TWO THREE');
         assert.deepEqual(frontends.errors, []);
+    },
+
+    async 'answers a page with STOMP, and publishes for it'(running, t) {
+        const page = await RawStomp.connect(t, running.nodes[0]);
+        for (const destination of ['/user/queue/shout/say', '/topic/news:shouts']) await page.subscribe(destination);
+        page.send('SEND', { destination: '/app/shout/say' }, '{"text":"hello"}');
+        const [reply] = await page.messages('/user/queue/shout/say', 1);
+        assert.deepEqual(JSON.parse(reply.body), { text: 'HELLO' });
+        const [message] = await page.messages('/topic/news:shouts', 1);
+        const { from, text } = JSON.parse(message.body);
+        assert.deepEqual([from, text], ['ann', 'HELLO']);
+        page.send('SEND', { destination: '/app/shout/say' }, '{}');
+        assert.equal((await page.error()).headers.code, '400');
     },
 
     async 'answers a bad call with an error, and lives on'(running, t) {

@@ -65,7 +65,7 @@ pub enum Request {
         /// The argument.
         data: Data,
     },
-    /// Send an event to a service.
+    /// Send an event to a service. SDKs give it no id.
     Send {
         /// `{"service": …, "data": …}`.
         data: Data,

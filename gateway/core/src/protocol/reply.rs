@@ -52,6 +52,8 @@ pub enum Reply {
         /// Seconds until the token expires; none: it does not expire.
         ttl: Option<u32>,
     },
+    /// The event is on its way to the service.
+    Sent,
     /// The reply to a ping of the client.
     Ping,
 }

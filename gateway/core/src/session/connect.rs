@@ -170,7 +170,7 @@ impl Connecting {
                 Ok(self.fail(cx, temporary("publications were lost before the connect ended")))
             }
             Input::Timer if self.deadline <= cx.now => Ok(self.fail(cx, temporary("the connect took too long"))),
-            Input::PublicationsLost(_) | Input::ControlPong | Input::Timer => Ok(ConnectProgress::Pending),
+            Input::PublicationsLost(_) | Input::ControlPong | Input::NotRead | Input::Timer => Ok(ConnectProgress::Pending),
         }
     }
 

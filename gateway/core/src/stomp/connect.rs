@@ -2,7 +2,8 @@
 
 use super::{
     context::Context,
-    failure::{Failure, Rejected, bad_request},
+    failure::{Failure, Rejected},
+    refusal::bad_request,
 };
 use crate::{
     model::ClientInfo,
@@ -50,12 +51,12 @@ impl Connecting {
     }
 }
 
-/// The token of the header `Authorization`, or a passcode that has the form of a token. Logins such as `guest` mean nothing here.
+/// The token of the header `Authorization`, with or without `Bearer`, or a passcode that has the form of a token. Logins such as `guest` mean nothing here.
 fn token_of(headers: &Headers) -> Option<&str> {
     let authorization = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION)).map(|(_, value)| value.trim_ascii());
-    let bearer = authorization.and_then(|value| {
-        let scheme = value.get(..BEARER.len())?;
-        scheme.eq_ignore_ascii_case(BEARER).then(|| value.get(BEARER.len()..).unwrap_or_default().trim_ascii())
+    let bearer = authorization.and_then(|value| match value.split_at_checked(BEARER.len()) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) => Some(token.trim_ascii()),
+        _ => Some(value).filter(|value| is_token(value)),
     });
     bearer.filter(|token| !token.is_empty()).or_else(|| headers.get("passcode").filter(|passcode| is_token(passcode)))
 }

@@ -1,8 +1,12 @@
 //! Errors, and the ERROR frames that tell them.
 
-use super::{context::Context, rules::AfterRefusal};
+use super::{
+    context::Context,
+    refusal::bad_request,
+    rules::{AfterRefusal, body::CORRELATION_ID},
+};
 use crate::{
-    model::{ErrorCode, Refusal},
+    model::{Content, Refusal},
     protocol::stomp::{BadFrame, ServerFrame},
 };
 
@@ -25,12 +29,19 @@ pub(super) struct Failure {
 }
 
 /// What a failure is about.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct About<'a> {
+#[derive(Debug, Default)]
+pub(super) struct About {
     /// The header `receipt` of the frame.
-    pub(super) receipt: Option<&'a str>,
+    pub(super) receipt: Option<Box<str>>,
     /// The header `correlation-id` of the frame.
-    pub(super) correlation_id: Option<&'a str>,
+    pub(super) correlation_id: Option<Box<str>>,
+}
+
+/// A failure that ends the connection. The client gets its ERROR right before the close.
+#[derive(Debug)]
+pub(super) struct Fatal {
+    pub(super) failure: Failure,
+    pub(super) about: About,
 }
 
 /// The connection has to be closed.
@@ -59,18 +70,48 @@ impl Failure {
     }
 
     /// Appends the ERROR.
-    pub(super) fn tell(&self, cx: &mut Context<'_>, about: About<'_>) {
-        let code = self.code.to_string();
-        let mut headers = vec![("code", code.as_str()), ("retryable", if self.retryable { "true" } else { "false" })];
+    pub(super) fn tell(&self, cx: &mut Context<'_>, about: &About) {
+        let (message, code) = (summary(&self.detail), self.code.to_string());
+        let (receipt_id, headers) = (about.receipt.as_deref(), self.headers(&code, about));
+        cx.write(&ServerFrame::Error { message: &message, receipt_id, headers: &headers, body: &self.detail });
+    }
+
+    /// Passes on the headers and the body of a MESSAGE that says the same as the ERROR.
+    pub(super) fn as_message(&self, about: &About, write: impl FnOnce(&[(&str, &str)], &Content)) {
+        let (message, code) = (summary(&self.detail), self.code.to_string());
+        let mut headers = vec![("message", &*message)];
+        headers.extend(about.receipt.as_deref().map(|receipt| ("receipt-id", receipt)));
+        headers.extend(self.headers(&code, about));
+        write(&headers, &Content::Text(self.detail.as_str().into()));
+    }
+
+    fn headers<'a>(&self, code: &'a str, about: &'a About) -> Vec<(&'static str, &'a str)> {
+        let mut headers = vec![("code", code), ("retryable", if self.retryable { "true" } else { "false" })];
         headers.extend(self.versions.map(|versions| ("version", versions)));
-        headers.extend(about.correlation_id.map(|id| (super::rules::body::CORRELATION_ID, id)));
-        let message = summary(&self.detail);
-        cx.write(&ServerFrame::Error { message: &message, receipt_id: about.receipt, headers: &headers, body: &self.detail });
+        headers.extend(about.correlation_id.as_deref().map(|id| (CORRELATION_ID, id)));
+        headers
+    }
+
+    /// Whether the same may succeed later.
+    pub(super) fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// Adds a sentence to the details.
+    pub(super) fn add(&mut self, sentence: &str) {
+        let between = if self.detail.ends_with('.') { " " } else { ". " };
+        self.detail = [&*self.detail, between, sentence].concat();
     }
 
     /// The close that follows the ERROR.
     pub(super) fn close(&self) -> Close {
         Close { code: PROTOCOL_ERROR, reason: summary(&self.detail).into() }
+    }
+}
+
+impl<T: Into<Failure>> From<T> for Fatal {
+    fn from(failure: T) -> Self {
+        Self { failure: failure.into(), about: About::default() }
     }
 }
 
@@ -90,11 +131,6 @@ impl<T: Into<Failure>> From<T> for Rejected {
     fn from(failure: T) -> Self {
         Self { failure: failure.into(), after: AfterRefusal::Close }
     }
-}
-
-/// An error of a frame.
-pub(super) fn bad_request(detail: impl Into<String>) -> Refusal {
-    Refusal::new(ErrorCode::BadRequest, detail)
 }
 
 /// The first sentence, in one line. It has no colon and no backslash: before CONNECTED, clients read no escapes in headers.

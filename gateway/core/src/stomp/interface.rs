@@ -32,7 +32,7 @@ pub enum Step {
     /// Send a control frame that the client has to answer (RFC 6455, section 5.5.2). The answer is for
     /// [`Translator::control_pong`](super::Translator::control_pong).
     ControlPing,
-    /// Publications were lost, and this number of subscriptions cannot be told, because they did not ask for it.
+    /// Publications were lost, and this number of subscriptions gets no notice, because they did not ask for it.
     GapUntold(usize),
     /// A message for the connection had no subscription to its queue, and was dropped.
     Undelivered,

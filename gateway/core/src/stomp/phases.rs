@@ -11,7 +11,7 @@ pub(super) enum PhaseName {
     Connecting,
     /// The client got CONNECTED.
     Open,
-    /// The client sent DISCONNECT. Its commands in flight are still answered.
+    /// The client sent DISCONNECT, or has to go because of a failure. Its commands in flight are still answered; further frames do not count.
     Ending,
     /// The connection is being closed. Nothing of the client counts any more.
     Closed,
@@ -26,7 +26,9 @@ pub(super) enum PhaseEvent {
     Connected,
     /// The client sent DISCONNECT.
     DisconnectReceived,
-    /// A frame was refused, or the client is gone, or everything after a DISCONNECT is answered, or the session closes the connection.
+    /// A frame was refused, or a subscription has ended.
+    Failed,
+    /// The CONNECT was refused, or the client is gone, or everything is answered, or the session closes the connection.
     Close,
 }
 
@@ -37,6 +39,7 @@ pub(super) const PHASES: Transitions<PhaseName, PhaseEvent> = {
         Transition { event: Event::ConnectReceived, from: &[AwaitingConnect], to: Connecting },
         Transition { event: Event::Connected, from: &[Connecting], to: Open },
         Transition { event: Event::DisconnectReceived, from: &[Open], to: Ending },
+        Transition { event: Event::Failed, from: &[Open], to: Ending },
         Transition { event: Event::Close, from: &[AwaitingConnect, Connecting, Open, Ending], to: Closed },
     ])
 };

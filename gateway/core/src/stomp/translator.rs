@@ -4,10 +4,10 @@ use super::{
     Step, StompConfig, StompStart,
     connect::Connecting,
     context::{Context, Numbers},
-    failure::{About, Close, Failure, Rejected},
+    failure::{About, Close, Failure, Fatal, Rejected},
     open::OpenConnection,
     phases::{PHASES, PhaseEvent, PhaseName},
-    rules::{AfterRefusal, body::CORRELATION_ID},
+    rules::body::CORRELATION_ID,
 };
 use crate::{
     model::{ChannelName, ClientInfo, ErrorCode, Position, Refusal, Tick},
@@ -30,6 +30,8 @@ pub struct Translator {
     parser: Parser,
     numbers: Numbers,
     phase: Phase,
+    /// Whether a frame became complete since [`Self::take_completed`] was called.
+    completed: bool,
 }
 
 #[derive(Debug)]
@@ -38,9 +40,24 @@ enum Phase {
     AwaitingConnect(Option<Box<str>>),
     Connecting(Box<Connecting>),
     Open(OpenConnection),
-    /// The `receipt` header of the DISCONNECT.
-    Ending(OpenConnection, Option<Box<str>>),
+    Ending(Box<Ending>),
     Closed,
+}
+
+/// A connection that closes as soon as everything in flight is answered.
+#[derive(Debug)]
+struct Ending {
+    open: OpenConnection,
+    last: LastFrame,
+}
+
+/// What the client gets right before the close.
+#[derive(Debug)]
+enum LastFrame {
+    /// The RECEIPT of its DISCONNECT with this `receipt` header.
+    Receipt(Option<Box<str>>),
+    /// An ERROR.
+    Error(Fatal),
 }
 
 impl Phase {
@@ -49,7 +66,7 @@ impl Phase {
             Self::AwaitingConnect(_) => PhaseName::AwaitingConnect,
             Self::Connecting(_) => PhaseName::Connecting,
             Self::Open(_) => PhaseName::Open,
-            Self::Ending(..) => PhaseName::Ending,
+            Self::Ending(_) => PhaseName::Ending,
             Self::Closed => PhaseName::Closed,
         }
     }
@@ -57,8 +74,25 @@ impl Phase {
     /// The version in which frames are written. Before CONNECTED, clients read no escapes.
     fn version(&self) -> Version {
         match self {
-            Self::Open(open) | Self::Ending(open, _) => open.version(),
+            Self::Open(open) => open.version(),
+            Self::Ending(ending) => ending.open.version(),
             Self::AwaitingConnect(_) | Self::Connecting(_) | Self::Closed => Version::V1_0,
+        }
+    }
+
+    fn open(&self) -> Option<&OpenConnection> {
+        match self {
+            Self::Open(open) => Some(open),
+            Self::Ending(ending) => Some(&ending.open),
+            Self::AwaitingConnect(_) | Self::Connecting(_) | Self::Closed => None,
+        }
+    }
+
+    fn open_mut(&mut self) -> Option<&mut OpenConnection> {
+        match self {
+            Self::Open(open) => Some(open),
+            Self::Ending(ending) => Some(&mut ending.open),
+            Self::AwaitingConnect(_) | Self::Connecting(_) | Self::Closed => None,
         }
     }
 }
@@ -81,25 +115,26 @@ impl Translator {
     /// A connection that waits for CONNECT.
     pub fn new(config: Arc<StompConfig>, start: StompStart) -> Self {
         let parser = Parser::new(config.limits);
-        Self { config, framing: start.framing, parser, numbers: Numbers::default(), phase: Phase::AwaitingConnect(start.token) }
+        Self {
+            config,
+            framing: start.framing,
+            parser,
+            numbers: Numbers::default(),
+            phase: Phase::AwaitingConnect(start.token),
+            completed: false,
+        }
     }
 
     /// A WebSocket message of the client arrived. Frames that have to wait stay in the parser.
     pub fn message(&mut self, now: Tick, payload: Payload<'_>, steps: &mut Vec<Step>) {
-        self.heard(now);
-        let pushed = match (self.framing, payload) {
-            _ if matches!(self.phase, Phase::Ending(..) | Phase::Closed) => return,
-            (Framing::WebSocket, Payload::Text(text)) => Ok(self.parser.push(text.as_bytes())),
-            (Framing::WebSocket, Payload::Binary(bytes)) => Ok(self.parser.push(bytes)),
-            (Framing::SockJs, Payload::Text(text)) => {
-                sockjs_unwrap(text).map(|texts| texts.iter().for_each(|text| self.parser.push(text.as_bytes())))
-            }
-            (Framing::SockJs, Payload::Binary(_)) => Err(BadFrame::BadSockJs),
-        };
-        match pushed {
-            Ok(()) => self.run(now, steps),
-            Err(bad) => self.reject(now, &bad.into(), About::default(), steps),
+        self.received(now);
+        if matches!(self.phase, Phase::Ending(_) | Phase::Closed) {
+            return;
         }
+        if let Err(bad) = self.read(payload) {
+            self.fail(now, bad.into(), steps);
+        }
+        self.run(now, steps);
     }
 
     /// The session knows who the connection is. It comes before the answer to the connect command.
@@ -113,23 +148,24 @@ impl Translator {
     pub fn reply(&mut self, now: Tick, id: u32, reply: Reply, steps: &mut Vec<Step>) {
         let was_reading = self.wants_input();
         let mut cx = context!(self, now, steps);
-        let close = match &mut self.phase {
-            Phase::Open(open) | Phase::Ending(open, _) => open.reply(&mut cx, id, reply),
+        let fatal = match &mut self.phase {
+            Phase::Open(open) => open.reply(&mut cx, id, reply),
+            Phase::Ending(ending) => ending.open.reply(&mut cx, id, reply),
             Phase::Connecting(connecting) if connecting.command == id => return self.connected(now, reply, steps),
             Phase::AwaitingConnect(_) | Phase::Connecting(_) | Phase::Closed => return,
         };
-        if let Some(close) = close {
-            return self.close(close, steps);
+        if let Some(fatal) = fatal {
+            self.fail(now, fatal, steps);
         }
         self.run(now, steps);
         if !was_reading && self.wants_input() {
-            self.heard(now);
+            self.received(now);
         }
     }
 
     /// The connection left a channel, after it got everything up to this position. It comes before the answer to the unsubscribe command.
     pub fn left(&mut self, channel: &ChannelName, at: Option<Position>) {
-        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
+        if let Some(open) = self.phase.open_mut() {
             open.left(channel, at);
         }
     }
@@ -137,55 +173,65 @@ impl Translator {
     /// The session has something for the client that answers no command.
     pub fn push(&mut self, now: Tick, push: Push, steps: &mut Vec<Step>) {
         let mut cx = context!(self, now, steps);
-        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
-            if let Some(close) = open.push(&mut cx, push) {
-                self.close(close, steps);
-            }
+        if let Some(open) = self.phase.open_mut()
+            && let Some(fatal) = open.push(&mut cx, push)
+        {
+            self.fail(now, fatal, steps);
+            self.run(now, steps);
         }
     }
 
     /// The client answered a ping of the WebSocket.
     pub fn control_pong(&mut self, now: Tick) {
-        self.heard(now);
+        self.received(now);
     }
 
-    /// The deadline may have passed.
-    pub fn timer(&mut self, now: Tick, steps: &mut Vec<Step>) {
-        let reading = self.wants_input();
+    /// The deadline may have passed. `reading`: whether the connection is read, as far as others decide about it. Nobody is silent who is not read.
+    pub fn timer(&mut self, now: Tick, reading: bool, steps: &mut Vec<Step>) {
+        let reading = reading && self.wants_input();
         let mut cx = context!(self, now, steps);
-        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
-            if let Some(close) = open.timer(&mut cx, reading) {
-                self.close(close, steps);
-            }
+        if let Some(open) = self.phase.open_mut()
+            && let Some(close) = open.timer(&mut cx, reading)
+        {
+            self.close(close, steps);
         }
     }
 
     /// When [`Self::timer`] is due.
     pub fn deadline(&self) -> Option<Tick> {
-        match &self.phase {
-            Phase::Open(open) | Phase::Ending(open, _) => open.deadline(),
-            Phase::AwaitingConnect(_) | Phase::Connecting(_) | Phase::Closed => None,
-        }
+        self.phase.open().and_then(OpenConnection::deadline)
     }
 
     /// Whether to read from the connection: the next frame need not wait for an answer of the session.
     pub fn wants_input(&self) -> bool {
         match &self.phase {
-            Phase::AwaitingConnect(_) | Phase::Ending(..) | Phase::Closed => true,
+            Phase::AwaitingConnect(_) | Phase::Ending(_) | Phase::Closed => true,
             Phase::Connecting(_) => false,
             Phase::Open(open) => open.takes_frames(&self.config),
         }
     }
 
-    /// The session closes the connection. Clients do not learn the reason of a close, so an ERROR with it comes first, unless the code (3000 to
-    /// 3499) is only a reason to connect again. The caller sends the close frame.
+    /// Whether a part of a frame arrived.
+    pub fn is_mid_frame(&self) -> bool {
+        self.parser.is_mid_frame()
+    }
+
+    /// Whether a frame became complete since the last call. If so, an incomplete one began after it.
+    pub fn take_completed(&mut self) -> bool {
+        std::mem::take(&mut self.completed)
+    }
+
+    /// The session or the gateway closes the connection. Clients do not learn the reason of a close, so an ERROR with it comes first, unless the code
+    /// (3000 to 3499, 4000 to 4499) is only a reason to connect again. The caller sends the close frame.
     pub fn closing(&mut self, now: Tick, code: u16, reason: &str, steps: &mut Vec<Step>) {
         if matches!(self.phase, Phase::Closed) {
             return;
         }
-        if code >= 3500 {
-            let failure = Failure::of_service(code.into(), reason.to_owned(), false);
-            failure.tell(&mut context!(self, now, steps), About::default());
+        let mut cx = context!(self, now, steps);
+        match &self.phase {
+            Phase::Ending(ending) if let LastFrame::Error(fatal) = &ending.last => fatal.failure.tell(&mut cx, &fatal.about),
+            _ if matches!(code, 3000..=3499 | 4000..=4499) => {}
+            _ => Failure::of_service(code.into(), reason.to_owned(), false).tell(&mut cx, &About::default()),
         }
         self.enter(PhaseEvent::Close, Phase::Closed);
     }
@@ -197,27 +243,59 @@ impl Translator {
         open + self.parser.buffered()
     }
 
-    fn heard(&mut self, now: Tick) {
-        if let Phase::Open(open) | Phase::Ending(open, _) = &mut self.phase {
-            open.heard(now);
+    #[cfg(test)]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
+    fn received(&mut self, now: Tick) {
+        if let Some(open) = self.phase.open_mut() {
+            open.received(now);
         }
+    }
+
+    /// Gives the bytes of a message to the parser.
+    fn read(&mut self, payload: Payload<'_>) -> Result<(), BadFrame> {
+        match (self.framing, payload) {
+            (Framing::WebSocket, Payload::Text(text)) => self.parser.push(text.as_bytes()),
+            (Framing::WebSocket, Payload::Binary(bytes)) => self.parser.push(bytes),
+            (Framing::SockJs, Payload::Text(text)) => {
+                for text in sockjs_unwrap(text)? {
+                    self.parser.push(text.as_bytes());
+                }
+            }
+            (Framing::SockJs, Payload::Binary(_)) => return Err(BadFrame::BadSockJs),
+        }
+        Ok(())
     }
 
     /// Handles the frames that need not wait.
     fn run(&mut self, now: Tick, steps: &mut Vec<Step>) {
         while matches!(self.phase, Phase::AwaitingConnect(_) | Phase::Open(_)) && self.wants_input() {
             match self.parser.next() {
-                Ok(Some(frame)) => self.frame(now, frame, steps),
+                Ok(Some(frame)) => {
+                    self.completed = true;
+                    self.frame(now, frame, steps);
+                }
                 Ok(None) => break,
-                Err(bad) => self.reject(now, &bad.into(), About::default(), steps),
+                Err(bad) => self.fail(now, bad.into(), steps),
             }
         }
-        if let Phase::Ending(open, receipt) = &mut self.phase
-            && open.is_idle()
+        if let Phase::Ending(ending) = &self.phase
+            && ending.open.is_idle()
         {
-            let receipt = receipt.take();
-            context!(self, now, steps).confirm(receipt.as_deref());
-            self.close(Close { code: NORMAL, reason: "".into() }, steps);
+            let mut cx = context!(self, now, steps);
+            let close = match &ending.last {
+                LastFrame::Receipt(receipt) => {
+                    cx.confirm(receipt.as_deref());
+                    Close { code: NORMAL, reason: "".into() }
+                }
+                LastFrame::Error(Fatal { failure, about }) => {
+                    failure.tell(&mut cx, about);
+                    failure.close()
+                }
+            };
+            self.close(close, steps);
         }
     }
 
@@ -227,18 +305,23 @@ impl Translator {
         let mut cx = context!(self, now, steps);
         let result = match &mut self.phase {
             Phase::AwaitingConnect(token) => Connecting::begin(&mut cx, &frame, token.as_deref()).map(Some),
-            Phase::Open(_) if frame.command == ClientCommand::Disconnect => return self.disconnect(receipt),
+            Phase::Open(_) if frame.command == ClientCommand::Disconnect => {
+                return self.begin_ending(PhaseEvent::DisconnectReceived, LastFrame::Receipt(receipt));
+            }
             Phase::Open(open) => open.frame(&mut cx, frame).map(|()| None),
-            Phase::Connecting(_) | Phase::Ending(..) | Phase::Closed => Ok(None),
+            Phase::Connecting(_) | Phase::Ending(_) | Phase::Closed => Ok(None),
         };
         match result {
             Ok(Some(connecting)) => self.enter(PhaseEvent::ConnectReceived, Phase::Connecting(Box::new(connecting))),
             Ok(None) => {}
             Err(Rejected { failure, after }) => {
-                let about = About { receipt: receipt.as_deref(), correlation_id: correlation_id.as_deref() };
-                match after {
-                    AfterRefusal::Close => self.reject(now, &failure, about, steps),
-                    AfterRefusal::Stay => failure.tell(&mut cx, about),
+                let about = About { receipt, correlation_id };
+                let fatal = match &self.phase {
+                    Phase::Open(open) => open.refuse(&mut cx, failure, about, after),
+                    _ => Some(Fatal { failure, about }),
+                };
+                if let Some(fatal) = fatal {
+                    self.fail(now, fatal, steps);
                 }
             }
         }
@@ -261,21 +344,29 @@ impl Translator {
             Reply::CallFailed { code, message, temporary } => Failure::of_service(code, message, temporary),
             _ => Failure::from(Refusal::from(ErrorCode::Internal)),
         };
-        self.reject(now, &failure, About::default(), steps);
+        self.fail(now, failure.into(), steps);
     }
 
-    /// What is in flight is still answered. Open transactions are aborted.
-    fn disconnect(&mut self, receipt: Option<Box<str>>) {
+    /// What is in flight is still answered. Open transactions are aborted, and what was not read of the last message does not count.
+    fn begin_ending(&mut self, event: PhaseEvent, last: LastFrame) {
+        debug_assert_eq!(PHASES.next(self.phase.name(), event), Ok(PhaseName::Ending));
         if let Phase::Open(open) = std::mem::replace(&mut self.phase, Phase::Closed) {
-            debug_assert_eq!(PHASES.next(PhaseName::Open, PhaseEvent::DisconnectReceived), Ok(PhaseName::Ending));
-            self.phase = Phase::Ending(open, receipt);
+            self.parser = Parser::new(self.config.limits);
+            self.phase = Phase::Ending(Box::new(Ending { open, last }));
         }
     }
 
-    /// Tells the client what is wrong, and closes the connection.
-    fn reject(&mut self, now: Tick, failure: &Failure, about: About<'_>, steps: &mut Vec<Step>) {
-        failure.tell(&mut context!(self, now, steps), about);
-        self.close(failure.close(), steps);
+    /// Sends an ERROR, and closes the connection: at once, or after what is in flight is answered.
+    fn fail(&mut self, now: Tick, fatal: Fatal, steps: &mut Vec<Step>) {
+        match &mut self.phase {
+            Phase::Open(_) => self.begin_ending(PhaseEvent::Failed, LastFrame::Error(fatal)),
+            Phase::Ending(ending) if matches!(ending.last, LastFrame::Receipt(_)) => ending.last = LastFrame::Error(fatal),
+            Phase::Ending(_) => fatal.failure.tell(&mut context!(self, now, steps), &fatal.about),
+            Phase::AwaitingConnect(_) | Phase::Connecting(_) | Phase::Closed => {
+                fatal.failure.tell(&mut context!(self, now, steps), &fatal.about);
+                self.close(fatal.failure.close(), steps);
+            }
+        }
     }
 
     fn close(&mut self, Close { code, reason }: Close, steps: &mut Vec<Step>) {

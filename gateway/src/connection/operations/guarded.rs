@@ -7,7 +7,7 @@ use crate::{
     services::{Caller, ConnectFacts, ConnectGuard, ConnectTerms, Decision, TokenCheck},
 };
 use gateway_core::{
-    model::{CONTENT_TYPE, ChannelName, Content, Data, ErrorCode, Refusal, Tags, UserId},
+    model::{CONTENT_TYPE, ChannelName, ClientInfo, Content, Data, ErrorCode, Refusal, Tags, UserId},
     session::{ConnectPermit, ConnectQuestion, Identity, NamedBy, Occasion, Outcome},
 };
 use std::time::Duration;
@@ -113,8 +113,16 @@ impl Requester {
             Err(refusal) => return Outcome::Failed(refusal),
         };
         let info = self.info.as_deref().cloned().map(Box::new);
-        let traceparent = self.traceparent.clone();
-        let draft = Draft { channel, content, tags, ephemeral: false, info, traceparent, identity: None };
+        self.publish_draft(channel, content, tags, info).await
+    }
+
+    /// Publishes the reply of a service, which is its author.
+    pub(super) async fn publish_reply(&self, channel: ChannelName, content: Content, tags: Tags) -> Outcome {
+        self.publish_draft(channel, content, tags, None).await
+    }
+
+    async fn publish_draft(&self, channel: ChannelName, content: Content, tags: Tags, info: Option<Box<ClientInfo>>) -> Outcome {
+        let draft = Draft { channel, content, tags, ephemeral: false, info, traceparent: self.traceparent.clone(), identity: None };
         self.worker.node.publisher.publish(draft).await.map_or_else(Outcome::Failed, |_| Outcome::Published)
     }
 

@@ -170,6 +170,7 @@ impl Requester {
         match self.worker.node.services.call(method, data, &caller, NO_TIMEOUT).await {
             Ok(Reply { data, meta }) => Outcome::Called { data, meta },
             Err(CallError::Refused(refusal)) => Outcome::Failed(refusal),
+            Err(CallError::BadReply(bad)) => Outcome::Failed(bad.into()),
             Err(CallError::Service { code, message, temporary }) => Outcome::CallFailed { code, message, temporary },
         }
     }

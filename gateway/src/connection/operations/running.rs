@@ -67,6 +67,7 @@ async fn run(op: Op, requester: Requester) -> Outcome {
         Op::Call { method, data } => return requester.call(&method, data).await,
         Op::Event { service, data } => requester.event(&service, data),
         Op::Publish { channel, content, tags } => return requester.publish(channel, content, tags).await,
+        Op::PublishReply { channel, content, tags } => return requester.publish_reply(channel, content, tags).await,
         Op::Presence { channel } => requester.presence(&channel).await,
         Op::PresenceStats { channel } => {
             requester.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)

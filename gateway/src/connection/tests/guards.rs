@@ -1,7 +1,7 @@
 //! Services that decide: who connects, who subscribes, who publishes. The service is an instance with a link.
 
 use super::*;
-use crate::services::{ConnectGuard, QuestionKind, QuestionResult, TokenCheck};
+use crate::services::{ConnectGuard, QuestionKind, QuestionResult, Route, TokenCheck};
 use gateway_core::model::Revocation;
 use tokio::time::Instant;
 
@@ -493,6 +493,44 @@ fn questions_leave_room_for_calls_and_wait_for_room_themselves() {
         for peer in &peers {
             assert!(peer.receive().await.iter().any(|line| line.starts_with(r#"{"id":2,"subscribe":{"#)));
         }
+    });
+}
+
+#[test]
+fn a_question_that_waits_comes_with_the_credit_that_there_is_again() {
+    run(bounds_with(|_| {}), |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let mut slow = 0;
+        for name in ["a", "b", "c", "d"] {
+            world.user(name).await.send(r#"{"id":9,"rpc":{"method":"bot.slow"}}"#);
+            slow = bot.question().await.0;
+        }
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        assert!(bot.is_idle().await, "half of the credit of 8 is for calls");
+        bot.answer(slow, &json!(1));
+        let began = Instant::now();
+        assert_eq!(bot.question().await.1["method"], "guard.subscribe");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
+fn a_question_ends_after_the_time_of_its_route() {
+    let route = Route { call_timeout: Duration::from_millis(500), ..Route::default() };
+    let bot = ServiceConfig { methods: [("guard.subscribe".into(), route)].into(), ..ServiceConfig::default() };
+    run(Bounds { bot, ..bounds_with(|_| {}) }, |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let alice = world.user("alice").await;
+        alice.send(SUBSCRIBE);
+        assert_eq!(bot.question().await.1["deadline_ms"], 500);
+        elapse(0.4).await;
+        assert_eq!(alice.receive().await, [""; 0]);
+        elapse(0.2).await;
+        assert_eq!(error(&alice.receive().await), (1000, true));
+        alice.send(PUBLISH);
+        assert_eq!(bot.receive().await["cancel"]["id"], 1);
+        assert_eq!(bot.question().await.1["deadline_ms"], 2000, "another method has the time of guards");
     });
 }
 

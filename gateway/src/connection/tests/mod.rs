@@ -61,6 +61,8 @@ struct Bounds {
     in_flight: usize,
     ping_interval: Duration,
     guards: GuardConfig,
+    /// The service `bot`.
+    bot: ServiceConfig,
     /// `tokens.anonymous`.
     anonymous: bool,
 }
@@ -74,6 +76,7 @@ fn default_bounds() -> Bounds {
         in_flight: 2,
         ping_interval: Duration::from_hours(1000),
         guards: GuardConfig::default(),
+        bot: ServiceConfig::default(),
         anonymous: true,
     }
 }
@@ -114,7 +117,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     };
     // The instance of the tests answers no pings.
     let links = LinkLimits { heartbeat: Duration::from_hours(1), ..LinkLimits::default() };
-    let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], links);
+    let services = Services::new([("bot".parse().expect("valid"), bounds.bot.clone())], links);
     let services = services.with_guards(bounds.guards.clone());
     let tokens = format!("[tokens]\nanonymous = {}\nhmac_secret = \"secret\"", bounds.anonymous);
     let tokens = Tokens::from(&Settings::from_toml(&tokens).expect("valid").tokens);
@@ -148,7 +151,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             metrics: Arc::default(),
         });
         tokio::task::spawn_local(hub.clone().run());
-        let worker = Rc::new(WorkerContext { hub, node, limits: bounds.connection });
+        let worker = Rc::new(WorkerContext::new(hub, node, bounds.connection));
         test(World { worker, mailbox }).await;
     });
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 fn a_token_is_accepted_after_half_a_second_without_an_answer() {
     run(default_bounds(), |world| async move {
         let node = Node { broker: Arc::new(silent_broker()), ..node(&world.mailbox, &default_bounds()) };
-        let worker = Rc::new(WorkerContext { hub: world.worker.hub.clone(), node: Arc::new(node), limits: limits() });
+        let worker = Rc::new(WorkerContext::new(world.worker.hub.clone(), Arc::new(node), limits()));
         let connection = ConnectionId::random();
         let registration = worker.hub.register(connection, crate::hub::Protocol::Centrifuge(Codec::Json));
         let claims = ConnectionClaims::of("alice".parse().expect("valid"));

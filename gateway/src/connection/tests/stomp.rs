@@ -10,10 +10,6 @@ struct Page {
 
 impl World {
     async fn page(&self, user: &str) -> Page {
-        let socket = Socket::default();
-        let protocol = ChosenProtocol::Stomp { framing: Framing::WebSocket, token: None };
-        let task = tokio::task::spawn_local(self.connection_of(&socket, protocol));
-        let page = Page { peer: Peer { socket, task } };
         let token = match user {
             "" => String::new(),
             name => {
@@ -21,8 +17,15 @@ impl World {
                 format!("Authorization:Bearer {}\n", self.worker.node.tokens.sign_connection(&claims, 0).expect("a key"))
             }
         };
-        let lines = page.ask(&format!("CONNECT\naccept-version:1.2\n{token}\n")).await;
-        assert_eq!(lines, ["CONNECTED"]);
+        self.page_with(&format!("CONNECT\naccept-version:1.2\n{token}\n")).await
+    }
+
+    async fn page_with(&self, connect: &str) -> Page {
+        let socket = Socket::default();
+        let protocol = ChosenProtocol::Stomp { framing: Framing::WebSocket, token: None };
+        let task = tokio::task::spawn_local(self.connection_of(&socket, protocol));
+        let page = Page { peer: Peer { socket, task } };
+        assert_eq!(page.ask(connect).await, ["CONNECTED"]);
         page
     }
 
@@ -125,6 +128,27 @@ fn several_subscriptions_to_one_channel_resume_each_from_its_own_position() {
 }
 
 #[test]
+fn a_further_subscription_from_a_position_that_never_was_takes_nothing_from_the_others() {
+    run(Bounds { in_flight: 8, outbox: 1_000_000, ..default_bounds() }, |world| async move {
+        let page = world.page("").await;
+        page.ask("SUBSCRIBE\nid:1\ndestination:/topic/kept:a\nx-position:\n\n").await;
+        world.publish("kept:a", "1").await;
+        let (epoch, _) =
+            page.last_position().await.rsplit_once('-').map(|(epoch, offset)| (epoch.to_owned(), offset.len())).expect("a position");
+        for (id, from) in [("far", format!("{epoch}-99999999")), ("foreign", "00000000-0".into())] {
+            page.peer.send(&format!("SUBSCRIBE\nid:{id}\ndestination:/topic/kept:a\nx-position:{from}\n\n\0"));
+            world.publish("kept:a", id).await;
+            let lines = page.received().await;
+            let begin = format!("MESSAGE {id} gap");
+            assert!(lines.contains(&begin) && lines.contains(&format!("MESSAGE 1 \"{id}\"")), "{lines:?}");
+            assert_eq!(lines.iter().filter(|line| line.contains("gap")).count(), 1, "{lines:?}");
+        }
+        world.publish("kept:a", "2").await;
+        assert_eq!(page.received().await, ["MESSAGE 1 \"2\"", "MESSAGE far \"2\"", "MESSAGE foreign \"2\""]);
+    });
+}
+
+#[test]
 fn publications_during_the_change_of_a_subscription_reach_all_once() {
     run(Bounds { in_flight: 8, outbox: 1_000_000, ..default_bounds() }, |world| async move {
         let page = world.page("").await;
@@ -212,11 +236,7 @@ fn a_service_that_ends_a_subscription_closes_with_an_error() {
 #[test]
 fn heart_beats_come_in_time_and_a_silent_page_is_closed() {
     run(default_bounds(), |world| async move {
-        let socket = Socket::default();
-        let protocol = ChosenProtocol::Stomp { framing: Framing::WebSocket, token: None };
-        let task = tokio::task::spawn_local(world.connection_of(&socket, protocol));
-        let page = Page { peer: Peer { socket, task } };
-        assert_eq!(page.ask("CONNECT\naccept-version:1.2\nheart-beat:4000,1000\n\n").await, ["CONNECTED"]);
+        let page = world.page_with("CONNECT\naccept-version:1.2\nheart-beat:4000,1000\n\n").await;
         for second in 0..6 {
             elapse(1.0).await;
             let beats = page.received().await;
@@ -226,5 +246,93 @@ fn heart_beats_come_in_time_and_a_silent_page_is_closed() {
         elapse(3.5).await;
         let lines = page.received().await;
         assert_eq!(lines.last().map(String::as_str), Some("close 3012"), "silent for twice 4 s: {lines:?}");
+    });
+}
+
+#[test]
+fn violations_are_explained_before_the_close() {
+    run(Bounds { in_flight: 8, ..default_bounds() }, |world| async move {
+        let page = world.page("").await;
+        page.peer.send_bytes(frame(0x83, b"x"));
+        assert_eq!(page.received().await, ["ERROR 1002", "close 1002"]);
+        let page = world.page("").await;
+        let large = frame(0x81, &vec![b'x'; MESSAGE_SIZE as usize + 1]);
+        page.peer.send_bytes(large);
+        assert_eq!(page.received().await, ["ERROR 1009", "close 1009"]);
+        let page = world.page("").await;
+        page.peer.send_bytes(frame(0x01, b"SEND\n"));
+        elapse(6.0).await;
+        assert_eq!(page.received().await, ["ERROR 1008", "close 1008"], "the message is not complete in time");
+    });
+}
+
+#[test]
+fn a_frame_in_several_messages_has_the_time_of_a_message() {
+    run(Bounds { in_flight: 8, outbox: 100_000, ..default_bounds() }, |world| async move {
+        let page = world.page("").await;
+        page.peer.send("SEND\ndestination:/topic/open:a\n\n{}\0SEND\n");
+        for part in ["destination:/topic/open:a\n", "\n", "a"] {
+            elapse(1.0).await;
+            page.peer.send(part);
+            assert_eq!(page.received().await, [""; 0]);
+        }
+        elapse(4.0).await;
+        assert_eq!(page.received().await, ["ERROR 1008", "close 1008"]);
+        let page = world.page("").await;
+        page.peer.send("SEND\n");
+        for _ in 0..10 {
+            elapse(1.0).await;
+            page.peer.send("destination:/topic/open:a\n\n{}\0SEND\n");
+        }
+        assert_eq!(page.received().await, [""; 0], "each frame has its own time");
+    });
+}
+
+#[test]
+fn a_page_that_is_sending_a_large_frame_is_not_silent() {
+    run(Bounds { in_flight: 8, ..default_bounds() }, |world| async move {
+        let page = world.page_with("CONNECT\naccept-version:1.2\nheart-beat:1000,0\n\n").await;
+        let message = frame(0x81, b"SEND\ndestination:/topic/open:a\n\n{}\0");
+        page.peer.send_bytes(&message[..10]);
+        elapse(3.5).await;
+        assert_eq!(page.received().await, [""; 0]);
+        page.peer.send_bytes(&message[10..]);
+        elapse(3.5).await;
+        assert_eq!(page.received().await, ["close 3012"]);
+    });
+}
+
+#[test]
+fn the_last_frames_of_a_page_that_closes_at_once_are_carried_out() {
+    run(Bounds { in_flight: 8, ..default_bounds() }, |world| async move {
+        let mut bot = Bot::open(&world).await;
+        let page = world.page("alice").await;
+        page.peer.send("SEND\ndestination:/app/bot/leave\n\n{}\0");
+        page.peer.send("DISCONNECT\n\n\0");
+        page.peer.send_bytes(close_frame(1000));
+        settle().await;
+        assert_eq!(bot.receive().await["call"]["method"], "leave");
+        elapse(1.0).await;
+        assert_eq!(bot.events().await, [""; 0]);
+        assert!(bot.from.try_recv().is_err(), "the call is not cancelled");
+        drop(page);
+        elapse(5.0).await;
+        world.assert_empty().await;
+    });
+}
+
+#[test]
+fn many_frames_in_one_message_wait_for_the_session() {
+    run(Bounds { in_flight: 1, outbox: 100_000, ..default_bounds() }, |world| async move {
+        let page = world.page("alice").await;
+        let frames: String =
+            (0..40).map(|i| format!("SEND\ndestination:/topic/kept:{i}\nreceipt:{i}\ncontent-type:application/json\n\n1\0")).collect();
+        page.peer.send(&frames);
+        let mut receipts: Vec<_> = page.received().await;
+        for _ in 0..40 {
+            receipts.extend(page.received().await);
+        }
+        let expected: Vec<_> = (0..40).map(|i| format!("RECEIPT {i}")).collect();
+        assert_eq!(receipts, expected);
     });
 }

@@ -146,6 +146,43 @@ fn publications_that_arrive_during_the_attach_or_from_history_are_messages() {
 }
 
 #[test]
+fn a_subscription_that_joins_during_the_catch_up_gets_nothing_of_it() {
+    run(limits(), 1000, |world| async move {
+        let name = World::channel(CHANNEL);
+        let keeper = world.connect();
+        world.subscribe(&keeper, CHANNEL).await;
+        let connection = world.hub.register(ConnectionId::random(), Protocol::Stomp);
+        let options = world.hub.parts.namespaces.options(&name).expect("configured").clone();
+        let new = NewSubscription { form: Some(form(&[("old", None)])), ..subscription(&options, SubscriptionSide::Server) };
+        world.hub.join(connection.key(), &name, new).expect("registered");
+        for text in 0..6 {
+            world.publish(CHANNEL, &text.to_string()).await;
+        }
+        settle().await;
+        let top = world.read(&name, ReadRange::Top).await.expect("in memory");
+        let epoch = top.epoch;
+        world.hub.set_read_progress(connection.key(), &name, Position { epoch, offset: 0 }, top.top);
+        world.hub.set_form(connection.key(), &name, Some(form(&[("old", None), ("new", None)])));
+        world.hub.set_form(connection.key(), &name, Some(form(&[("old", None), ("new", None), ("newer", None)])));
+        world.publish(CHANNEL, "later").await;
+        let mut after = 0;
+        loop {
+            let page = world.read(&name, ReadRange::After(after)).await.expect("in memory");
+            match world.hub.deliver_page(connection.key(), &name, &page) {
+                CatchUpStep::Status(LiveStatus::Behind(next)) => after = next,
+                CatchUpStep::Status(LiveStatus::Live) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        settle().await;
+        let received = messages(&connection);
+        let of = |id: &str| received.iter().filter(|line| line.starts_with(&format!("{id} "))).count();
+        assert_eq!((of("old"), of("new"), of("newer")), (7, 1, 1), "{received:?}");
+        assert!(received.contains(&"new \"later\"".to_owned()) && received.contains(&"newer \"later\"".to_owned()));
+    });
+}
+
+#[test]
 fn a_subscription_stays_at_a_fork() {
     run(limits(), 1000, |world| async move {
         let connection = world.subscribe_stomp(CHANNEL, form(&[("s", None)])).await;

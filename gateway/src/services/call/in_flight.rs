@@ -2,7 +2,7 @@
 
 use crate::services::{
     call_types::{CallRequest, CallResult, Choice},
-    carrier::Started,
+    carrier::{Answer, Started},
     counters::Count,
     instances::instance::AbandonReason,
     service::Service,
@@ -10,17 +10,14 @@ use crate::services::{
 };
 use gateway_core::model::{ErrorCode, Refusal};
 use std::sync::Arc;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 /// A call or a question that was sent. Dropping it before its end cancels it.
 pub(in crate::services) struct InFlight<'a> {
     services: &'a Services,
     service: &'a Service,
     call: Started,
-    answer: oneshot::Receiver<CallResult>,
+    answer: Answer,
     sent: Instant,
     /// As what it counts if it is cancelled.
     cancelled: Option<Count>,
@@ -36,8 +33,7 @@ impl<'a> InFlight<'a> {
         call: CallRequest<'_>,
         cancelled: Option<Count>,
     ) -> Result<Self, Refusal> {
-        let (send, answer) = oneshot::channel();
-        let call = service.carrier.start(choice, call, send, services.now())?;
+        let (call, answer) = service.carrier.start(choice, call, services.now())?;
         Ok(Self { services, service, call, answer, sent: Instant::now(), cancelled, ended: false })
     }
 
@@ -55,7 +51,7 @@ impl<'a> InFlight<'a> {
             return None;
         };
         self.ended = true;
-        Some(answer.unwrap_or_else(|_| {
+        Some(answer.unwrap_or_else(|| {
             let detail = format!("The gateway lost the answer of {}. It may have carried the call out.", self.service.name);
             Err(Refusal::new(ErrorCode::Timeout, detail).into())
         }))
@@ -75,5 +71,6 @@ impl Drop for InFlight<'_> {
                 self.services.counters.add(count);
             }
         }
+        self.service.room.wake();
     }
 }

@@ -6,12 +6,11 @@ use super::{
         call_types::{CallError, CallRequest, Choice, Reply},
         caller::Caller,
         instances::instance::AbandonReason,
-        service::Service,
         services::Services,
     },
     answer::{Answer, Decision},
     counters::{QuestionKind, QuestionResult, Tally},
-    guards::QuestionQueue,
+    room::Entry,
     unanswered::Unanswered,
 };
 use crate::telemetry::{SpanKind, TraceSpan};
@@ -19,11 +18,8 @@ use gateway_core::model::{Data, ErrorCode, MetaChange, Refusal, ServiceName};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::Instrument as _;
-
-/// Longest pause until a question that waits for room tries again. Credit may come back without the end of a question.
-const ROOM_POLL: Duration = Duration::from_millis(20);
 
 /// A question to a service.
 #[derive(Clone, Copy)]
@@ -100,8 +96,8 @@ impl Services {
         let Question { kind, service: name, content, caller, deadline, start } = question;
         let away = |why: &str| Unanswered::Away(QuestionResult::Unavailable, why.into());
         let service = self.service(name).map_err(|refusal| away(&refusal.detail))?;
-        let queue = self.guards.queues.get(name).ok_or_else(|| away("unknown service"))?;
-        let _place = queue.places.try_acquire().map_err(|_| Unanswered::overloaded(name))?;
+        let places = self.guards.places.get(name).ok_or_else(|| away("unknown service"))?;
+        let _place = places.try_acquire().map_err(|_| Unanswered::overloaded(name))?;
         let data = to_raw_value(content).map_err(|error| away(&error.to_string()))?;
         let data = Data::parse(&data).map_err(|error| away(&error.to_string()))?;
         let method = kind.method();
@@ -115,11 +111,13 @@ impl Services {
             request: request.clone(),
             deadline,
         };
-        let (in_flight, start) = self.begin_question(service, queue, call, (deadline, start)).await?;
-        let ending = Ending(queue);
-        let answer = in_flight.answer(deadline, start.late()).await;
-        drop(ending);
-        match answer {
+        let send = || InFlight::begin(self, service, Choice::LeavingRoom, call(), None);
+        let (in_flight, start) = match service.room.enter(deadline, send).await? {
+            Entry::AtOnce(in_flight) => (in_flight, start),
+            Entry::AfterWait(in_flight) => (in_flight, Start::AfterWait),
+            Entry::None => return Err(Unanswered::overloaded(name)),
+        };
+        match in_flight.answer(deadline, start.late()).await {
             None => Err(start.too_late(name, format!("{name} did not answer in time"))),
             Some(Ok(Reply { meta: MetaChange::Set(_), .. })) => Err(bad_reply(name, "only replies to calls have a `meta` of their own")),
             Some(Ok(Reply { data, .. })) => check(&data).map_err(|error| bad_reply(name, &error)),
@@ -130,40 +128,12 @@ impl Services {
                 Ok(Answer { decision: Decision::Refused { code, message, temporary }, cache: Duration::ZERO })
             }
             Some(Err(CallError::Refused(Refusal { code: ErrorCode::Timeout, detail, .. }))) => Err(start.too_late(name, detail)),
+            Some(Err(CallError::BadReply(bad))) => Err(Unanswered::Away(QuestionResult::BadReply, bad.detail)),
             Some(Err(CallError::Refused(refusal))) => Err(refusal.into()),
-        }
-    }
-}
-
-impl Services {
-    /// Sends a question as soon as the service has room for it. Also returns whether it waited.
-    async fn begin_question<'a, 'c>(
-        &'a self,
-        service: &'a Service,
-        queue: &'a QuestionQueue,
-        call: impl Fn() -> CallRequest<'c>,
-        (deadline, mut start): (Instant, Start),
-    ) -> Result<(InFlight<'a>, Start), Refusal> {
-        loop {
-            match InFlight::begin(self, service, Choice::LeavingRoom, call(), None) {
-                Ok(in_flight) => return Ok((in_flight, start)),
-                Err(refusal) if refusal.code != ErrorCode::Overloaded || deadline <= Instant::now() => return Err(refusal),
-                Err(_) => start = Start::AfterWait,
-            }
-            let _ = timeout_at(deadline.min(Instant::now() + ROOM_POLL), queue.ended.notified()).await;
         }
     }
 }
 
 fn bad_reply(service: &ServiceName, error: &str) -> Unanswered {
     Unanswered::Away(QuestionResult::BadReply, format!("the answer of {service} is not valid: {error}"))
-}
-
-/// Wakes the next question that waits for room, when it is dropped.
-struct Ending<'a>(&'a QuestionQueue);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.ended.notify_one();
-    }
 }

@@ -151,7 +151,9 @@ impl Services {
         caller: &'a Caller,
         within: Duration,
     ) -> Question<'a, Q> {
-        Question { kind, service, content, caller, deadline: Instant::now() + within.min(self.guards.timeout), start: Start::AtOnce }
+        let route = self.service(service).map_or(Duration::MAX, |service| service.routes.of(kind.method()).route.call_timeout);
+        let deadline = Instant::now() + within.min(route).min(self.guards.timeout);
+        Question { kind, service, content, caller, deadline, start: Start::AtOnce }
     }
 
     fn without_answer<T: Default>(

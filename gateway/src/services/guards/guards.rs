@@ -16,26 +16,12 @@ use std::{
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Answers about subscriptions, by user and channel.
 pub(super) type Subscribes = Memory<(UserId, ChannelName), SubscribePermit>;
 /// Answers about connections, by the digest of the token.
 pub(super) type Connects = Memory<[u8; 32], ConnectTerms>;
-
-/// The questions to one service that wait or are in flight.
-pub(super) struct QuestionQueue {
-    /// Places for further questions.
-    pub(super) places: Semaphore,
-    /// Wakes a question that waits when another one ends.
-    pub(super) ended: Notify,
-}
-
-impl QuestionQueue {
-    fn new(limit: usize) -> Self {
-        Self { places: Semaphore::new(limit), ended: Notify::new() }
-    }
-}
 
 /// What all questions of a node share: limits, answers that are remembered, counters.
 pub(in super::super) struct Guards {
@@ -43,7 +29,8 @@ pub(in super::super) struct Guards {
     /// Longest time for which an answer is remembered. Later nobody would know of a revocation that came after its question.
     pub(super) cache_max: Duration,
     pub(super) connect: Option<ConnectGuard>,
-    pub(super) queues: BTreeMap<ServiceName, QuestionQueue>,
+    /// Places for further questions to each service, which wait or are in flight.
+    pub(super) places: BTreeMap<ServiceName, Semaphore>,
     subscribes: Mutex<Subscribes>,
     connects: Mutex<Connects>,
     failures: [Mutex<FailureLog>; QuestionKind::ALL.len()],
@@ -57,7 +44,7 @@ impl Guards {
             timeout: config.timeout,
             cache_max: config.revocation_ttl.saturating_sub(config.timeout),
             connect: config.connect,
-            queues: services.map(|name| (name.clone(), QuestionQueue::new(config.max_in_flight))).collect(),
+            places: services.map(|name| (name.clone(), Semaphore::new(config.max_in_flight))).collect(),
             subscribes: Mutex::new(Memory::new(config.cache_entries)),
             connects: Mutex::new(Memory::new(config.cache_entries)),
             failures: Default::default(),

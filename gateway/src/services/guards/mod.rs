@@ -4,6 +4,7 @@
 //! and its own limit of questions in flight. Nobody gets in without an answer, unless `when_away` says so.
 //!
 //! - [`guards`]: what all questions of the node share; [`config`]: its limits; [`counters`]: questions by kind and result
+//! - [`room`]: questions that wait for room
 //! - [`ask`]: one question; [`remembered`]: the same, if an answer is known; [`decisions`]: the three kinds of questions
 //! - [`answer`]: checks answers; [`unanswered`]: why there is none; [`memory`]: answers that are remembered
 
@@ -16,6 +17,7 @@ mod decisions;
 pub(super) mod guards;
 mod memory;
 mod remembered;
+pub(super) mod room;
 mod unanswered;
 
 pub use answer::{ConnectTerms, Decision};

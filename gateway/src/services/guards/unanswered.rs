@@ -30,7 +30,6 @@ impl From<Refusal> for Unanswered {
         match code {
             ErrorCode::Overloaded => Self::Overloaded(detail),
             ErrorCode::Timeout => Self::Away(QuestionResult::Timeout, detail),
-            ErrorCode::BadReply => Self::Away(QuestionResult::BadReply, detail),
             _ => Self::Away(QuestionResult::Unavailable, detail),
         }
     }

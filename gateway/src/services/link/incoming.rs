@@ -54,6 +54,7 @@ impl Link<'_> {
             ToGateway::Credit(credit) => {
                 self.links.lock().credit(self.id, credit.n);
                 self.outlet.credit_granted();
+                self.room.wake();
             }
             ToGateway::Drain(_) => {
                 self.phase.apply(LinkEvent::DrainReceived);
@@ -74,7 +75,7 @@ fn answer_of(reply: &link::Reply, limit: usize) -> CallResult {
     let data = Data::parse(&reply.data).map_err(|e| CallError::bad_reply(format!("The service's reply {e}. Tell its developers.")))?;
     match data.get().len() {
         size if size > limit => {
-            Err(CallError::bad_reply(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers.")))
+            Err(CallError::reply_too_large(format!("The service's reply has {size} bytes; {limit} are allowed. Tell its developers.")))
         }
         _ => Reply::with_meta(data, reply.meta.as_deref())
             .map_err(|error| CallError::bad_reply(format!("The service's reply {error}. Tell its developers."))),

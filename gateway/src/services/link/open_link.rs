@@ -3,11 +3,13 @@
 use super::{
     super::{
         counters::Count,
+        guards::room::RoomQueue,
         instances::{
             instance::{LinkId, NewLink, Outgoing},
             links::Links,
         },
         lifecycle::outlet::Outlet,
+        service::Service,
         services::Services,
     },
     ending::Ending,
@@ -31,6 +33,7 @@ pub(super) struct Link<'a> {
     pub(super) services: &'a Services,
     pub(super) links: &'a Links,
     pub(super) outlet: &'a Outlet,
+    pub(super) room: &'a RoomQueue,
     pub(super) id: LinkId,
     pub(super) instance: Arc<str>,
     pub(super) queue: mpsc::Sender<Outgoing>,
@@ -43,7 +46,7 @@ pub(super) struct Link<'a> {
 impl<'a> Link<'a> {
     pub(super) fn open(
         services: &'a Services,
-        (links, outlet): (&'a Links, &'a Outlet),
+        (service, links): (&'a Service, &'a Links),
         hello: AcceptedHello,
         queue: mpsc::Sender<Outgoing>,
         phase: &'a CurrentPhase,
@@ -60,7 +63,21 @@ impl<'a> Link<'a> {
         services.refresh_interests();
         phase.apply(LinkEvent::HelloAccepted);
         let last_received = Cell::new(Instant::now());
-        Ok(Self { services, links, outlet, id, instance: hello.instance, queue, replaced, last_received, unsent: HashSet::new(), phase })
+        let Service { outlet, room, .. } = service;
+        room.wake();
+        Ok(Self {
+            services,
+            links,
+            outlet,
+            room,
+            id,
+            instance: hello.instance,
+            queue,
+            replaced,
+            last_received,
+            unsent: HashSet::new(),
+            phase,
+        })
     }
 
     /// Writes frames until the transport fails or the node stops.
@@ -90,6 +107,8 @@ impl<'a> Link<'a> {
             if writer.send(message).await.is_err() {
                 return Ending::Lost;
             }
+            // The queue of the link has a place more.
+            self.room.wake();
         }
         Ending::Stopped
     }
@@ -162,6 +181,8 @@ impl<'a> Link<'a> {
 impl Drop for Link<'_> {
     fn drop(&mut self) {
         self.links.lock().leave(self.id, &self.unsent, self.services.now());
+        // There may be no instance left to wait for.
+        self.room.wake();
         self.services.refresh_interests();
     }
 }

@@ -63,10 +63,10 @@ where
     W: Sink<Sent> + Unpin,
 {
     let links = services.links_of(&peer.service).map_err(Ending::Refused)?;
-    let outlet = &services.service(&peer.service).map_err(Ending::Refused)?.outlet;
+    let service = services.service(&peer.service).map_err(Ending::Refused)?;
     let hello = hello::receive(services, peer, reader, writer).await?;
     let (queue, mut queued) = mpsc::channel(services.links.queue);
-    let link = Link::open(services, (links, outlet), hello, queue.clone(), phase).map_err(Ending::Refused)?;
+    let link = Link::open(services, (service, links), hello, queue.clone(), phase).map_err(Ending::Refused)?;
     tracing::info!(service = %peer.service, instance = %link.instance, "link opened");
     services.counters.add(Count::LinkOpened);
     let mut nodes = peer.nodes.clone();

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     broker::{Broker, MemoryBroker, MemoryLimits},
     publish::{PublishLimits, Publisher},
-    services::{CallError, Caller, Change, Count, End, Lifecycle, LinkLimits, Origin, Route, ServiceConfig, Services},
+    services::{BadReplyCause, CallError, Caller, Change, Count, End, Lifecycle, LinkLimits, Origin, Route, ServiceConfig, Services},
     settings::OrderedBy,
 };
 use futures_util::{poll, stream::poll_fn};
@@ -227,12 +227,17 @@ fn invalid_answers_become_bad_replies() {
         let gateway = gateway();
         let mut bot = Instance::open(&gateway).await;
         let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
-        for (kind, rest) in [("reply", format!("\"data\":{deep}")), ("error", r#""code":1000,"message":"mine""#.into())] {
+        let long = "x".repeat(64 << 10);
+        for (kind, rest, cause) in [
+            ("reply", format!("\"data\":{deep}"), BadReplyCause::Invalid),
+            ("reply", format!("\"data\":\"{long}\""), BadReplyCause::TooLarge),
+            ("error", r#""code":1000,"message":"mine""#.into(), BadReplyCause::Invalid),
+        ] {
             let failed = call(&gateway);
             let id = bot.frame().await["call"]["id"].clone();
             bot.send(&format!("{{\"{kind}\":{{\"id\":{id},{rest}}}}}"));
-            let Err(CallError::Refused(refusal)) = failed.await.expect("no panic") else { panic!("{kind} must be refused") };
-            assert_eq!(refusal.code, ErrorCode::BadReply, "{kind}");
+            let answer = failed.await.expect("no panic");
+            assert!(matches!(&answer, Err(CallError::BadReply(bad)) if bad.cause == cause), "{kind}: {answer:?}");
         }
     });
 }

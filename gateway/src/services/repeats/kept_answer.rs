@@ -1,6 +1,6 @@
 //! The answer to a call, as the broker keeps it.
 
-use crate::services::call_types::{CallError, CallResult};
+use crate::services::call_types::{BadReply, BadReplyCause, CallError, CallResult};
 use bytes::Bytes;
 use gateway_core::model::{Data, ErrorCode, Refusal, Retry};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 pub(super) enum Outcome {
     /// The service got the call and answered. A repeat gets this answer.
     Done(Bytes),
-    /// The same, but its answer is too large to be kept.
+    /// The same, but its answer is too large to be kept or passed on.
     DoneTooLarge(Bytes),
     /// The call was not carried out. A repeat is a first call again.
     Ended,
@@ -43,7 +43,11 @@ impl Outcome {
         let kept = match answer {
             Ok(reply) => Kept::Reply { data: reply.data.raw().to_owned() },
             Err(CallError::Service { code, message, temporary: false }) => Kept::Error { code: *code, message: message.clone() },
-            Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::BadReply => Kept::BadReply { detail: refusal.detail.clone() },
+            Err(CallError::BadReply(BadReply { cause, detail })) => match cause {
+                BadReplyCause::Invalid => Kept::BadReply { detail: detail.clone() },
+                BadReplyCause::TooLarge => return Self::DoneTooLarge(encode(&Kept::TooLarge)),
+                BadReplyCause::WrongSettings => return Self::Ended,
+            },
             Err(CallError::Refused(refusal)) if refusal.code.row().retry == Retry::SameKeyOnly => return Self::MayRun,
             Err(CallError::Service { temporary: true, .. } | CallError::Refused(_)) => return Self::Ended,
         };
@@ -116,11 +120,13 @@ mod tests {
         let Outcome::DoneTooLarge(kept) = Outcome::of(&reply(fits + 1), 1024) else { panic!("it is too large") };
         assert!(matches!(read(&kept), Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::AnswerTooLarge));
         assert!(matches!(Outcome::of(&service_error(&"x".repeat(1024), false), 1024), Outcome::DoneTooLarge(_)));
+        assert_eq!(Outcome::of(&Err(CallError::reply_too_large("65537 bytes")), 1024), Outcome::DoneTooLarge(kept));
     }
 
     #[test]
     fn only_what_may_have_been_carried_out_stays_open() {
         use ErrorCode::{Internal, Overloaded, ServiceUnavailable, Timeout, TooManyRequests};
+        let unknown_url = BadReply { detail: "status 404".into(), cause: BadReplyCause::WrongSettings };
         for (code, outcome) in [
             (Timeout, Outcome::MayRun),
             (ServiceUnavailable, Outcome::Ended),
@@ -131,5 +137,6 @@ mod tests {
             assert_eq!(Outcome::of(&Err(Refusal::from(code).into()), 1024), outcome, "{code}");
         }
         assert_eq!(Outcome::of(&service_error("busy", true), 1024), Outcome::Ended);
+        assert_eq!(Outcome::of(&Err(CallError::BadReply(unknown_url)), 1024), Outcome::Ended);
     }
 }

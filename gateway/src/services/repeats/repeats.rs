@@ -11,7 +11,7 @@ use crate::{
 };
 use futures_util::{
     FutureExt as _,
-    future::{BoxFuture, Shared},
+    future::{BoxFuture, Either, Shared, ready},
 };
 use gateway_core::model::{ErrorCode, Refusal};
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -55,8 +55,9 @@ impl Repeats {
     }
 
     /// The answer to a call: that of an earlier call with the same key, or of an attempt. `begin` makes an attempt; it is called at once, and again
-    /// whenever an earlier attempt may have ended. An attempt begins nothing before it is polled, and must end at the deadline. It runs in a task
-    /// of its own, so it goes on when the caller leaves; the argument of `begin` is then cancelled.
+    /// whenever an earlier attempt may have ended. Where it fails, there may still be an answer; only a first call gets its error. An attempt begins
+    /// nothing before it is polled, and must end at the deadline. It runs in a task of its own, so it goes on when the caller leaves; the argument
+    /// of `begin` is then cancelled.
     pub(crate) async fn answer<F>(
         &self,
         key: CallKey,
@@ -70,7 +71,10 @@ impl Repeats {
         let _on_drop = caller_left.clone().drop_guard();
         let mut pause = PAUSES.0;
         loop {
-            let work = begin(caller_left.clone())?;
+            let work = match begin(caller_left.clone()) {
+                Ok(work) => Either::Left(work),
+                Err(refusal) => Either::Right(ready(Err(refusal.into()))),
+            };
             let (send, found) = oneshot::channel();
             let running = RunningAttempt::new(self, key, deadline, send);
             self.node_end.tasks.spawn(running.look(work).in_current_span());

@@ -1,6 +1,6 @@
 //! What an HTTP answer means for the caller and for the target. Pure.
 
-use super::super::call_types::{CallError, CallResult, Reply};
+use super::super::call_types::{BadReply, BadReplyCause, CallError, CallResult, Reply};
 use bytes::Bytes;
 use gateway_core::model::{Data, ErrorCode, Refusal};
 use hyper::{
@@ -10,16 +10,32 @@ use hyper::{
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use shared_proto::{json, webhook::META_HEADER};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The media type of problem documents (RFC 9457).
 const PROBLEM: &str = "application/problem+json";
+
+/// Longest pause that a target can ask for.
+const PAUSE_MAX: Duration = Duration::from_hours(24);
+
+/// What to do about an answer that is not valid.
+const TELL: &str = "Tell its developers";
 
 /// An answer whose body has been read.
 pub(super) struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Body,
+}
+
+/// The body of an answer.
+pub(super) enum Body {
+    Whole(Bytes),
+    /// It was not read to its end.
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
 }
 
 /// What one try says about its target.
@@ -71,34 +87,55 @@ struct Problem {
 
 impl Verdict {
     /// What a complete answer means.
-    pub(super) fn of(service: &str, answer: &HttpAnswer) -> Self {
-        Self { is_success: answer.status.is_success(), ..Self::by_status(service, answer) }
+    pub(super) fn of(service: &str, answer: &HttpAnswer, now: SystemTime) -> Self {
+        Self { is_success: answer.status.is_success(), ..Self::by_status(service, answer, now) }
     }
 
-    fn by_status(service: &str, answer: &HttpAnswer) -> Self {
+    fn by_status(service: &str, answer: &HttpAnswer, now: SystemTime) -> Self {
         let status = answer.status.as_u16();
         match status {
-            429 => Self::busy(service, answer),
-            503 if is_of_service(answer) => Self::busy(service, answer),
+            429 => Self::busy(service, answer, now),
+            503 if is_of_service(answer) => Self::busy(service, answer, now),
             // A proxy answers so. It may have passed the call on.
             502..=504 => {
                 let detail = format!("{service} answered with the status {status}. It may have carried the call out.");
                 let result = Err(Refusal::new(ErrorCode::Timeout, detail).into());
                 Self { health: Health::Fails, remark: Some(format!("answered with the status {status}")), ..Self::fine(result) }
             }
-            300..=399 => Self::bad(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL"),
-            _ if media_type(answer) == PROBLEM => Self::fine(Err(own_error(service, status, &answer.body))),
-            200..=299 => Self::reply(service, answer),
-            401 | 403 => Self::bad(service, format!("refused the gateway with the status {status}"), "Correct its secrets or headers"),
-            404 | 405 => Self::bad(service, format!("does not know the URL: status {status}"), "Correct its URL"),
-            _ => Self::bad(service, format!("answered with the status {status} without application/problem+json"), "Tell its developers"),
+            300..=399 => {
+                Self::wrong_settings(service, format!("answered with the redirection {status}, which is not followed"), "Correct its URL")
+            }
+            _ if media_type(answer) == PROBLEM => match &answer.body {
+                Body::Whole(body) => Self::fine(Err(own_error(service, status, body))),
+                Body::TooLarge { limit } => Self::bad(service, format!("sent a problem document of {}", more_than(*limit)), TELL),
+            },
+            200..=299 => match &answer.body {
+                Body::Whole(body) => Self::reply(service, answer, body),
+                Body::TooLarge { limit } => {
+                    Self::bad_reply(service, format!("sent a reply of {}", more_than(*limit)), TELL, BadReplyCause::TooLarge)
+                }
+            },
+            401 | 403 => {
+                Self::wrong_settings(service, format!("refused the gateway with the status {status}"), "Correct its secrets or headers")
+            }
+            404 | 405 => Self::wrong_settings(service, format!("does not know the URL: status {status}"), "Correct its URL"),
+            _ => Self::bad(service, format!("answered with the status {status} without application/problem+json"), TELL),
         }
     }
 
     /// The answer is not what HTTP or the settings allow.
     pub(super) fn bad(service: &str, what: String, cure: &str) -> Self {
-        let result = Err(CallError::bad_reply(format!("{service} {what}. {cure}.")));
-        Self { remark: Some(what), ..Self::fine(result) }
+        Self::bad_reply(service, what, cure, BadReplyCause::Invalid)
+    }
+
+    /// The settings are wrong, so the target did not carry the call out.
+    fn wrong_settings(service: &str, what: String, cure: &str) -> Self {
+        Self::bad_reply(service, what, cure, BadReplyCause::WrongSettings)
+    }
+
+    fn bad_reply(service: &str, what: String, cure: &str, cause: BadReplyCause) -> Self {
+        let detail = format!("{service} {what}. {cure}.");
+        Self { remark: Some(what), ..Self::fine(Err(CallError::BadReply(BadReply { detail, cause }))) }
     }
 
     /// The connection broke after the request began.
@@ -119,8 +156,8 @@ impl Verdict {
         Self::fine(Err(refusal.into()))
     }
 
-    fn busy(service: &str, answer: &HttpAnswer) -> Self {
-        let result = Err(overloaded(service, answer.status.as_u16(), &answer.headers));
+    fn busy(service: &str, answer: &HttpAnswer, now: SystemTime) -> Self {
+        let result = Err(overloaded(service, answer.status.as_u16(), retry_after(&answer.headers, now)));
         Self { health: Health::Busy, ..Self::fine(result) }
     }
 
@@ -128,32 +165,37 @@ impl Verdict {
         Self { result, health: Health::Answers, remark: None, is_success: false }
     }
 
-    fn reply(service: &str, answer: &HttpAnswer) -> Self {
+    fn reply(service: &str, answer: &HttpAnswer, body: &[u8]) -> Self {
         let Ok(meta) = meta(answer) else {
-            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), "Tell its developers");
+            return Self::bad(service, format!("sent a header {META_HEADER} that is not JSON"), TELL);
         };
         let reply = |data: Data| match Reply::with_meta(data, meta) {
             Ok(reply) => Self::fine(Ok(reply)),
-            Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
+            Err(error) => Self::bad(service, format!("sent a reply that {error}"), TELL),
         };
-        if answer.body.is_empty() {
+        if body.is_empty() {
             return reply(Data::null());
         }
         if answer.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Self::bad(service, "sent a compressed reply".into(), "Tell its developers");
+            return Self::bad(service, "sent a compressed reply".into(), TELL);
         }
         let media_type = media_type(answer);
         if media_type != "application/json" && !(media_type.starts_with("application/") && media_type.ends_with("+json")) {
-            return Self::bad(service, format!("sent a reply of the type {media_type:?}, not application/json"), "Tell its developers");
+            return Self::bad(service, format!("sent a reply of the type {media_type:?}, not application/json"), TELL);
         }
-        let Ok(raw) = serde_json::from_slice::<&RawValue>(&answer.body) else {
-            return Self::bad(service, "sent a reply that is not JSON".into(), "Tell its developers");
+        let Ok(raw) = serde_json::from_slice::<&RawValue>(body) else {
+            return Self::bad(service, "sent a reply that is not JSON".into(), TELL);
         };
         match Data::parse(raw) {
             Ok(data) => reply(data),
-            Err(error) => Self::bad(service, format!("sent a reply that {error}"), "Tell its developers"),
+            Err(error) => Self::bad(service, format!("sent a reply that {error}"), TELL),
         }
     }
+}
+
+/// The size of a body that was not read to its end.
+fn more_than(limit: usize) -> String {
+    format!("more than {limit} bytes, the limit")
 }
 
 /// The JSON of the header that replaces what is kept with the connection.
@@ -174,11 +216,21 @@ fn media_type(answer: &HttpAnswer) -> String {
     essence
 }
 
-fn overloaded(service: &str, status: u16, headers: &HeaderMap) -> CallError {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
+/// The pause that the target asks for: a number of seconds or a date (RFC 9110 section 10.2.3), at most [`PAUSE_MAX`].
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // A date in the past asks for no pause.
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(pause.min(PAUSE_MAX))
+}
+
+fn overloaded(service: &str, status: u16, pause: Option<Duration>) -> CallError {
     let refusal = |rest| Refusal::new(ErrorCode::Overloaded, format!("{service} is busy (status {status}).{rest}"));
-    match seconds {
-        Some(seconds) => refusal("").try_again_in(Duration::from_secs(seconds.into())).into(),
+    match pause {
+        Some(pause) => refusal("").try_again_in(pause).into(),
         None => refusal(" Try again with a growing pause.").into(),
     }
 }

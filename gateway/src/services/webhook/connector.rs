@@ -1,18 +1,12 @@
 //! Opens connections to targets: resolves the name, refuses denied addresses, and connects to an address that was checked.
 
-use super::addresses::DeniedAddresses;
-use hyper::Uri;
-use hyper_util::{
-    client::legacy::connect::{Connected, Connection},
-    rt::TokioIo,
-};
+use super::{addresses::DeniedAddresses, target_url::TargetUrl};
+use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
@@ -25,8 +19,6 @@ use tokio_rustls::TlsConnector;
 /// Why no connection was opened.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    #[error("the URL has no host")]
-    NoHost,
     #[error("its name cannot be resolved: {0}")]
     Resolve(io::Error),
     #[error("webhook.deny refuses its address {0}")]
@@ -44,18 +36,11 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-impl Connection for Box<dyn Duplex> {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
 /// Opens connections for the HTTP client of one service.
-#[derive(Clone)]
 pub(super) struct Connector {
-    pub(super) denied: Arc<DeniedAddresses>,
-    pub(super) tls: Option<TlsConnector>,
-    pub(super) timeout: Duration,
+    denied: Arc<DeniedAddresses>,
+    tls: Option<TlsConnector>,
+    timeout: Duration,
 }
 
 impl Connector {
@@ -63,15 +48,14 @@ impl Connector {
         Self { denied, tls: tls.map(TlsConnector::from), timeout }
     }
 
-    async fn open(self, uri: Uri) -> Result<TokioIo<Box<dyn Duplex>>, ConnectError> {
+    /// Opens a connection to a target.
+    pub(super) async fn open(&self, url: &TargetUrl) -> Result<TokioIo<Box<dyn Duplex>>, ConnectError> {
         let opened = timeout(self.timeout, async {
-            let host = uri.host().ok_or(ConnectError::NoHost)?.trim_matches(['[', ']']);
-            let tls = self.tls.filter(|_| uri.scheme_str() == Some("https"));
-            let port = uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
-            let socket = connect(&resolve(host, port, &self.denied).await?).await?;
+            let tls = self.tls.as_ref().filter(|_| url.is_https);
+            let socket = connect(&resolve(&url.host, url.port, &self.denied).await?).await?;
             let _ = socket.set_nodelay(true);
             let Some(tls) = tls else { return Ok(Box::new(socket) as Box<dyn Duplex>) };
-            let name = ServerName::try_from(host.to_owned()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
+            let name = ServerName::try_from(url.host.to_string()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
             Ok(Box::new(tls.connect(name, socket).await.map_err(ConnectError::Tls)?) as Box<dyn Duplex>)
         });
         opened.await.map_err(|_| ConnectError::Timeout)?.map(TokioIo::new)
@@ -91,7 +75,7 @@ async fn resolve(host: &str, port: u16, denied: &DeniedAddresses) -> Result<Vec<
 
 /// Connects to the first address that accepts.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
-    let mut failed = ConnectError::NoHost;
+    let mut failed = ConnectError::Resolve(io::ErrorKind::NotFound.into());
     for &address in addresses {
         match TcpStream::connect(address).await {
             Ok(socket) => return Ok(socket),
@@ -99,20 +83,6 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
         }
     }
     Err(failed)
-}
-
-impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Box<dyn Duplex>>;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().open(uri))
-    }
 }
 
 #[cfg(test)]

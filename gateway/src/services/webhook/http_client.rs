@@ -1,18 +1,23 @@
 //! Sends one request and reads its answer.
 
 use super::{
-    answer::HttpAnswer,
+    answer::{Body, HttpAnswer},
     config::WebhookConfig,
-    connector::{ConnectError, Connector},
+    connector::Connector,
+    target_url::TargetUrl,
+    targets::TargetIndex,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, body::Body as _, body::Incoming};
-use hyper_util::{
-    client::legacy::{self, Client},
-    rt::{TokioExecutor, TokioTimer},
+use hyper::{
+    Request,
+    body::{Body as _, Incoming},
+    client::conn::http1,
 };
-use std::{error::Error, io};
+use idle_connections::{IdleConnections, Sender};
+use std::{error::Error, io, sync::Arc};
+
+mod idle_connections;
 
 /// Limit of the head of an answer, in bytes.
 const HEAD_BYTES: usize = 64 << 10;
@@ -26,60 +31,84 @@ pub(super) enum Failure {
     Lost(String),
     /// The answer is not HTTP.
     Malformed(String),
-    /// The answer is larger than this limit, in bytes.
-    TooLarge(usize),
 }
 
-/// The HTTP client of one service, with its idle connections.
+/// The HTTP client of one service. A request runs in the task that sends it, and its connection in a task on the same runtime.
 pub(super) struct HttpClient {
-    client: Client<Connector, Full<Bytes>>,
+    connector: Connector,
+    idle: Arc<IdleConnections>,
     reply_size: usize,
 }
 
 impl HttpClient {
+    /// Needs a runtime, which closes the connections that are idle for too long.
     pub(super) fn new(config: &WebhookConfig) -> Self {
-        let idle = config.in_flight.div_ceil(config.urls.len().max(1));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(config.keep_alive)
-            .pool_max_idle_per_host(idle)
-            .http1_max_buf_size(HEAD_BYTES)
-            .build(Connector::new(config.denied.clone(), config.tls.clone(), config.connect_timeout));
-        Self { client, reply_size: config.reply_size }
+        Self {
+            connector: Connector::new(config.denied.clone(), config.tls.clone(), config.connect_timeout),
+            idle: Arc::new(IdleConnections::new(config.in_flight, config.keep_alive)),
+            reply_size: config.reply_size,
+        }
     }
 
-    /// Dropping the future closes the connection.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, Failure> {
-        let response = self.client.request(request).await.map_err(|error| of_client(&error))?;
+    /// Sends a request to a target. Dropping the future closes the connection.
+    pub(super) async fn send(
+        &self,
+        target: TargetIndex,
+        url: &TargetUrl,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<HttpAnswer, Failure> {
+        let (response, sender) = loop {
+            let idle = self.idle.take(target);
+            let is_new = idle.is_none();
+            let mut sender = match idle {
+                Some(sender) => sender,
+                // Boxed, because it is large and rare.
+                None => Box::pin(self.connect(url)).await?,
+            };
+            match sender.try_send_request(request).await {
+                Ok(response) => break (response, sender),
+                Err(mut error) => match error.take_message() {
+                    // The target closed the idle connection meanwhile.
+                    Some(unsent) if !is_new => request = unsent,
+                    Some(_) => return Err(Failure::NotSent(error.into_error().to_string())),
+                    None => return Err(of_hyper(&error.into_error())),
+                },
+            }
+        };
         let (head, body) = response.into_parts();
         let body = read(body, self.reply_size).await?;
+        if matches!(body, Body::Whole(_)) {
+            self.idle.put(target, sender);
+        }
         Ok(HttpAnswer { status: head.status, headers: head.headers, body })
+    }
+
+    async fn connect(&self, url: &TargetUrl) -> Result<Sender, Failure> {
+        let socket = self.connector.open(url).await.map_err(|error| Failure::NotSent(error.to_string()))?;
+        // Most requests are small: a copy into one buffer costs less than a list of buffers.
+        let handshake = http1::Builder::new().max_buf_size(HEAD_BYTES).writev(false).handshake(socket).await;
+        let (sender, connection) = handshake.map_err(|error| Failure::NotSent(error.to_string()))?;
+        // It tells its errors to the request.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
     }
 }
 
 /// Reads a body, but no further than the limit.
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
+async fn read(mut body: Incoming, limit: usize) -> Result<Body, Failure> {
     if body.size_hint().lower() > limit as u64 {
-        return Err(Failure::TooLarge(limit));
+        return Ok(Body::TooLarge { limit });
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| of_hyper(&error))?;
         let Ok(chunk) = frame.into_data() else { continue };
         if whole.len() + chunk.len() > limit {
-            return Err(Failure::TooLarge(limit));
+            return Ok(Body::TooLarge { limit });
         }
         whole.extend_from_slice(&chunk);
     }
-    Ok(whole.freeze())
-}
-
-fn of_client(error: &legacy::Error) -> Failure {
-    if error.is_connect() {
-        let cause = cause::<ConnectError>(error).map_or_else(|| error.to_string(), ToString::to_string);
-        return Failure::NotSent(cause);
-    }
-    cause::<hyper::Error>(error).map_or_else(|| Failure::Lost(error.to_string()), of_hyper)
+    Ok(Body::Whole(whole.freeze()))
 }
 
 fn of_hyper(error: &hyper::Error) -> Failure {

@@ -3,7 +3,8 @@
 //! - [`webhook`]: one service: its calls and events, and their tries; [`config`]: its checked configuration; [`tls`]: its certificates
 //! - [`targets`]: the targets, and the choice of one; [`target_url`]: the URL of a target
 //! - [`request`]: body and headers of a request; [`signature`]: its signatures; [`answer`]: what an answer means
-//! - [`http_client`]: sends a request and reads the answer; [`connector`]: opens connections; [`addresses`]: to which addresses it may not
+//! - [`http_client`]: sends a request and reads the answer; [`http_client::idle_connections`]: connections for the next requests
+//! - [`connector`]: opens connections; [`addresses`]: to which addresses it may not
 
 mod addresses;
 mod answer;

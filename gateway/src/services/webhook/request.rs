@@ -6,13 +6,14 @@ use super::{
         lifecycle::event::Lifecycle,
     },
     signature::Signer,
+    target_url::TargetUrl,
 };
 use bytes::Bytes;
-use gateway_core::model::Data;
+use gateway_core::model::{Data, ErrorCode, Refusal};
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Uri,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
+    Method, Request,
+    header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT},
 };
 use shared_proto::webhook::{self, Message};
 use std::time::{Duration, SystemTime};
@@ -105,25 +106,27 @@ impl Outbound {
         Self { method: method.into(), body, has_key: false, traceparent: traceparent.and_then(|text| text.try_into().ok()), id }
     }
 
-    /// The request of one try. `left` is the time that is left for the answer.
+    /// The request of one try, to this target. `left` is the time that is left for the answer.
     pub(super) fn request(
         &self,
-        uri: Uri,
+        url: &TargetUrl,
         configured: &HeaderMap,
         signer: &Signer,
         now: SystemTime,
         left: Duration,
-    ) -> Option<Request<Full<Bytes>>> {
+    ) -> Result<Request<Full<Bytes>>, Refusal> {
+        let invalid = |_: InvalidHeaderValue| Refusal::from(ErrorCode::Internal);
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
-        let mut headers = HeaderMap::with_capacity(configured.len() + 8);
+        let mut headers = HeaderMap::with_capacity(configured.len() + 9);
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.extend(configured.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
-        headers.insert(ID, self.id.as_str().try_into().ok()?);
-        headers.insert(TIMESTAMP, seconds.as_str().try_into().ok()?);
+        headers.insert(HOST, url.host_header.clone());
+        headers.insert(ID, self.id.as_str().try_into().map_err(invalid)?);
+        headers.insert(TIMESTAMP, seconds.as_str().try_into().map_err(invalid)?);
         if let Some(signature) = signer.sign(&self.id, &seconds, &self.body) {
-            headers.insert(SIGNATURE, signature.try_into().ok()?);
+            headers.insert(SIGNATURE, signature.as_str().try_into().map_err(invalid)?);
         }
         headers.insert(TIMEOUT, HeaderValue::from(left.as_millis() as u64));
         if let Some(traceparent) = &self.traceparent {
@@ -131,8 +134,8 @@ impl Outbound {
         }
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = url.path(&self.method)?;
         *request.headers_mut() = headers;
-        Some(request)
+        Ok(request)
     }
 }

@@ -1,30 +1,37 @@
 //! The URL of a target, which may contain the method of the call.
 
 use gateway_core::model::{ErrorCode, Refusal};
-use hyper::Uri;
+use hyper::{Uri, header::HeaderValue};
 use std::net::IpAddr;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// The place of the method in a URL.
 const METHOD: &str = "{method}";
 /// [`METHOD`] in the path of a parsed URL.
 const ENCODED: &str = "%7Bmethod%7D";
 
+const INVALID: &str = "has a form that HTTP does not allow";
+
 /// The URL of one target of a service.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetUrl {
     /// Without a query, for logs and operators.
     pub(crate) shown: Box<str>,
+    /// The name or the address, without brackets.
+    pub(super) host: Box<str>,
     /// The address, if the host is not a name.
     pub(crate) address: Option<IpAddr>,
+    pub(super) port: u16,
     pub(crate) is_https: bool,
+    /// The header `host`.
+    pub(super) host_header: HeaderValue,
     path: Path,
 }
 
 #[derive(Clone, Debug)]
 enum Path {
     Fixed(Uri),
-    /// The URL before and after each place of the method.
+    /// The path before and after each place of the method.
     WithMethod(Box<[Box<str>]>),
 }
 
@@ -53,15 +60,18 @@ impl TargetUrl {
             Some(Host::Ipv4(address)) => Some(address.into()),
             Some(Host::Ipv6(address)) => Some(address.into()),
         };
-        let parts: Box<[Box<str>]> = url.as_str().split(ENCODED).map(Into::into).collect();
-        let example: Uri = parts.join("method").parse().map_err(|_| "has a form that HTTP does not allow")?;
+        let port = url.port().unwrap_or(if https { 443 } else { 80 });
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).into();
+        let host_header = url[Position::BeforeHost..Position::AfterPort].try_into().map_err(|_| INVALID)?;
+        let parts: Box<[Box<str>]> = url[Position::BeforePath..].split(ENCODED).map(Into::into).collect();
+        let example: Uri = parts.join("method").parse().map_err(|_| INVALID)?;
         let path = if parts.len() == 1 { Path::Fixed(example) } else { Path::WithMethod(parts) };
-        let shown = url[..url::Position::AfterPath].replace(ENCODED, METHOD).into();
-        Ok(Self { shown, address, is_https: https, path })
+        let shown = url[..Position::AfterPath].replace(ENCODED, METHOD).into();
+        Ok(Self { shown, host, address, port, is_https: https, host_header, path })
     }
 
-    /// The URL for a call of this method.
-    pub(crate) fn uri(&self, method: &str) -> Result<Uri, Refusal> {
+    /// The path and the query for a call of this method.
+    pub(crate) fn path(&self, method: &str) -> Result<Uri, Refusal> {
         let parts = match &self.path {
             Path::Fixed(uri) => return Ok(uri.clone()),
             Path::WithMethod(parts) => parts,
@@ -88,27 +98,42 @@ fn encoded(method: &str) -> String {
 mod tests {
     use super::*;
 
-    fn uri(url: &str, method: &str) -> String {
-        TargetUrl::parse(url).expect(url).uri(method).expect(method).to_string()
+    fn path(url: &str, method: &str) -> String {
+        TargetUrl::parse(url).expect(url).path(method).expect(method).to_string()
     }
 
     #[test]
     fn the_method_is_one_encoded_segment_of_the_path() {
         for (url, method, expected) in [
-            ("http://h:1/rpc", "say", "http://h:1/rpc"),
-            ("http://h:1", "say", "http://h:1/"),
-            ("https://h/{method}?v=1", "say", "https://h/say?v=1"),
-            ("https://h/a/{method}/b/{method}", "say", "https://h/a/say/b/say"),
-            ("https://h/{method}", "a/../b?c#d%2e", "https://h/a%2F..%2Fb%3Fc%23d%252e"),
-            ("https://h/{method}", "a.b:c", "https://h/a.b%3Ac"),
+            ("http://h:1/rpc", "say", "/rpc"),
+            ("http://h:1", "say", "/"),
+            ("https://h/{method}?v=1", "say", "/say?v=1"),
+            ("https://h/a/{method}/b/{method}", "say", "/a/say/b/say"),
+            ("https://h/{method}", "a/../b?c#d%2e", "/a%2F..%2Fb%3Fc%23d%252e"),
+            ("https://h/{method}", "a.b:c", "/a.b%3Ac"),
             ("https://h/x{method}", "..", "error"),
         ] {
             if expected == "error" {
-                let refusal = TargetUrl::parse(url).expect(url).uri(method).expect_err(method);
+                let refusal = TargetUrl::parse(url).expect(url).path(method).expect_err(method);
                 assert!(refusal.detail.contains("cannot be part of a URL"), "{}", refusal.detail);
             } else {
-                assert_eq!(uri(url, method), expected);
+                assert_eq!(path(url, method), expected);
             }
+        }
+    }
+
+    #[test]
+    fn a_connection_and_its_requests_name_the_host() {
+        for (url, host, port, header) in [
+            ("http://Shop/rpc", "shop", 80, "shop"),
+            ("https://shop/", "shop", 443, "shop"),
+            ("https://shop:443/", "shop", 443, "shop"),
+            ("http://shop:443/", "shop", 443, "shop:443"),
+            ("http://[::1]:8080/?a", "::1", 8080, "[::1]:8080"),
+            ("http://0x7f.1/", "127.0.0.1", 80, "127.0.0.1"),
+        ] {
+            let target = TargetUrl::parse(url).expect(url);
+            assert_eq!((&*target.host, target.port, &target.host_header), (host, port, &HeaderValue::from_static(header)), "{url}");
         }
     }
 

@@ -13,15 +13,14 @@ use super::{
     targets::{RequestId, TargetIndex, TargetSummary, Targets, Tried},
 };
 use crate::cluster::DrainAction;
-use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
+use gateway_core::model::{Refusal, ServiceName, Tick};
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 use tokio::{
     runtime::Handle,
-    sync::oneshot,
-    task::AbortHandle,
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -46,7 +45,8 @@ pub(crate) struct NodeEnd {
     pub(crate) tasks: TaskTracker,
 }
 
-/// A service that is reached by HTTP requests. They run on the runtime that created it, so that a busy worker does not delay those of others.
+/// A service that is reached by HTTP requests. The request of a call runs in the task of its caller, and other requests on the runtime that created
+/// the webhook.
 pub(crate) struct Webhook {
     pub(in crate::services) service: ServiceName,
     pub(in crate::services) config: Arc<WebhookConfig>,
@@ -58,14 +58,16 @@ pub(crate) struct Webhook {
     start: Instant,
 }
 
+/// Sends a call and ends with its answer.
+pub(crate) type AnswerFuture = Pin<Box<dyn Future<Output = CallResult> + Send>>;
+
 /// A call on its way.
 pub(crate) struct CallInFlight {
     request: RequestId,
-    task: AbortHandle,
-    sent: Instant,
+    begun: Instant,
 }
 
-/// The place of a request among those in flight. However its task ends, also by a panic, the place becomes free.
+/// The place of a request among those in flight. However its future ends, the place becomes free.
 struct Place {
     webhook: Arc<Webhook>,
     request: RequestId,
@@ -95,25 +97,17 @@ impl Webhook {
         Arc::new(Self { service, config, targets, client, counters, node_end, runtime, start })
     }
 
-    /// Sends a call, and its answer to `answer`. The caller watches the deadline.
-    pub(crate) fn start(
-        self: &Arc<Self>,
-        choice: Choice<'_>,
-        call: CallRequest<'_>,
-        answer: oneshot::Sender<CallResult>,
-    ) -> Result<CallInFlight, Refusal> {
+    /// Begins a call. The future sends it and ends with its answer; dropping the future closes its connection. The caller watches the deadline.
+    pub(crate) fn start(self: &Arc<Self>, choice: Choice<'_>, call: CallRequest<'_>) -> Result<(CallInFlight, AnswerFuture), Refusal> {
         let (request, target) = self.targets().begin(choice, self.now())?;
         let (place, deadline, outbound) = (Place { webhook: Arc::clone(self), request }, call.deadline, Outbound::call(call));
-        let task = self.runtime.spawn(async move {
-            let _ = answer.send(place.webhook.deliver(request, target, &outbound, deadline).await.result);
-        });
-        Ok(CallInFlight { request, task: task.abort_handle(), sent: Instant::now() })
+        let answer = Box::pin(async move { place.webhook.deliver(request, target, &outbound, deadline).await.result });
+        Ok((CallInFlight { request, begun: Instant::now() }, answer))
     }
 
-    /// Ends a call for whose answer nobody waits any more, and its connection.
+    /// Ends a call for whose answer nobody waits any more.
     pub(crate) fn abandon(&self, call: &CallInFlight, why: AbandonReason) {
-        self.give_up(call.request, why, call.sent);
-        call.task.abort();
+        self.give_up(call.request, why, call.begun);
     }
 
     /// Sends an event.
@@ -196,19 +190,16 @@ impl Webhook {
     /// Sends the request to one target. An error means that no request could be made of it.
     async fn attempt(&self, target: TargetIndex, outbound: &Outbound, deadline: Instant) -> Result<Verdict, Refusal> {
         let config = &self.config;
-        let uri = config.urls[target].uri(&outbound.method)?;
+        let url = &config.urls[target];
         let left = deadline.saturating_duration_since(Instant::now());
-        let request = outbound.request(uri, &config.headers, &config.signer, SystemTime::now(), left).ok_or(ErrorCode::Internal)?;
+        let request = outbound.request(url, &config.headers, &config.signer, SystemTime::now(), left)?;
         let service = &self.service;
-        Ok(match self.client.send(request).await {
-            Ok(answer) => Verdict::of(service, &answer),
+        Ok(match self.client.send(target, url, request).await {
+            Ok(answer) => Verdict::of(service, &answer, SystemTime::now()),
             Err(Failure::NotSent(cause)) => Verdict::not_sent(service, cause),
             Err(Failure::Lost(cause)) => Verdict::lost(service, cause),
             Err(Failure::Malformed(cause)) => {
                 Verdict::bad(service, format!("sent an answer that is not HTTP ({cause})"), "Tell its developers")
-            }
-            Err(Failure::TooLarge(limit)) => {
-                Verdict::bad(service, format!("sent an answer of more than {limit} bytes, the limit"), "Tell its developers")
             }
         })
     }

@@ -101,6 +101,36 @@ choice! {
         Anyone = "anyone",
     } "\"nobody\", \"authenticated\" or \"anyone\"";
 
+    /// What the destinations of STOMP clients stand for.
+    DestinationKind {
+        /// Channels.
+        Channel = "channel",
+        /// Queues of the user, in its personal channel.
+        UserQueue = "user_queue",
+        /// Calls of services.
+        Call = "call",
+        /// Events for services.
+        Event = "event",
+    } "\"channel\", \"user_queue\", \"call\" or \"event\"";
+
+    /// What a STOMP client gets for a refused frame, and what happens to its connection.
+    Refused {
+        /// An ERROR. The connection is closed.
+        Close = "close",
+        /// An ERROR. The connection stays open.
+        Stay = "stay",
+        /// A MESSAGE in a queue of the user. The connection stays open.
+        Message = "message",
+    } "\"close\", \"stay\" or \"message\"";
+
+    /// What happens to a STOMP frame whose destination is unknown.
+    UnknownDestination {
+        /// It is refused, and the connection is closed.
+        Error = "error",
+        /// It has no effect.
+        Ignore = "ignore",
+    } "\"error\" or \"ignore\"";
+
     /// Format of log lines.
     LogFormat {
         /// For people.

@@ -20,6 +20,8 @@ export const PROGRAMS = {
     Go: { command: [join(BUILT, 'go/client')], forms: ['json', 'protobuf'] },
     // These options make the start of a short-lived process cheap.
     Java: { command: ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', join(BUILT, 'java/*'), 'Client'], forms: ['protobuf'] },
+    'stomp.py': { command: [join(BUILT, 'python/bin/python'), join(SOURCES, 'python/stomp_client.py')], forms: ['text', 'binary'] },
+    Spring: { command: ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', join(BUILT, 'spring/*'), 'stomp.Client'], forms: ['text'] },
 };
 
 /** A running program. It emits the events that the program writes. */

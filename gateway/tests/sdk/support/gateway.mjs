@@ -32,6 +32,11 @@ export class Gateway {
         return `${this.url.replace('http', 'ws')}/connection/websocket`;
     }
 
+    /** The WebSocket URL for STOMP. */
+    get stomp() {
+        return `${this.url.replace('http', 'ws')}/stomp`;
+    }
+
     /** Sends a REST request. Resolves to `{ status, headers, body }`. */
     async rest(method, path, body, headers = {}) {
         const json = body === undefined ? {} : { 'content-type': 'application/json' };

@@ -5,6 +5,8 @@ import { once } from 'node:events';
 
 export class Proxy {
     #sockets = new Set();
+    /** The sockets to the gateway. */
+    #far = new Set();
     #down = false;
 
     /** Starts a proxy for a gateway's public listener. It is closed after the test. */
@@ -18,13 +20,16 @@ export class Proxy {
             proxy.cut();
             server.close();
         });
-        proxy.url = `ws://127.0.0.1:${server.address().port}/connection/websocket`;
+        const origin = `ws://127.0.0.1:${server.address().port}`;
+        Object.assign(proxy, { url: `${origin}/connection/websocket`, stomp: `${origin}/stomp` });
         return proxy;
     }
 
     #pass(near, open) {
         if (this.#down) return near.destroy();
         const far = open();
+        this.#far.add(far);
+        far.on('close', () => this.#far.delete(far));
         for (const [socket, other] of [[near, far], [far, near]]) {
             this.#sockets.add(socket);
             socket.setNoDelay(true);
@@ -45,5 +50,10 @@ export class Proxy {
 
     restore() {
         this.#down = false;
+    }
+
+    /** Drops what the gateway sends on the open connections from now on. */
+    mute() {
+        for (const far of this.#far) far.unpipe().resume();
     }
 }

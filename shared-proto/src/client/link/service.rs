@@ -32,14 +32,37 @@ impl CallFailure {
     }
 }
 
-/// The answer to a call.
-pub type CallResult = Result<Box<RawValue>, CallFailure>;
+/// The reply to a call.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Any JSON, which the frontend gets.
+    pub data: Box<RawValue>,
+    /// Replaces what the gateway keeps with the connection, [`Call::meta`] of its later calls: JSON of at most 1 KiB, `null` for nothing. `None`: nothing
+    /// changes.
+    pub meta: Option<Box<RawValue>>,
+}
 
-/// Answers calls and handles events. An async function `Fn(Call) -> CallResult` is a service too.
+impl Answer {
+    /// A reply that also replaces what the gateway keeps with the connection.
+    pub fn with_meta(data: Box<RawValue>, meta: Box<RawValue>) -> Self {
+        Self { data, meta: Some(meta) }
+    }
+}
+
+impl From<Box<RawValue>> for Answer {
+    fn from(data: Box<RawValue>) -> Self {
+        Self { data, meta: None }
+    }
+}
+
+/// The result of a call: the data of the reply, or an [`Answer`].
+pub type CallResult<T = Box<RawValue>> = Result<T, CallFailure>;
+
+/// Answers calls and handles events. An async function `Fn(Call) -> CallResult` is a service too, and so is one that returns an [`Answer`].
 pub trait Service: Send + Sync + 'static {
     /// Answers one call. The future is dropped if the answer is no longer needed: the frontend cancelled or left, the deadline passed, or
     /// the link was lost. Spawn a task for work that must continue then.
-    fn call(&self, call: Call) -> impl Future<Output = CallResult> + Send;
+    fn call(&self, call: Call) -> impl Future<Output = CallResult<Answer>> + Send;
 
     /// Handles one event. The default ignores it.
     fn event(&self, event: Event) -> impl Future<Output = ()> + Send {
@@ -48,12 +71,14 @@ pub trait Service: Send + Sync + 'static {
     }
 }
 
-impl<F, A> Service for F
+impl<F, A, T> Service for F
 where
     F: Fn(Call) -> A + Send + Sync + 'static,
-    A: Future<Output = CallResult> + Send,
+    A: Future<Output = CallResult<T>> + Send,
+    T: Into<Answer>,
 {
-    fn call(&self, call: Call) -> impl Future<Output = CallResult> + Send {
-        self(call)
+    fn call(&self, call: Call) -> impl Future<Output = CallResult<Answer>> + Send {
+        let answered = self(call);
+        async { answered.await.map(Into::into) }
     }
 }

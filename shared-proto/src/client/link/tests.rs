@@ -7,7 +7,7 @@ use crate::client::Failure;
 use crate::link::{Call, ToGateway};
 use crate::producer::Producer;
 use fake_node::{FakeNode, TIMEOUT};
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -68,6 +68,26 @@ async fn calls_are_answered_and_return_their_credit() {
         assert!(matches!(fake.frame().await, ToGateway::Credit(_)));
     }
     assert_eq!(link.counts.answered.load(Relaxed), 4);
+}
+
+#[tokio::test]
+async fn a_handler_sees_what_is_kept_with_the_connection_and_replaces_it() {
+    let mut node = FakeNode::start("a").await;
+    let upgrade = async |call: Call| -> CallResult<Answer> {
+        let free = call.meta.is_some_and(|meta| meta.get() == "\"free\"");
+        let meta = to_raw_value(if free { "pro" } else { "free" }).map_err(|_| CallFailure::refused(500, ""))?;
+        Ok(Answer::with_meta(call.data, meta))
+    };
+    let link = Link::start(config(&[&node]), upgrade).expect("the settings are right");
+    let mut fake = node.accept().await;
+    for (meta, expected) in [("", "\"free\""), ("\"meta\":\"free\",", "\"pro\"")] {
+        fake.send(&format!(r#"{{"call":{{"id":1,{meta}"method":"upgrade","data":1,"user":"","connection":"c","deadline_ms":9000}}}}"#))
+            .await;
+        let ToGateway::Reply(reply) = fake.frame().await else { panic!("a reply was expected") };
+        assert_eq!((reply.data.get(), reply.meta.as_deref().map(RawValue::get)), ("1", Some(expected)));
+        assert!(matches!(fake.frame().await, ToGateway::Credit(_)));
+    }
+    drop(link);
 }
 
 #[tokio::test]

@@ -89,6 +89,8 @@ pub(super) fn write_reply(it: &mut impl Writer, id: u32, reply: &Reply) {
             write_ttl(it, sub_refresh_result::TTL, *ttl);
         }),
         Reply::Ping => it.message(reply::PING, |_| {}),
+        // The protocol has no such reply. The id is enough.
+        Reply::Sent => {}
     }
 }
 

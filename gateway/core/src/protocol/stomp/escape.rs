@@ -20,7 +20,8 @@ pub(super) enum Part {
 /// A name or value as a server writes it.
 ///
 /// What has no escape in a version and must not stand in a header is written nevertheless, so that no value can end its line or its frame: a
-/// line feed, and a colon in a name, with the escape of 1.2; NUL as U+FFFD, because many clients end a frame at the first NUL.
+/// line feed, and a colon in a name, with the escape of 1.2. U+FFFD stands for NUL, because many clients end a frame at the first NUL; and, where
+/// it has no escape, for a carriage return, which some clients take for a broken line end.
 pub(super) fn escape(version: Version, part: Part, text: &str) -> Cow<'_, str> {
     if all(text, |byte| byte > b'\r' && byte != b':' && byte != b'\\') {
         return Cow::Borrowed(text);
@@ -29,8 +30,8 @@ pub(super) fn escape(version: Version, part: Part, text: &str) -> Cow<'_, str> {
     for c in text.chars() {
         match c {
             '\n' => out.push_str("\\n"),
-            '\0' => out.push(char::REPLACEMENT_CHARACTER),
             '\r' if version == Version::V1_2 => out.push_str("\\r"),
+            '\0' | '\r' => out.push(char::REPLACEMENT_CHARACTER),
             ':' if version > Version::V1_0 || part == Part::Name => out.push_str("\\c"),
             '\\' if version > Version::V1_0 => out.push_str("\\\\"),
             c => out.push(c),

@@ -80,7 +80,9 @@ impl Front {
 }
 
 /// Whether a tag with this name is no header of a MESSAGE: the gateway writes a header with this name itself, or the tag is not for subscribers.
+/// Blanks around it do not count, because some clients remove them.
 pub fn is_reserved(tag: &str) -> bool {
+    let tag = tag.trim();
     matches!(
         tag,
         "" | "subscription" | "destination" | "ack" | "message-id" | "x-position" | "x-gap" | "content-length" | "receipt" | "transaction"

@@ -22,6 +22,8 @@ pub enum Input {
     Revoked(Arc<Revocation>),
     /// Publications of a subscribed channel were lost and can no longer be read. The session has to tell the client.
     PublicationsLost(ChannelName),
+    /// The connection was not read, for reasons that the session does not know. So no pong could arrive.
+    NotRead,
     /// The deadline may have passed; see [`Session::deadline`](crate::session::Session::deadline).
     Timer,
 }

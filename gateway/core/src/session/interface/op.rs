@@ -66,6 +66,15 @@ pub enum Op {
         /// Names and values beside the message.
         tags: Tags,
     },
+    /// Publish the reply of a service into a channel, as the service would.
+    PublishReply {
+        /// The channel.
+        channel: ChannelName,
+        /// The reply.
+        content: Content,
+        /// Names and values beside the reply.
+        tags: Tags,
+    },
     /// Read the presence list of a channel.
     Presence {
         /// The channel.
@@ -168,7 +177,7 @@ pub enum Outcome {
     Allowed(Box<SubscribePermit>),
     /// [`Op::Attach`]: the connection is in the channel.
     Attached(Attached),
-    /// [`Op::Publish`]: the publication is stored, or announced if the channel has no history.
+    /// [`Op::Publish`], [`Op::PublishReply`]: the publication is stored, or announced if the channel has no history.
     Published,
     /// [`Op::Presence`]: who is in the channel.
     Presence(Vec<Arc<ClientInfo>>),

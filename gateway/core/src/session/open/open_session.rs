@@ -127,6 +127,7 @@ impl OpenSession {
             Input::Done(op, outcome) => self.done(cx, op, outcome)?,
             Input::Revoked(revocation) => check_revocation(&revocation, self.issued)?,
             Input::PublicationsLost(channel) => self.publications_lost(cx, &channel)?,
+            Input::NotRead => self.pings.extend_pong_deadline(cx.now, cx.config),
             Input::Timer => self.timer(cx)?,
         }
         self.run_waiting(cx)?;
@@ -170,7 +171,7 @@ impl OpenSession {
     fn run(&mut self, cx: &mut Context<'_>, Command { id, request }: Command) -> Result<(), CloseReason> {
         let result = match request {
             Request::Connect(_) => return Err(CloseReason::bad_request("connect was sent twice")),
-            Request::Send { data } => return self.send(cx, &data),
+            Request::Send { data } => return self.send(cx, id, &data),
             Request::Refused(refusal) if id == 0 => return Err(CloseReason::bad_request(&refusal.detail)),
             Request::Refused(refusal) => Err(refusal),
             Request::Subscribe(request) => self.subscribe(cx, id, request),
@@ -265,7 +266,8 @@ fn refuse_excess(cx: &mut Context<'_>, command: &Command) -> Result<(), CloseRea
     Ok(())
 }
 
-/// Answers a command with the outcome of its operation. Events have no answer: the code that sends them to the service counts the failures.
+/// Answers a command with the outcome of its operation. Most events have no id and no answer: the code that sends them to the service counts the
+/// failures.
 fn answer(cx: &mut Context<'_>, command: u32, outcome: Outcome) {
     if command == 0 {
         return;
@@ -275,6 +277,7 @@ fn answer(cx: &mut Context<'_>, command: u32, outcome: Outcome) {
     }
     let reply = match outcome {
         Outcome::Published => Reply::Publish,
+        Outcome::Sent => Reply::Sent,
         Outcome::Presence(clients) => Reply::Presence(clients),
         Outcome::PresenceStats(stats) => Reply::PresenceStats(stats),
         Outcome::History { position, publications } => Reply::History { position, publications },

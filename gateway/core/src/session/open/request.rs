@@ -34,7 +34,7 @@ impl OpenSession {
         Ok(())
     }
 
-    /// The reply of a service needs no permission of the frontend that called it.
+    /// The reply of a service needs no permission of the frontend that called it, and no guard is asked about it.
     pub(super) fn publish_reply(
         &mut self,
         cx: &mut Context<'_>,
@@ -45,7 +45,7 @@ impl OpenSession {
     ) -> Result<(), Refusal> {
         let channel = parse_channel(channel)?;
         cx.config.options(&channel)?;
-        self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::Publish { channel, content, tags });
+        self.start(cx, command, Some(channel.clone()), Purpose::Answer, Op::PublishReply { channel, content, tags });
         Ok(())
     }
 
@@ -74,12 +74,12 @@ impl OpenSession {
         Ok(())
     }
 
-    /// A `send` has no reply. If it is malformed, the connection is closed: otherwise nobody would notice.
-    pub(super) fn send(&mut self, cx: &mut Context<'_>, data: &Data) -> Result<(), CloseReason> {
+    /// A `send` of an SDK has no id and no reply. If it is malformed, the connection is closed: otherwise nobody would notice.
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, command: u32, data: &Data) -> Result<(), CloseReason> {
         let bad = |why: &str| CloseReason::bad_request(&format!("send takes {{\"service\": …, \"data\": …}}: {why}"));
         let Event { service, data } = json::read(data.get()).map_err(|error: JsonError| bad(error.message()))?;
         let data = data.map_or(Ok(Data::null()), Data::parse).map_err(|error| bad(&format!("data {error}")))?;
-        self.start(cx, 0, None, Purpose::Answer, Op::Event { service, data });
+        self.start(cx, command, None, Purpose::Answer, Op::Event { service, data });
         Ok(())
     }
 

@@ -43,11 +43,14 @@ impl OpenSession {
         expires_at: Option<Tick>,
     ) -> Result<(), CloseReason> {
         if let Some(permitted) = &mut self.permitted {
-            if let Some(permitted_subscription) = self.subscriptions.get_mut(&channel).filter(|it| it.source == Source::Token) {
-                permitted_subscription.expires_at = expires_at;
-            }
             let limit = cx.config.max_subscriptions;
-            return permitted.permit_by_service(cx.now, limit, channel, expires_at).map_err(|_| too_many_by_services());
+            permitted.permit_by_service(cx.now, limit, channel.clone(), expires_at).map_err(|_| too_many_by_services())?;
+            let permission = permitted.get(&channel, cx.now).map(|permission| permission.expires_at);
+            let subscription = self.subscriptions.get_mut(&channel).filter(|it| it.source == Source::Token);
+            if let (Some(subscription), Some(expires_at)) = (subscription, permission) {
+                subscription.expires_at = expires_at;
+            }
+            return Ok(());
         }
         if let Some(existing) = self.subscriptions.get_mut(&channel) {
             if existing.source == Source::Service {
@@ -139,7 +142,7 @@ impl OpenSession {
 }
 
 fn too_many_by_services() -> CloseReason {
-    let why = "services have subscribed this user to more channels than a connection may have";
+    let why = "services have given this user more channels than a connection may have";
     CloseReason::new(Disconnect::InsufficientState.code(), why)
 }
 

@@ -26,6 +26,17 @@ fn a_missing_pong_closes_the_connection_and_an_unexpected_one_is_ignored() {
 }
 
 #[test]
+fn no_pong_is_missing_while_the_connection_is_not_read() {
+    let mut it = TestSession::anonymous();
+    assert_eq!(it.advance(13), [PING]);
+    it.now = it.now.after(Duration::from_secs(8));
+    assert_eq!(it.input(Input::NotRead), Vec::<String>::new());
+    assert_eq!(it.input(Input::Timer), Vec::<String>::new());
+    assert_eq!(it.advance(7), Vec::<String>::new());
+    assert_eq!(it.advance(1), ["close 3012 no pong"], "it was read for the whole time since");
+}
+
+#[test]
 fn with_control_frames_only_a_control_frame_is_a_pong() {
     let mut it = TestSession::pinged_by_frames();
     it.send(r#"{"id":1,"connect":{}}"#);

@@ -219,6 +219,7 @@ fn describe(op: &Op) -> String {
             format!("attach {}{from}{joins}{shown}", attach.channel)
         }
         Op::Publish { channel, content, .. } => format!("publish {channel} {}", String::from_utf8_lossy(content.as_bytes())),
+        Op::PublishReply { channel, content, .. } => format!("publish reply {channel} {}", String::from_utf8_lossy(content.as_bytes())),
         Op::Presence { channel } => format!("presence {channel}"),
         Op::PresenceStats { channel } => format!("presence stats {channel}"),
         Op::History { channel, since, limit, reverse } => format!("history {channel} {since:?} {limit} {reverse}"),

@@ -66,3 +66,12 @@ fn services_may_open_as_many_channels_as_a_connection_may_have() {
     it.advance(21);
     assert_eq!(it.send_server_command(subscribe_for("vip:5", None)), Vec::<String>::new(), "vip:4 has ended");
 }
+
+#[test]
+fn what_the_token_opens_stays_open_whatever_a_service_says() {
+    let mut it = alice(&[]);
+    subscribe(&mut it, "vip:7");
+    it.complete(3, attached(0));
+    assert_eq!(it.send_server_command(subscribe_for("vip:7", Some(5))), Vec::<String>::new());
+    assert!(it.advance(6).iter().all(|line| !line.starts_with("detach")));
+}

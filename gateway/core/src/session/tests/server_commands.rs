@@ -146,7 +146,7 @@ fn a_failed_server_side_subscription_closes_the_connection() {
         full.send_server_command(subscribe(name));
         full.complete(op, attached(0));
     }
-    let closed = ["close 3010 services have subscribed this user to more channels than a connection may have"];
+    let closed = ["close 3010 services have given this user more channels than a connection may have"];
     assert_eq!(full.send_server_command(subscribe("open:i")), closed, "a connect with this many subscriptions would also be refused");
 }
 

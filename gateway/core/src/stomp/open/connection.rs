@@ -10,16 +10,22 @@ use crate::{
         Step, StompConfig,
         connect::Connecting,
         context::Context,
-        failure::{Close, Rejected, bad_request},
+        failure::{About, Close, Failure, Fatal, Rejected},
+        refusal::bad_request,
+        rules::AfterRefusal,
         state::{
             heart_beats::{Due, HeartBeats},
-            in_flight::{InFlight, Outgoing, Purpose, ReceiptOf},
+            in_flight::{InFlight, Outgoing, ReceiptOf},
+            retries::Retries,
             subscriptions::Subscriptions,
             transactions::Transactions,
         },
     },
 };
 use std::{collections::VecDeque, sync::Arc};
+
+/// The queue of the user for errors that leave the connection open, as in many Spring applications.
+const ERRORS: &str = "errors";
 
 /// An open connection.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub(in crate::stomp) struct OpenConnection {
     pub(super) subscriptions: Subscriptions,
     pub(super) in_flight: InFlight,
     pub(super) transactions: Transactions,
+    pub(super) retries: Retries,
     /// Boxed, because it is rare.
     commit: Option<Box<Commit>>,
 }
@@ -54,6 +61,7 @@ impl OpenConnection {
             subscriptions: Subscriptions::default(),
             in_flight: InFlight::default(),
             transactions: Transactions::default(),
+            retries: Retries::default(),
             commit: None,
         }
     }
@@ -80,12 +88,12 @@ impl OpenConnection {
         self.commit.is_none() && self.in_flight.is_empty()
     }
 
-    pub(in crate::stomp) fn heard(&mut self, now: Tick) {
-        self.heart_beats.heard(now);
+    pub(in crate::stomp) fn received(&mut self, now: Tick) {
+        self.heart_beats.received(now);
     }
 
     pub(in crate::stomp) fn deadline(&self) -> Option<Tick> {
-        self.heart_beats.deadline()
+        [self.heart_beats.deadline(), self.retries.deadline()].into_iter().flatten().min()
     }
 
     /// Sends what is due. The client is gone if it was silent for too long.
@@ -99,6 +107,9 @@ impl OpenConnection {
         }
         if ping {
             cx.step(Step::ControlPing);
+        }
+        while let Some((channel, pause)) = self.retries.due(cx.now) {
+            self.resubscribe(cx, channel, pause);
         }
         None
     }
@@ -146,8 +157,8 @@ impl OpenConnection {
         Ok(())
     }
 
-    /// Sends the commands of a COMMIT to the session, as far as there is room. After the last answer it is done.
-    fn advance_commit(&mut self, cx: &mut Context<'_>) {
+    /// Sends the commands of a COMMIT to the session, as far as there is room. After the last answer it is done. Whatever ends makes room.
+    pub(super) fn advance_commit(&mut self, cx: &mut Context<'_>) {
         while self.in_flight.len() < cx.config.max_in_flight
             && let Some(outgoing) = self.commit.as_mut().and_then(|commit| commit.waiting.pop_front())
         {
@@ -160,13 +171,6 @@ impl OpenConnection {
 
     /// Sends a command to the session.
     pub(super) fn start(&mut self, cx: &mut Context<'_>, outgoing: Outgoing, receipt: ReceiptOf) {
-        if matches!(outgoing.purpose, Purpose::Event) {
-            cx.command(0, outgoing.request);
-            if let ReceiptOf::Frame(receipt) = receipt {
-                cx.confirm(receipt.as_deref());
-            }
-            return;
-        }
         if let (ReceiptOf::Commit, Some(commit)) = (&receipt, &mut self.commit) {
             commit.in_flight += 1;
         }
@@ -177,47 +181,57 @@ impl OpenConnection {
 
     /// Sends a command to the session with which an answered command goes on.
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>, outgoing: Outgoing, receipt: ReceiptOf) {
-        if let (ReceiptOf::Commit, Some(commit)) = (&receipt, &mut self.commit) {
-            commit.in_flight = commit.in_flight.saturating_sub(1);
+        if matches!(receipt, ReceiptOf::Commit) {
+            self.leave_commit();
         }
         self.start(cx, outgoing, receipt);
     }
 
-    /// A SUBSCRIBE is done. The subscription begins at this position, before what its client missed.
-    pub(super) fn subscribe_done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf, position: Option<Position>) {
+    /// What a command was for is done. A subscription begins at this position, before what its client missed.
+    pub(super) fn done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf, position: Option<Position>) {
         match receipt {
             ReceiptOf::Frame(receipt) => cx.confirm_at(receipt.as_deref(), position),
-            ReceiptOf::Commit => self.one_of_commit_done(cx),
+            ReceiptOf::Commit => self.leave_commit(),
         }
     }
 
-    /// What a command was for is done.
-    pub(super) fn done(&mut self, cx: &mut Context<'_>, receipt: ReceiptOf) {
-        match receipt {
-            ReceiptOf::Frame(receipt) => cx.confirm(receipt.as_deref()),
-            ReceiptOf::Commit => self.one_of_commit_done(cx),
-        }
-    }
-
-    /// The `receipt` header for the ERROR about a command. It gets no RECEIPT any more.
+    /// The `receipt` header for the ERROR about a command. It gets no RECEIPT any more, and what is left of a COMMIT is not carried out.
     pub(super) fn take_receipt(&mut self, receipt: &mut ReceiptOf) -> Option<Box<str>> {
-        match receipt {
-            ReceiptOf::Frame(receipt) => receipt.take(),
-            ReceiptOf::Commit => self.commit.as_mut().and_then(|commit| commit.receipt.take()),
+        match (receipt, &mut self.commit) {
+            (ReceiptOf::Frame(receipt), _) => receipt.take(),
+            (ReceiptOf::Commit, None) => None,
+            (ReceiptOf::Commit, Some(commit)) => {
+                commit.waiting.clear();
+                commit.receipt.take()
+            }
         }
     }
 
-    fn one_of_commit_done(&mut self, cx: &mut Context<'_>) {
+    /// Tells the client about a refusal. Returns it if it ends the connection.
+    pub(in crate::stomp) fn refuse(&self, cx: &mut Context<'_>, failure: Failure, about: About, after: AfterRefusal) -> Option<Fatal> {
+        match after {
+            AfterRefusal::Close => return Some(Fatal { failure, about }),
+            AfterRefusal::Stay => failure.tell(cx, &about),
+            AfterRefusal::Message => failure.as_message(&about, |headers, text| self.deliver(cx, ERRORS, headers, text)),
+        }
+        None
+    }
+
+    /// A command of the COMMIT is not in flight any more.
+    fn leave_commit(&mut self) {
         if let Some(commit) = &mut self.commit {
             commit.in_flight = commit.in_flight.saturating_sub(1);
         }
-        self.advance_commit(cx);
     }
 
     /// Bytes that it holds besides its subscriptions.
     #[cfg(test)]
     pub(in crate::stomp) fn spare_memory(&self) -> usize {
-        self.subscriptions.spare() + self.in_flight.memory() + self.transactions.memory() + usize::from(self.commit.is_some())
+        self.subscriptions.spare()
+            + self.in_flight.memory()
+            + self.retries.memory()
+            + self.transactions.memory()
+            + usize::from(self.commit.is_some())
     }
 
     /// The channel of the user's queues. `None`: the connection is anonymous.

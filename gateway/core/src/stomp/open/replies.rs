@@ -7,19 +7,30 @@ use crate::{
     stomp::{
         Step,
         context::Context,
-        failure::{About, Close, Failure, bad_request},
+        failure::{About, Failure, Fatal},
+        refusal::bad_request,
         rules::{AfterRefusal, Destination, body::CORRELATION_ID},
-        state::in_flight::{Outgoing, Pending, Purpose, ReceiptOf},
+        state::{
+            in_flight::{Outgoing, Pending, Purpose, ReceiptOf},
+            retries::FIRST_PAUSE,
+        },
     },
 };
+use std::time::Duration;
 
-/// The code with which a service's end of a subscription is told.
+/// The code of the ERROR about a subscription that the session ended.
 const ENDED: u32 = 103;
 
 impl OpenConnection {
     /// The session answered a command.
-    pub(in crate::stomp) fn reply(&mut self, cx: &mut Context<'_>, id: u32, reply: Reply) -> Option<Close> {
+    pub(in crate::stomp) fn reply(&mut self, cx: &mut Context<'_>, id: u32, reply: Reply) -> Option<Fatal> {
         let pending = self.in_flight.end(id)?;
+        let fatal = self.answered(cx, pending, reply);
+        self.advance_commit(cx);
+        fatal
+    }
+
+    fn answered(&mut self, cx: &mut Context<'_>, pending: Pending, reply: Reply) -> Option<Fatal> {
         match reply {
             Reply::Error(refusal) => self.refused(cx, pending, refusal.into()),
             Reply::CallFailed { code, message, temporary } => self.refused(cx, pending, Failure::of_service(code, message, temporary)),
@@ -31,32 +42,37 @@ impl OpenConnection {
                 None
             }
             _ => {
-                self.done(cx, pending.receipt);
+                self.done(cx, pending.receipt, None);
                 None
             }
         }
     }
 
     /// A command failed. What it was for is undone.
-    fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, failure: Failure) -> Option<Close> {
+    fn refused(&mut self, cx: &mut Context<'_>, mut pending: Pending, mut failure: Failure) -> Option<Fatal> {
         match &pending.purpose {
+            Purpose::Resubscribe { channel, pause } if failure.is_retryable() => {
+                self.retries.add(channel.clone(), cx.now, *pause);
+                return None;
+            }
             Purpose::Subscribe { id, .. } => drop(self.subscriptions.remove(id)),
-            Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => drop(self.subscriptions.remove(&rejoin.id)),
+            Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => {
+                self.subscriptions.remove(&rejoin.id);
+                // The session has left the channel, so the other subscriptions to it have ended too.
+                pending.after_refusal = AfterRefusal::Close;
+            }
             _ => {}
         }
-        let receipt = self.take_receipt(&mut pending.receipt);
-        failure.tell(cx, About { receipt: receipt.as_deref(), correlation_id: pending.correlation_id.as_deref() });
-        match pending.after_refusal {
-            AfterRefusal::Close => Some(failure.close()),
-            AfterRefusal::Stay => {
-                self.done(cx, pending.receipt);
-                None
-            }
+        if matches!(pending.receipt, ReceiptOf::Commit) {
+            failure.add("The COMMIT ends here. Other frames of the transaction may have been carried out.");
         }
+        let about = About { receipt: self.take_receipt(&mut pending.receipt), correlation_id: pending.correlation_id };
+        self.done(cx, pending.receipt, None);
+        self.refuse(cx, failure, about, pending.after_refusal)
     }
 
-    fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Close> {
-        if let Purpose::Subscribe { channel, .. } | Purpose::Resubscribe(channel) = &pending.purpose {
+    fn subscribed(&mut self, cx: &mut Context<'_>, pending: Pending, subscribed: &Subscribed) -> Option<Fatal> {
+        if let Purpose::Subscribe { channel, .. } | Purpose::Resubscribe { channel, .. } = &pending.purpose {
             self.subscriptions.begun(channel, subscribed.position.is_some());
         }
         if matches!(pending.purpose, Purpose::Rejoin(_)) {
@@ -64,15 +80,16 @@ impl OpenConnection {
             return None;
         }
         // The receipt comes first, because its position is before what the client missed.
-        self.subscribe_done(cx, pending.receipt, subscribed.position);
+        self.done(cx, pending.receipt, subscribed.position);
         match &pending.purpose {
-            Purpose::Subscribe { channel, .. } => {
-                if subscribed.recovery == Recovery::Lost {
+            Purpose::Subscribe { channel, resumes, .. } => {
+                // A channel without history has nothing of what followed the position.
+                if subscribed.recovery == Recovery::Lost || (*resumes && subscribed.position.is_none()) {
                     self.tell_gap(cx, channel, subscribed);
                 }
                 self.write_publications(cx, channel, subscribed);
             }
-            Purpose::Resubscribe(channel) => {
+            Purpose::Resubscribe { channel, .. } => {
                 self.tell_gap(cx, channel, subscribed);
                 self.write_publications(cx, channel, subscribed);
             }
@@ -109,7 +126,7 @@ impl OpenConnection {
     }
 
     /// A service answered.
-    fn called(&mut self, cx: &mut Context<'_>, mut pending: Pending, data: Data) -> Option<Close> {
+    fn called(&mut self, cx: &mut Context<'_>, mut pending: Pending, data: Data) -> Option<Fatal> {
         let correlation_id = pending.correlation_id.as_deref();
         match &mut pending.purpose {
             Purpose::OneShot { id, destination } => {
@@ -131,16 +148,17 @@ impl OpenConnection {
             }
             _ => {}
         }
-        self.done(cx, pending.receipt);
+        self.done(cx, pending.receipt, None);
         None
     }
 
     /// Sends the reply of a service to its destination.
-    fn answer(&mut self, cx: &mut Context<'_>, pending: Pending, destination: &str, data: Data) -> Option<Close> {
+    fn answer(&mut self, cx: &mut Context<'_>, pending: Pending, destination: &str, data: Data) -> Option<Fatal> {
         match cx.config.destinations.resolve_reply(destination) {
             Ok(Destination::UserQueue(queue)) => {
-                self.deliver(cx, &queue, &data.into(), pending.correlation_id.as_deref());
-                self.done(cx, pending.receipt);
+                let headers = pending.correlation_id.as_deref().map(|id| (CORRELATION_ID, id));
+                self.deliver(cx, &queue, headers.as_slice(), &data.into());
+                self.done(cx, pending.receipt, None);
                 None
             }
             Ok(Destination::Channel(channel)) => {
@@ -157,8 +175,8 @@ impl OpenConnection {
     }
 
     /// Sends what belongs to no channel to the subscriptions to a queue.
-    fn deliver(&self, cx: &mut Context<'_>, queue: &str, content: &Content, correlation_id: Option<&str>) {
-        let (message_id, headers) = (cx.numbers.message_id(), correlation_id.map(|id| (CORRELATION_ID, id)));
+    pub(super) fn deliver(&self, cx: &mut Context<'_>, queue: &str, headers: &[(&str, &str)], content: &Content) {
+        let message_id = cx.numbers.message_id();
         let mut subscriptions = self.subscriptions.of_queue(queue).peekable();
         if subscriptions.peek().is_none() {
             return cx.step(Step::Undelivered);
@@ -169,16 +187,16 @@ impl OpenConnection {
                 destination: &it.destination,
                 acks: it.acks,
                 message_id: &message_id,
-                headers: headers.as_slice(),
+                headers,
                 content: Some(content),
             });
         }
     }
 
     /// The session has something for the client that answers no command.
-    pub(in crate::stomp) fn push(&mut self, cx: &mut Context<'_>, push: Push) -> Option<Close> {
+    pub(in crate::stomp) fn push(&mut self, cx: &mut Context<'_>, push: Push) -> Option<Fatal> {
         match push {
-            Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &data.into(), None),
+            Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &[], &data.into()),
             Push::Message { queue: None, .. } => cx.step(Step::Undelivered),
             Push::Publication(channel, publication) => {
                 if let Some(group) = self.subscriptions.group(Some(&channel)) {
@@ -199,24 +217,28 @@ impl OpenConnection {
     }
 
     /// The session ended a subscription. After a loss it begins again by itself.
-    fn ended(&mut self, cx: &mut Context<'_>, channel: ChannelName, why: Unsubscribe) -> Option<Close> {
+    fn ended(&mut self, cx: &mut Context<'_>, channel: ChannelName, why: Unsubscribe) -> Option<Fatal> {
         if self.in_flight.is_subscribing(&channel) {
             return None;
         }
         let group = self.subscriptions.group(Some(&channel))?;
         if why == Unsubscribe::InsufficientState {
-            // The offsets before may be of another timeline.
-            let form = self.subscriptions.set_after(&channel, |_| None)?;
-            let request = subscribe_request(&channel, form, None);
-            let purpose = Purpose::Resubscribe(channel);
-            let outgoing = Outgoing { request, purpose, after_refusal: AfterRefusal::Close, correlation_id: None };
-            self.start(cx, outgoing, ReceiptOf::Frame(None));
+            self.resubscribe(cx, channel, FIRST_PAUSE);
             return None;
         }
         let destination = group.form.subscriptions.first().map(|it| it.destination.clone()).unwrap_or_default();
         let failure =
             Failure::of_service(ENDED, format!("The subscription to {destination} was ended. The reason is: {}.", why.reason()), false);
-        failure.tell(cx, About::default());
-        Some(failure.close())
+        Some(failure.into())
+    }
+
+    /// Begins a subscription again that was lost.
+    pub(super) fn resubscribe(&mut self, cx: &mut Context<'_>, channel: ChannelName, pause: Duration) {
+        // The offsets before may be of another timeline.
+        let Some(form) = self.subscriptions.set_after(&channel, |_| None) else { return };
+        let request = subscribe_request(&channel, form, None);
+        let purpose = Purpose::Resubscribe { channel, pause };
+        let outgoing = Outgoing { request, purpose, after_refusal: AfterRefusal::Close, correlation_id: None };
+        self.start(cx, outgoing, ReceiptOf::Frame(None));
     }
 }

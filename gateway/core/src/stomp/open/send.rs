@@ -10,6 +10,7 @@ use crate::{
     stomp::{
         context::Context,
         failure::Rejected,
+        refusal::bad_request,
         rules::{
             AfterRefusal, Call, Destination, DestinationRule, UnknownDestination, Unresolved, Use,
             body::{Body, CORRELATION_ID, argument, event},
@@ -71,10 +72,10 @@ fn outgoing(destination: Destination, after_refusal: AfterRefusal, frame: Frame)
             (Request::Publish { channel: channel.to_string(), content, tags }, Purpose::Publish)
         }
         Destination::Call(Call { method, reply }) => (Request::Rpc { method, data: argument(&headers, body)? }, Purpose::Call(reply)),
-        Destination::Event(service) => (Request::Send { data: event(&service, &argument(&headers, body)?)? }, Purpose::Event),
+        Destination::Event(service) => (Request::Send { data: event(&service, &argument(&headers, body)?)? }, Purpose::Publish),
         // The table lets nobody SEND there.
         Destination::UserQueue(queue) => {
-            return Err(crate::stomp::failure::bad_request(format!("Only services send to the queue {queue:?} of a user.")));
+            return Err(bad_request(format!("Only services send to the queue {queue:?} of a user.")));
         }
     };
     Ok(Outgoing { request, purpose, after_refusal, correlation_id })

@@ -13,7 +13,8 @@ use crate::{
     stomp::{
         Step,
         context::{Context, POSITION},
-        failure::{Rejected, bad_request},
+        failure::Rejected,
+        refusal::bad_request,
         rules::{
             AfterRefusal, Call, Destination, Use,
             body::{CORRELATION_ID, argument},
@@ -40,7 +41,7 @@ const SHARED: &str =
 enum Position {
     /// Nothing.
     Unknown,
-    /// It begins now, and wants to be told when publications are lost.
+    /// It begins now, and wants a notice when publications are lost.
     Now,
     /// It wants what followed this position.
     At(RecoverFrom),
@@ -60,7 +61,6 @@ impl OpenConnection {
             Some("client" | "client-individual") => true,
             Some(other) => return Err(bad_request(format!("The ack mode {other:?} is none of auto, client and client-individual.")).into()),
         };
-        check_offered(headers, destination)?;
         let position = position(headers)?;
         if self.subscriptions.contains(id) {
             return Err(bad_request(format!("The subscription {id:?} exists already. Give each subscription its own id.")).into());
@@ -70,6 +70,7 @@ impl OpenConnection {
             return Ok(());
         };
         let after = rule.after_refusal;
+        check_offered(headers).map_err(|refusal| Rejected { failure: refusal.into(), after })?;
         let subscription = |queue| MessageSubscription { id: id.into(), destination: destination.into(), acks, queue, after: None };
         let result = match found {
             Destination::Channel(channel) => self.join(cx, Some(channel), subscription(None), position, headers, after),
@@ -97,19 +98,32 @@ impl OpenConnection {
                 format!("The connection has {limit} subscriptions, which is the limit (stomp.max_subscriptions). UNSUBSCRIBE from some.");
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
-        let (id, told) = (subscription.id.clone(), !matches!(position, Position::Unknown));
+        let limit = cx.config.subscriptions_per_channel;
+        if self.subscriptions.alike(channel.as_deref(), subscription.queue.as_deref()) >= limit {
+            let (destination, setting) = (&subscription.destination, "stomp.subscriptions_per_channel");
+            let detail = format!(
+                "The connection has {limit} subscriptions to {destination}, which is the limit ({setting}). UNSUBSCRIBE from some."
+            );
+            return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
+        }
+        let (id, notified) = (subscription.id.clone(), !matches!(position, Position::Unknown));
         let goes_back = self.subscriptions.group(channel.as_deref()).is_some_and(|group| group.has_history);
-        let added = self.subscriptions.add(channel.clone(), subscription.clone(), told, (cx.version, cx.framing));
+        let added = self.subscriptions.add(channel.clone(), subscription.clone(), notified, (cx.version, cx.framing));
         let receipt = headers.get("receipt").map(Into::into);
         match (channel, added) {
             (Some(channel), Added::First(form)) => {
                 let recover = if let Position::At(from) = position { Some(from) } else { None };
+                let purpose = Purpose::Subscribe { channel: channel.clone(), id, resumes: recover.is_some() };
                 let request = subscribe_request(&channel, form, recover);
-                let purpose = Purpose::Subscribe { channel, id };
                 self.start(cx, Outgoing { request, purpose, after_refusal, correlation_id: None }, ReceiptOf::Frame(receipt));
             }
             (Some(channel), Added::Further(_)) if goes_back && let Position::At(from) = position => {
-                self.leave_to_go_back(cx, Rejoin { channel, id, from, left_at: None }, ReceiptOf::Frame(receipt), after_refusal);
+                self.leave_to_go_back(
+                    cx,
+                    Rejoin { channel, id, from: Some(from), left_at: None },
+                    ReceiptOf::Frame(receipt),
+                    after_refusal,
+                );
             }
             (Some(channel), Added::Further(form)) => {
                 cx.step(Step::Form(channel, Some(form)));
@@ -158,6 +172,7 @@ impl OpenConnection {
         match self.subscriptions.remove(&id) {
             Some(Removed { channel: Some(channel), form: None }) => {
                 cx.step(Step::Form(channel.clone(), None));
+                self.retries.remove(&channel);
                 let request = Request::Unsubscribe { channel: channel.to_string() };
                 let outgoing =
                     Outgoing { request, purpose: Purpose::Unsubscribe, after_refusal: AfterRefusal::Close, correlation_id: None };
@@ -165,7 +180,8 @@ impl OpenConnection {
                 return Ok(());
             }
             Some(Removed { channel: Some(channel), form }) => cx.step(Step::Form(channel, form)),
-            Some(Removed { channel: None, .. }) | None => {}
+            Some(Removed { channel: None, .. }) => {}
+            None => self.in_flight.forget_reply(&id),
         }
         cx.confirm(receipt);
         Ok(())
@@ -183,11 +199,8 @@ pub(super) fn subscribe_request(channel: &ChannelName, form: Arc<MessageForm>, r
 }
 
 /// Refuses what other brokers offer and the gateway does not.
-fn check_offered(headers: &Headers, destination: &str) -> Result<(), Rejected> {
-    let refuse = |detail: &str| Err(Refusal::new(ErrorCode::NotAvailable, detail).into());
-    if destination.contains(['*', '?', '{']) {
-        return refuse("The gateway has no patterns in SUBSCRIBE. Subscribe to each destination by its whole name.");
-    }
+fn check_offered(headers: &Headers) -> Result<(), Refusal> {
+    let refuse = |detail: &str| Err(Refusal::new(ErrorCode::NotAvailable, detail));
     match NOT_OFFERED.iter().find(|(name, _)| headers.get(name).is_some()) {
         Some((_, why)) => refuse(why),
         None if headers.get("durable") == Some("true") => refuse(SHARED),

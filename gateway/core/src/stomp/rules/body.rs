@@ -1,8 +1,9 @@
 //! What the body and the headers of a SEND become.
 
 use crate::{
-    model::{CONTENT_TYPE, Content, Data, ErrorCode, InvalidData, Refusal, Tags},
+    model::{CONTENT_TYPE, Content, Data, InvalidData, Refusal, Tags},
     protocol::stomp::{Headers, is_reserved},
+    stomp::refusal::bad_request,
 };
 use serde_json::value::RawValue;
 
@@ -12,6 +13,8 @@ const BYTES: &str = "application/octet-stream";
 const OF_SEND: [&str; 5] = ["destination", "receipt", "transaction", CONTENT_TYPE, "content-length"];
 /// The headers that a MESSAGE has of its own. A client may send them back.
 const OF_MESSAGE: [&str; 5] = ["subscription", "ack", "message-id", "x-position", "x-gap"];
+/// Headers that pages add to every frame for their server, in any case. What is published goes to everybody, so they are left out.
+const CREDENTIALS: [&str; 7] = ["authorization", "proxy-authorization", "cookie", "login", "passcode", "x-csrf-token", "x-xsrf-token"];
 /// With this header a reply names its request.
 pub(crate) const CORRELATION_ID: &str = "correlation-id";
 
@@ -25,12 +28,14 @@ pub(crate) struct Body {
 impl Body {
     /// The content and the tags of a SEND. The publisher checks number and size of the tags.
     pub(crate) fn of(headers: &Headers, body: Vec<u8>) -> Result<Self, Refusal> {
-        let content_type = headers.get(CONTENT_TYPE).filter(|it| !it.is_empty());
+        let content_type = content_type(headers);
         let content = content(content_type, body)?;
-        let user_headers = headers.iter().filter(|(name, _)| !OF_SEND.contains(name) && !OF_MESSAGE.contains(name));
+        let is_credential = |name: &str| CREDENTIALS.iter().any(|known| name.trim_ascii().eq_ignore_ascii_case(known));
+        let is_user_header = |name: &str| !OF_SEND.contains(&name) && !OF_MESSAGE.contains(&name) && !is_credential(name);
+        let user_headers = headers.iter().filter(|(name, _)| is_user_header(name));
         let mut tags: Tags = user_headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         if let Some(name) = tags.keys().find(|name| is_reserved(name)) {
-            return Err(bad(format!("The header {name} is reserved for the gateway. Choose another name.")));
+            return Err(bad_request(format!("The header {name} is reserved for the gateway. Choose another name.")));
         }
         if let Some(given) = content_type.filter(|_| content.as_json().is_none()) {
             tags.insert(CONTENT_TYPE.to_owned(), given.to_owned());
@@ -44,11 +49,11 @@ pub(crate) fn argument(headers: &Headers, body: Vec<u8>) -> Result<Data, Refusal
     if body.is_empty() {
         return Ok(Data::null());
     }
-    match content(headers.get(CONTENT_TYPE), body)? {
+    match content(content_type(headers), body)? {
         Content::Json(data) => Ok(data),
         Content::Text(text) => Ok(string(&text)),
         Content::Bytes(_) => {
-            Err(bad("The body is bytes, and services take JSON or text in UTF-8. Encode the bytes, for example in base64.".into()))
+            Err(bad_request("The body is bytes, and services take JSON or text in UTF-8. Encode the bytes, for example in base64."))
         }
     }
 }
@@ -56,7 +61,7 @@ pub(crate) fn argument(headers: &Headers, body: Vec<u8>) -> Result<Data, Refusal
 /// The data of an event for a service, as [`Request::Send`](crate::protocol::Request::Send) has it.
 pub(crate) fn event(service: &str, data: &Data) -> Result<Data, Refusal> {
     let text = format!(r#"{{"service":{},"data":{}}}"#, string(service).get(), data.get());
-    parse(&text).map_err(|error| bad(error.detail()))
+    parse(&text).map_err(|error| bad_request(error.detail()))
 }
 
 /// Finds the kind of a body: by its content type, else JSON if it is an object or an array, else text if it is UTF-8, else bytes.
@@ -70,7 +75,7 @@ fn content(content_type: Option<&str>, body: Vec<u8>) -> Result<Content, Refusal
     if is_json || may_be_json {
         match std::str::from_utf8(&body).map_err(|_| BadJson::NotUtf8).and_then(parse) {
             Ok(data) => return Ok(Content::Json(data)),
-            Err(error) if is_json || matches!(error, BadJson::TooDeep(_)) => return Err(bad(error.detail())),
+            Err(error) if is_json || matches!(error, BadJson::TooDeep(_)) => return Err(bad_request(error.detail())),
             Err(_) => {}
         }
     }
@@ -78,6 +83,11 @@ fn content(content_type: Option<&str>, body: Vec<u8>) -> Result<Content, Refusal
         Ok(text) => Content::Text(text.into()),
         Err(error) => Content::Bytes(error.into_bytes().into()),
     })
+}
+
+/// The header `content-type`. An empty one says nothing.
+fn content_type(headers: &Headers) -> Option<&str> {
+    headers.get(CONTENT_TYPE).filter(|it| !it.is_empty())
 }
 
 /// The type without parameters such as `charset`.
@@ -115,8 +125,4 @@ fn parse(text: &str) -> Result<Data, BadJson> {
 fn string(text: &str) -> Data {
     // A string is valid JSON without depth.
     serde_json::value::to_raw_value(text).ok().and_then(|raw| Data::parse(&raw).ok()).unwrap_or_else(Data::null)
-}
-
-fn bad(detail: String) -> Refusal {
-    Refusal::new(ErrorCode::BadRequest, detail)
 }

@@ -17,6 +17,8 @@ pub struct StompConfig {
     pub limits: ParserLimits,
     /// Largest number of subscriptions of a connection, by their ids.
     pub max_subscriptions: usize,
+    /// Largest number of subscriptions of a connection that get the same messages: to one channel, or one queue of the user. Each gets a copy.
+    pub subscriptions_per_channel: usize,
     /// Largest number of commands in flight, at least 1. At this number the connection is not read.
     pub max_in_flight: usize,
     /// Bounds of the transactions of a connection.
@@ -33,10 +35,11 @@ impl Default for StompConfig {
             unknown_destination: UnknownDestination::default(),
             server: concat!("switchboard/", env!("CARGO_PKG_VERSION")).into(),
             limits: ParserLimits { headers: 100, header_bytes: 16 << 10, body_bytes: 64 << 10 },
-            max_subscriptions: 100,
-            max_in_flight: 16,
+            max_subscriptions: 256,
+            subscriptions_per_channel: 16,
+            max_in_flight: 32,
             transactions: TransactionLimits::default(),
-            pong_timeout: Duration::from_secs(10),
+            pong_timeout: Duration::from_secs(8),
         }
     }
 }

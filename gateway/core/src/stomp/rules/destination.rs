@@ -1,6 +1,9 @@
 //! One row of the table of destinations.
 
-use crate::model::{ChannelName, ErrorCode, Refusal, ServiceName};
+use crate::{
+    model::{ChannelName, Refusal, ServiceName},
+    stomp::refusal::bad_request,
+};
 
 /// Most bytes of a prefix, a method or a template.
 const MAX: usize = 255;
@@ -39,14 +42,16 @@ pub struct CallTarget {
     pub reply: Option<Box<str>>,
 }
 
-/// What happens to a connection after the gateway has refused a SEND to a destination.
+/// What a client gets for a refused SEND or SUBSCRIBE to a destination, and what happens to its connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AfterRefusal {
-    /// It is closed after the ERROR, as STOMP prescribes.
+    /// An ERROR, and the connection is closed, as STOMP prescribes.
     #[default]
     Close,
-    /// It stays open.
+    /// An ERROR, and the connection stays open.
     Stay,
+    /// A MESSAGE to its subscriptions to the user's queue `errors`, with the headers and the body of the ERROR. The connection stays open.
+    Message,
 }
 
 /// One row of the table.
@@ -82,9 +87,6 @@ pub enum InvalidRule {
     /// A row with a method needs a service.
     #[error("needs `service`, because a row with a method names both")]
     MethodAlone,
-    /// A row with this target has no such setting.
-    #[error("only a row with {0} has this setting")]
-    NotOfTarget(&'static str),
     /// The reply leads to no row for channels or for queues of users.
     #[error("expected a destination that a row with to = \"channel\" or to = \"user_queue\" matches; found {0:?}")]
     Reply(Box<str>),
@@ -106,7 +108,6 @@ impl InvalidRule {
             Self::Prefix(_) | Self::SamePrefix(_) => "prefix",
             Self::Namespace(_) => "namespace",
             Self::Method(_) | Self::MethodAlone => "method",
-            Self::NotOfTarget(_) => "to",
             Self::Reply(_) => "reply",
             Self::Useless | Self::SendToUser => "send",
             Self::SubscribeToEvent => "subscribe",
@@ -139,7 +140,7 @@ pub(crate) struct Call {
 impl DestinationRule {
     /// A row for all destinations with this prefix.
     pub fn new(prefix: &str, target: Target) -> Self {
-        let after_refusal = if matches!(target, Target::Call(_)) { AfterRefusal::Stay } else { AfterRefusal::Close };
+        let after_refusal = if matches!(target, Target::Call(_)) { AfterRefusal::Message } else { AfterRefusal::Close };
         let (send, subscribe) = (target != Target::UserQueue, !matches!(target, Target::Event { .. }));
         Self { prefix: prefix.into(), target, after_refusal, send, subscribe }
     }
@@ -181,7 +182,7 @@ impl DestinationRule {
             Target::Call(target) => target.resolve(destination, rest).map(Destination::Call),
             Target::Event { service: Some(service) } if rest.is_empty() => Ok(Destination::Event(service.clone())),
             Target::Event { service: Some(_) } => {
-                Err(bad(format!("The destination {destination} has more than its prefix {}. Leave out the rest.", self.prefix)))
+                Err(bad_request(format!("The destination {destination} has more than its prefix {}. Leave out the rest.", self.prefix)))
             }
             Target::Event { service: None } => service(destination, rest).map(Destination::Event),
         }
@@ -193,16 +194,15 @@ impl CallTarget {
         let (service, method) = match (&self.service, &self.method) {
             (Some(service), Some(method)) => (service.clone(), &**method),
             (Some(service), None) => (service.clone(), rest),
-            (None, _) => match rest.split_once('/') {
-                Some((name, method)) => (service(destination, name)?, method),
-                None => {
-                    let why = "it has to name a service and a method, with a slash between them";
-                    return Err(bad(format!("The destination {destination} stands for no call: {why}.")));
-                }
-            },
+            (None, _) => {
+                let why = "it has to name a service and a method, with a slash between them";
+                let none = || bad_request(format!("The destination {destination} stands for no call: {why}."));
+                let (name, method) = rest.split_once('/').ok_or_else(none)?;
+                (service(destination, name)?, method)
+            }
         };
         if !is_visible(method) {
-            return Err(bad(format!("The destination {destination} has no method of 1 to 255 visible ASCII characters.")));
+            return Err(bad_request(format!("The destination {destination} has no method of 1 to 255 visible ASCII characters.")));
         }
         let reply = self.reply.as_deref().map(|template| fill(template, &service, method));
         Ok(Call { method: format!("{service}.{method}"), reply })
@@ -225,11 +225,11 @@ fn fill(template: &str, service: &str, method: &str) -> Box<str> {
 fn channel(destination: &str, namespace: Option<&str>, rest: &str) -> Result<ChannelName, Refusal> {
     if rest.starts_with('#') {
         let detail = format!("The destination {destination} names a personal channel. SUBSCRIBE to a queue of the user instead.");
-        return Err(bad(detail));
+        return Err(bad_request(detail));
     }
     let name = namespace.map(|namespace| format!("{namespace}:{rest}"));
     let name = name.as_deref().unwrap_or(rest);
-    name.parse().map_err(|why| bad(format!("The destination {destination:?} stands for no channel: the name {name:?} {why}.")))
+    name.parse().map_err(|why| bad_request(format!("The destination {destination:?} stands for no channel: the name {name:?} {why}.")))
 }
 
 /// The queue of a destination. `%2F` stands for a slash, as in Spring.
@@ -237,19 +237,15 @@ fn queue(destination: &str, rest: &str) -> Result<Box<str>, Refusal> {
     let name = rest.replace("%2F", "/").replace("%2f", "/");
     if name.is_empty() || name.len() > MAX || name.chars().any(char::is_control) {
         let why = "it has to end with a name of 1 to 255 bytes, without control characters";
-        return Err(bad(format!("The destination {destination:?} stands for no queue: {why}.")));
+        return Err(bad_request(format!("The destination {destination:?} stands for no queue: {why}.")));
     }
     Ok(name.into())
 }
 
 fn service(destination: &str, name: &str) -> Result<ServiceName, Refusal> {
-    name.parse().map_err(|why| bad(format!("The destination {destination} names no service: {name:?} {why}.")))
+    name.parse().map_err(|why| bad_request(format!("The destination {destination} names no service: {name:?} {why}.")))
 }
 
 fn is_visible(text: &str) -> bool {
     (1..=MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn bad(detail: String) -> Refusal {
-    Refusal::new(ErrorCode::BadRequest, detail)
 }

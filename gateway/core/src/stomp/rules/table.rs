@@ -45,6 +45,7 @@ const NOT_OFFERED: &[(&str, &str)] = &[
     ("/exchange/", COMPETING),
     ("/user/", "Clients cannot send to users, and the rest after /user/ has to begin with queue/. Let a service send to the user."),
 ];
+const PATTERN: &str = "The gateway has no patterns in SUBSCRIBE. Subscribe to each destination by its whole name.";
 const TEMPORARY: &str = "The gateway has no temporary queues. Take the reply of a call from /user/queue/ instead.";
 const COMPETING: &str = "The gateway has no queues whose messages go to one consumer each, and no exchanges: every subscriber gets every message. Use /topic/ or /queue/.";
 
@@ -52,11 +53,10 @@ impl DestinationTable {
     /// A table with these rows.
     pub fn new(rules: Vec<DestinationRule>) -> Result<Self, InvalidTable> {
         for (row, rule) in rules.iter().enumerate() {
-            let check = rule.check().and_then(|()| match rules.iter().take(row).any(|earlier| earlier.prefix == rule.prefix) {
-                true => Err(InvalidRule::SamePrefix(rule.prefix.clone())),
-                false => Ok(()),
-            });
-            check.map_err(|problem| InvalidTable { row, problem })?;
+            rule.check().map_err(|problem| InvalidTable { row, problem })?;
+            if rules.iter().take(row).any(|earlier| earlier.prefix == rule.prefix) {
+                return Err(InvalidTable { row, problem: InvalidRule::SamePrefix(rule.prefix.clone()) });
+            }
         }
         let mut sorted = rules.clone();
         sorted.sort_by_key(|rule| std::cmp::Reverse(rule.prefix.len()));
@@ -83,6 +83,10 @@ impl DestinationTable {
         if !is_allowed {
             let detail = format!("Clients may not {verb} to {destination}, only {other}. The settings (stomp.destinations) say so.");
             return Err(Unresolved::Refused(Refusal::new(ErrorCode::PermissionDenied, detail), rule.after_refusal));
+        }
+        let has_subscribers = !matches!(rule.target, Target::Call(_) | Target::Event { .. });
+        if wanted == Use::Subscribe && has_subscribers && destination.contains(['*', '?', '{']) {
+            return Err(Unresolved::Refused(Refusal::new(ErrorCode::NotAvailable, PATTERN), rule.after_refusal));
         }
         let found = rule.resolve(destination, rest).map_err(|refusal| Unresolved::Refused(refusal, rule.after_refusal))?;
         Ok((found, rule))
@@ -119,7 +123,7 @@ impl Default for DestinationTable {
 
 fn unknown(destination: &str) -> Unresolved {
     match NOT_OFFERED.iter().find(|(prefix, _)| destination.starts_with(prefix)) {
-        Some((_, why)) => Unresolved::Refused(Refusal::new(ErrorCode::NotAvailable, *why), AfterRefusal::Close),
+        Some((_, why)) => Unresolved::Unknown(Refusal::new(ErrorCode::NotAvailable, *why)),
         None => Unresolved::Unknown(Refusal::new(ErrorCode::NotFound, no_row(destination))),
     }
 }

@@ -5,22 +5,30 @@ use crate::{
     protocol::Request,
     stomp::rules::AfterRefusal,
 };
+use std::time::Duration;
 
 /// What the answer to a command is for.
 #[derive(Debug)]
 pub(crate) enum Purpose {
-    /// A SEND to a channel, or the publish of a reply.
+    /// A SEND to a channel, the publish of a reply, or a SEND that is an event for a service.
     Publish,
-    /// A SEND that is an event for a service. The session does not answer it.
-    Event,
     /// A SEND that calls a service; the destination of the reply, unless it goes nowhere.
     Call(Option<Box<str>>),
     /// A SUBSCRIBE that calls a service: the id and the destination of the MESSAGE with the reply.
     OneShot { id: Box<str>, destination: Box<str> },
     /// A SUBSCRIBE that is the first to its channel. Later frames wait for it.
-    Subscribe { channel: ChannelName, id: Box<str> },
+    Subscribe {
+        channel: ChannelName,
+        id: Box<str>,
+        /// Whether it asked for what followed a position.
+        resumes: bool,
+    },
     /// The connection subscribes again after publications were lost. Frames wait for it.
-    Resubscribe(ChannelName),
+    Resubscribe {
+        channel: ChannelName,
+        /// The pause before the next attempt, if the session cannot do it for the time being.
+        pause: Duration,
+    },
     /// A further SUBSCRIBE to a channel, from an earlier position: the connection leaves the channel. Frames wait.
     Leave(Box<Rejoin>),
     /// The connection subscribes again, from the earlier position. Frames wait.
@@ -35,8 +43,8 @@ pub(crate) struct Rejoin {
     pub(crate) channel: ChannelName,
     /// The id of the subscription.
     pub(crate) id: Box<str>,
-    /// Where it begins.
-    pub(crate) from: RecoverFrom,
+    /// Where it begins. `None`: what it asked for is gone, and it begins where the others go on.
+    pub(crate) from: Option<RecoverFrom>,
     /// Where the others were when the connection left the channel; none: it is not known.
     pub(crate) left_at: Option<Position>,
 }
@@ -101,10 +109,19 @@ impl InFlight {
         Some(ended)
     }
 
+    /// The client does not want the reply to a SUBSCRIBE with this id that calls a service.
+    pub(crate) fn forget_reply(&mut self, id: &str) {
+        for it in &mut self.0 {
+            if matches!(&it.purpose, Purpose::OneShot { id: known, .. } if **known == *id) {
+                it.purpose = Purpose::Call(None);
+            }
+        }
+    }
+
     /// Whether frames wait for a subscribe, because it takes effect before the next frame.
     pub(crate) fn blocks(&self) -> bool {
         let blocks = |purpose: &Purpose| {
-            matches!(purpose, Purpose::Subscribe { .. } | Purpose::Resubscribe(_) | Purpose::Leave(_) | Purpose::Rejoin(_))
+            matches!(purpose, Purpose::Subscribe { .. } | Purpose::Resubscribe { .. } | Purpose::Leave(_) | Purpose::Rejoin(_))
         };
         self.0.iter().any(|it| blocks(&it.purpose))
     }
@@ -112,17 +129,20 @@ impl InFlight {
     /// Whether a subscribe to this channel is under way.
     pub(crate) fn is_subscribing(&self, channel: &str) -> bool {
         self.0.iter().any(|it| match &it.purpose {
-            Purpose::Subscribe { channel: under_way, .. } | Purpose::Resubscribe(under_way) => under_way.as_str() == channel,
+            Purpose::Subscribe { channel: under_way, .. } | Purpose::Resubscribe { channel: under_way, .. } => {
+                under_way.as_str() == channel
+            }
             Purpose::Leave(rejoin) | Purpose::Rejoin(rejoin) => rejoin.channel.as_str() == channel,
             _ => false,
         })
     }
 
-    /// The connection left a channel, after it got everything up to this position.
+    /// The connection left a channel, after it got everything up to this position. If it leaves for the second time, it got nothing since the first.
     pub(crate) fn left(&mut self, channel: &str, at: Option<Position>) {
         for it in &mut self.0 {
             if let Purpose::Leave(rejoin) = &mut it.purpose
                 && rejoin.channel.as_str() == channel
+                && rejoin.from.is_some()
             {
                 rejoin.left_at = at;
             }

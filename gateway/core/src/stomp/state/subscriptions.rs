@@ -15,14 +15,14 @@ pub(crate) struct Group {
     pub(crate) form: Arc<MessageForm>,
     /// Whether the channel has a history, so that its subscriptions have positions.
     pub(crate) has_history: bool,
-    /// The ids of those that are told when publications were lost.
-    told: Box<[Box<str>]>,
+    /// The ids of those that get a notice when publications were lost.
+    notified: Box<[Box<str>]>,
 }
 
 impl Group {
-    /// Whether a subscription is told when publications were lost.
+    /// Whether a subscription gets a notice when publications were lost.
     pub(crate) fn tells(&self, id: &str) -> bool {
-        self.told.iter().any(|told| **told == *id)
+        self.notified.iter().any(|each| **each == *id)
     }
 
     /// The subscription with this id.
@@ -58,6 +58,11 @@ impl Subscriptions {
         self.0.iter().map(|group| group.form.subscriptions.len()).sum()
     }
 
+    /// The number of those that get the same messages of a channel.
+    pub(crate) fn alike(&self, channel: Option<&str>, queue: Option<&str>) -> usize {
+        self.group(channel).map_or(0, |group| group.form.subscriptions.iter().filter(|it| it.queue.as_deref() == queue).count())
+    }
+
     pub(crate) fn contains(&self, id: &str) -> bool {
         self.0.iter().any(|group| group.get(id).is_some())
     }
@@ -72,24 +77,24 @@ impl Subscriptions {
         self.0.iter().flat_map(|group| group.form.subscriptions.iter()).filter(move |it| it.queue.as_deref() == Some(queue))
     }
 
-    /// Adds a subscription whose id is new. `told`: it is told when publications were lost.
+    /// Adds a subscription whose id is new. `notified`: it gets a notice when publications were lost.
     pub(crate) fn add(
         &mut self,
         channel: Option<ChannelName>,
         subscription: MessageSubscription,
-        told: bool,
+        notified: bool,
         (version, framing): (Version, Framing),
     ) -> Added {
-        let id = told.then(|| subscription.id.clone());
+        let id = notified.then(|| subscription.id.clone());
         if let Some(group) = self.0.iter_mut().find(|group| group.channel == channel) {
             let subscriptions = group.form.subscriptions.iter().cloned().chain([subscription]).collect();
             group.form = Arc::new(MessageForm { version, framing, subscriptions });
-            group.told = group.told.iter().cloned().chain(id).collect();
+            group.notified = group.notified.iter().cloned().chain(id).collect();
             return Added::Further(group.form.clone());
         }
         let form = Arc::new(MessageForm { version, framing, subscriptions: [subscription].into() });
         self.0.reserve_exact(1);
-        self.0.push(Group { channel, form: form.clone(), has_history: false, told: id.into_iter().collect() });
+        self.0.push(Group { channel, form: form.clone(), has_history: false, notified: id.into_iter().collect() });
         Added::First(form)
     }
 
@@ -120,7 +125,7 @@ impl Subscriptions {
         }
         let subscriptions = group.form.subscriptions.iter().filter(|it| *it.id != *id).cloned().collect();
         group.form = Arc::new(MessageForm { version: group.form.version, framing: group.form.framing, subscriptions });
-        group.told = group.told.iter().filter(|told| ***told != *id).cloned().collect();
+        group.notified = group.notified.iter().filter(|each| ***each != *id).cloned().collect();
         Some(Removed { channel: group.channel.clone(), form: Some(group.form.clone()) })
     }
 

@@ -3,7 +3,7 @@
 use super::in_flight::Outgoing;
 use crate::{
     model::{ErrorCode, Refusal},
-    stomp::rules::TransactionLimits,
+    stomp::{refusal::bad_request, rules::TransactionLimits},
 };
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ impl Transactions {
     /// Opens a transaction.
     pub(crate) fn begin(&mut self, name: &str, limits: TransactionLimits) -> Result<(), Refusal> {
         if self.0.iter().any(|it| *it.name == *name) {
-            return Err(bad(format!("The transaction {name:?} is open already. Give each transaction its own name.")));
+            return Err(bad_request(format!("The transaction {name:?} is open already. Give each transaction its own name.")));
         }
         if self.0.len() >= limits.open {
             let detail = format!("{} transactions are open, which is the limit (stomp.transactions). COMMIT or ABORT one.", limits.open);
@@ -76,9 +76,5 @@ impl Transactions {
 }
 
 fn unknown(name: &str) -> Refusal {
-    bad(format!("No transaction {name:?} is open. Send BEGIN first, and nothing after its COMMIT or ABORT."))
-}
-
-fn bad(detail: String) -> Refusal {
-    Refusal::new(ErrorCode::BadRequest, detail)
+    bad_request(format!("No transaction {name:?} is open. Send BEGIN first, and nothing after its COMMIT or ABORT."))
 }

@@ -62,10 +62,10 @@ fn refused_frames_of_calls_keep_the_connection() {
         ("SEND\ndestination:/app/chat/\n\n", "has no method"),
         ("SUBSCRIBE\nid:2\ndestination:/app/\n\n", "stands for no call"),
     ] {
-        let mut page = Page::alice();
+        let mut page = Page::alice().subscribed("e", "/user/queue/errors", 2);
         let lines = page.send(frame);
-        assert!(lines.len() == 1 && lines[0].contains(part), "{frame}: {lines:?}");
-        assert_eq!(page.send("SEND\ndestination:/topic/a\n\nhi"), ["2: publish a text hi"]);
+        assert!(lines.len() == 1 && lines[0].starts_with("MESSAGE") && lines[0].contains(part), "{frame}: {lines:?}");
+        assert_eq!(page.send("SEND\ndestination:/topic/a\n\nhi"), ["3: publish a text hi"]);
     }
 }
 
@@ -87,4 +87,15 @@ fn subscriptions_are_bounded() {
     }
     let lines = page.send("SUBSCRIBE\nid:9\ndestination:/topic/1\n\n");
     assert!(lines[0].contains("code:106") && lines[0].contains("(stomp.max_subscriptions)"), "{lines:?}");
+    for destination in ["/topic/a", "/user/queue/a"] {
+        let mut page = Page::alice().subscribed("0", destination, 2);
+        for id in 1..5 {
+            assert_eq!(page.send(&format!("SUBSCRIBE\nid:{id}\ndestination:{destination}\n\n")).len(), 1);
+        }
+        let other = page.send("SUBSCRIBE\nid:other\ndestination:/user/queue/b\n\n");
+        assert!(!other[0].starts_with("ERROR"), "{other:?}");
+        page.answer(3, subscribed());
+        let lines = page.send(&format!("SUBSCRIBE\nid:5\ndestination:{destination}\n\n"));
+        assert!(lines[0].contains("code:106") && lines[0].contains("(stomp.subscriptions_per_channel)"), "{lines:?}");
+    }
 }

@@ -33,6 +33,7 @@ fn the_token_is_that_of_authorization_else_of_a_passcode_else_of_the_handshake()
     for (headers, expected) in [
         (authorization.clone(), TOKEN),
         ("authorization:bearer t".into(), "t"),
+        (format!("Authorization:{TOKEN}"), TOKEN),
         ("Authorization:Basic Z3Vlc3Q6Z3Vlc3Q=".into(), "handshake"),
         ("Authorization:Bearer ".into(), "handshake"),
         (passcode.clone(), TOKEN),
@@ -90,12 +91,14 @@ fn frames_in_the_message_of_connect_wait_for_connected() {
 
 #[test]
 fn a_close_is_explained_unless_the_client_only_has_to_connect_again() {
-    for (code, is_told) in [(3001, false), (3012, false), (3499, false), (3500, true), (3503, true), (4000, true)] {
+    for (code, is_notified) in
+        [(1009, true), (3001, false), (3012, false), (3499, false), (3500, true), (3503, true), (4000, false), (4500, true)]
+    {
         let (mut page, mut steps) = (Page::alice(), Vec::new());
         page.translator.closing(page.now, code, "go away", &mut steps);
         let lines = page.lines(steps);
         let expected = format!("ERROR message:go away code:{code} retryable:false content-type:text/plain | go away");
-        assert_eq!(lines, if is_told { vec![expected] } else { vec![] }, "{code}");
+        assert_eq!(lines, if is_notified { vec![expected] } else { vec![] }, "{code}");
         assert_eq!(page.send("SEND\ndestination:/topic/a\n\n"), NOTHING);
     }
 }

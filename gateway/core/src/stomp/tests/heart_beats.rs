@@ -26,6 +26,28 @@ fn beats_are_sent_early() {
 }
 
 #[test]
+fn beats_are_in_time_although_timers_fire_at_whole_seconds() {
+    use super::state::heart_beats::HeartBeats;
+    use crate::protocol::stomp::HeartBeat;
+    for interval in [1000, 1500, 2000, 2500, 3000, 4000, 5000, 10_000] {
+        let client = HeartBeat::parse(Some(&format!("0,{interval}"))).expect("valid");
+        for (phase, late) in (0..1000).flat_map(|phase| [0, 20, 150].map(|late| (phase, late))) {
+            let mut last = Tick(10_000 + phase);
+            let mut beats = HeartBeats::begin(last, client, client.answer());
+            for _ in 0..4 {
+                let due = beats.deadline().expect("a beat");
+                let fires = Tick(due.0.div_ceil(1000) * 1000 + late);
+                assert!(beats.check(fires, true, Duration::from_secs(8)).beat);
+                let gap = fires.0 - last.0;
+                let limit = if interval < 2000 { interval * 5 / 4 } else { interval };
+                assert!(gap <= limit, "{gap} ms instead of {interval}; CONNECT at {phase}, late by {late}");
+                last = fires;
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_with_a_short_interval_is_gone_after_twice_its_interval() {
     let mut page = page("1000,0");
     assert_eq!(page.wait(1999), NOTHING);
@@ -59,6 +81,10 @@ fn a_client_that_is_not_read_is_not_silent() {
     page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
     assert_eq!(page.wait(60_000), NOTHING, "frames wait for the subscribe, and are not read");
     page.answer(2, subscribed());
+    page.now = page.now.after(Duration::from_millis(2000));
+    let mut steps = Vec::new();
+    page.translator.timer(page.now, false, &mut steps);
+    assert_eq!(page.lines(steps), NOTHING, "its outbox is full");
     assert_eq!(page.wait(1999), NOTHING);
     assert_eq!(page.wait(1), ["close 3012 no heart-beat in time"]);
 }

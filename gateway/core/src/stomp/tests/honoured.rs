@@ -119,7 +119,6 @@ const ROWS: &[Row] = &[
         &[
             "CONNECTED version:1.0 heart-beat:1000,1000 server:Switchboard/1 session:000102030405060708090a0b0c0d0e0f",
             "beat",
-            "beat",
             "close 3012 no heart-beat in time",
         ],
     ),

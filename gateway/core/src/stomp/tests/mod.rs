@@ -39,6 +39,7 @@ fn config() -> StompConfig {
         server: "Switchboard/1".into(),
         limits: ParserLimits { headers: 20, header_bytes: 1024, body_bytes: 4096 },
         max_subscriptions: 8,
+        subscriptions_per_channel: 5,
         max_in_flight: 4,
         transactions: TransactionLimits { open: 2, frames: 6, bytes: 4096 },
         pong_timeout: Duration::from_secs(8),
@@ -126,7 +127,7 @@ impl Page {
         let (end, mut steps) = (self.now.after(Duration::from_millis(millis)), Vec::new());
         while let Some(due) = self.translator.deadline().filter(|due| *due <= end) {
             self.now = due.max(self.now);
-            self.translator.timer(self.now, &mut steps);
+            self.translator.timer(self.now, true, &mut steps);
         }
         self.now = end;
         self.lines(steps)
@@ -147,7 +148,7 @@ impl Page {
         vec![match step {
             Step::Command(Command { id, request }) => format!("{id}: {}", describe(&request)),
             Step::Send(bytes) => {
-                let version = if self.is_before_connected(&bytes) { Version::V1_0 } else { self.version };
+                let version = if is_connected(&bytes) { Version::V1_0 } else { self.version };
                 let messages = read_messages(self.framing, version, &bytes).expect("frames of a server");
                 return messages.iter().map(show).collect();
             }
@@ -158,10 +159,11 @@ impl Page {
             Step::Close(code, reason) => format!("close {code} {reason}"),
         }]
     }
+}
 
-    fn is_before_connected(&self, bytes: &[u8]) -> bool {
-        bytes.windows(9).any(|part| part == b"CONNECTED")
-    }
+/// Whether these are the bytes of CONNECTED, which has no escapes.
+fn is_connected(bytes: &[u8]) -> bool {
+    bytes.windows(9).any(|part| part == b"CONNECTED")
 }
 
 fn ids(form: &MessageForm) -> String {
@@ -179,22 +181,22 @@ fn show(frame: &Received) -> String {
     }
     let mut line = frame.command.clone();
     for (name, value) in frame.headers.iter().filter(|(name, _)| name != "content-length") {
-        line.push_str(&format!(" {name}:{value}"));
+        line.extend([" ", name.as_str(), ":", value.as_str()]);
     }
     if !frame.body.is_empty() {
-        line.push_str(&format!(" | {}", String::from_utf8_lossy(&frame.body)));
+        line.extend([" | ", &*String::from_utf8_lossy(&frame.body)]);
     }
     line
 }
 
 fn describe(request: &Request) -> String {
     let published = |channel: &str, content: &Content, tags: &Tags| {
-        let tags: String = tags.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let tags: String = tags.iter().flat_map(|(name, value)| [" ", name.as_str(), "=", value.as_str()]).collect();
         format!("{channel} {} {}{tags}", content.kind(), String::from_utf8_lossy(content.as_bytes()))
     };
     match request {
         Request::Connect(connect) => {
-            let headers: String = connect.headers.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+            let headers: String = connect.headers.iter().flat_map(|(name, value)| [" ", name.as_str(), "=", value.as_str()]).collect();
             format!("connect {:?}{headers}", connect.token)
         }
         Request::Subscribe(request) => {

@@ -5,7 +5,7 @@ fn lost() -> Push {
 }
 
 #[test]
-fn after_a_loss_the_subscription_begins_again_and_those_that_asked_are_told() {
+fn after_a_loss_the_subscription_begins_again_and_those_that_asked_are_notified() {
     let mut page = Page::alice();
     page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:\n\n");
     page.answer(2, subscribed());
@@ -27,11 +27,45 @@ fn after_a_loss_the_subscription_begins_again_and_those_that_asked_are_told() {
 }
 
 #[test]
-fn a_subscription_that_was_lost_for_good_is_told() {
+fn a_subscription_that_was_lost_for_good_is_notified() {
     let mut page = Page::alice().subscribed("1", "/topic/a", 2);
     assert_eq!(page.push(lost()), ["3: subscribe a for 1"]);
     let lines = page.answer(3, refused(ErrorCode::PermissionDenied, "No."));
     assert!(lines[0].contains("code:103") && lines[1].starts_with("close 1002"), "{lines:?}");
+}
+
+#[test]
+fn a_subscription_that_cannot_begin_again_yet_is_tried_again() {
+    let down = || refused(ErrorCode::Overloaded, "Redis is away. Wait.");
+    let mut page = Page::alice();
+    page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:\n\n");
+    page.answer(2, subscribed());
+    assert_eq!(page.push(lost()), ["3: subscribe a for 1"]);
+    assert_eq!(page.answer(3, down()), NOTHING);
+    assert_eq!(page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\n\n"), ["form a: 1 2"], "frames do not wait");
+    let mut command = 4;
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+        assert_eq!(page.wait(pause * 1000 - 1), NOTHING);
+        assert_eq!(page.wait(1), [format!("{command}: subscribe a for 1 2")]);
+        assert_eq!(page.wait(100_000), NOTHING, "one at a time");
+        assert_eq!(page.answer(command, down()), NOTHING);
+        command += 1;
+    }
+    page.wait(30_000);
+    let lines = page.answer(command, recovered(Recovery::NotRequested, &[]));
+    assert_eq!(lines, ["MESSAGE subscription:1 destination:/topic/a message-id:c-1 x-gap:true x-position:abcd1234-7", "untold 1"]);
+    assert_eq!(page.wait(100_000), NOTHING);
+    assert_eq!(page.translator.spare_memory(), 0);
+
+    for frames in ["UNSUBSCRIBE\nid:1\n\n", "SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:abcd1234-3\n\n"] {
+        let mut page = Page::alice();
+        page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
+        page.answer(2, recovered(Recovery::NotRequested, &[]));
+        page.push(lost());
+        assert_eq!(page.answer(3, down()), NOTHING);
+        assert_eq!(page.send(frames).last().map(String::as_str), Some("4: unsubscribe a"));
+        assert_eq!(page.wait(100_000), NOTHING, "the client has decided otherwise");
+    }
 }
 
 #[test]
@@ -60,7 +94,7 @@ fn what_the_session_sends_by_itself_is_written_for_each_subscription() {
 }
 
 #[test]
-fn a_new_epoch_is_told_only_if_something_is_missing() {
+fn a_new_epoch_is_notified_only_if_something_is_missing() {
     let begun = |recovery| {
         let subscribed = Subscribed { position: Some(position(0)), recovery, ..Subscribed::default() };
         Push::Subscribe(channel("a"), subscribed)

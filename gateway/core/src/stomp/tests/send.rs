@@ -9,6 +9,14 @@ fn user_headers_become_tags_and_those_for_the_gateway_do_not() {
 }
 
 #[test]
+fn credentials_are_not_published() {
+    for header in ["Authorization:Bearer t", "X-CSRF-TOKEN:t", "cookie:s=1", "login:guest", "PassCode:guest", "x-xsrf-token:t"] {
+        let frame = format!("SEND\ndestination:/topic/a\n{header}\nk:v\n\nhi");
+        assert_eq!(Page::alice().send(&frame), ["2: publish a text hi k=v"], "{header}");
+    }
+}
+
+#[test]
 fn the_kind_of_a_body_is_that_of_its_type_or_found() {
     for (headers, body, expected) in [
         ("", &b"{ \"a\": 1 }"[..], "JSON {\"a\":1}"),
@@ -69,6 +77,39 @@ fn a_refused_publish_is_an_error_and_a_close() {
     assert_eq!(lines[1], "close 1002 Too much.");
     assert_eq!(page.send("SEND\ndestination:/topic/a\n\nhi"), NOTHING);
     assert_eq!(page.answer(3, Reply::Publish), NOTHING);
+}
+
+#[test]
+fn what_came_before_a_bad_frame_is_answered_before_the_close() {
+    let mut page = Page::alice();
+    let frames = "SEND\ndestination:/topic/a\nreceipt:1\n\nx\0SEND\ndestination:/topic/b\nreceipt:2\n\ny\0HELLO\n\n\0SEND\n";
+    assert_eq!(page.send(frames), ["2: publish a text x", "3: publish b text y"]);
+    assert_eq!(page.send("SEND\ndestination:/topic/a\n\nlate"), NOTHING);
+    assert_eq!(page.answer(3, Reply::Publish), ["RECEIPT receipt-id:2"]);
+    let lines = page.answer(2, Reply::Publish);
+    assert!(
+        lines[0] == "RECEIPT receipt-id:1" && lines[1].contains("is no STOMP command") && lines[2].starts_with("close 1002"),
+        "{lines:?}"
+    );
+
+    let mut page = Page::alice();
+    page.send("SEND\ndestination:/topic/a\nreceipt:1\n\nx\0SEND\ndestination:/topic/b\nreceipt:2\n\ny");
+    assert_eq!(page.answer(2, refused(ErrorCode::Overloaded, "First.")), NOTHING);
+    let lines = page.answer(3, refused(ErrorCode::Overloaded, "Second."));
+    assert!(lines[0].contains("receipt-id:2") && lines[1].contains("receipt-id:1"), "each refused frame has its ERROR: {lines:?}");
+    assert_eq!(lines[2], "close 1002 First.");
+
+    let mut page = Page::alice();
+    page.send("SEND\ndestination:/topic/a\n\nx\0DISCONNECT\nreceipt:bye\n\n");
+    let lines = page.answer(2, refused(ErrorCode::Overloaded, "Full."));
+    assert!(lines.len() == 2 && lines[0].starts_with("ERROR") && lines[1] == "close 1002 Full.", "{lines:?}");
+
+    let mut page = Page::alice();
+    assert_eq!(page.send("SEND\ndestination:/topic/a\n\nx\0HELLO\n\n"), ["2: publish a text x"]);
+    let mut steps = Vec::new();
+    page.translator.closing(page.now, 3001, "shutdown", &mut steps);
+    let lines = page.lines(steps);
+    assert!(lines.len() == 1 && lines[0].contains("is no STOMP command"), "a close of the gateway does not hide it: {lines:?}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_client_resumes_where_it_stopped() {
 }
 
 #[test]
-fn a_client_that_asked_for_more_than_is_kept_is_told() {
+fn a_client_that_asked_for_more_than_is_kept_is_notified() {
     let mut page = Page::alice();
     page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
     let gap = "MESSAGE subscription:1 destination:/topic/a message-id:c-1 x-gap:true x-position:abcd1234-7";
@@ -75,14 +75,10 @@ fn going_back(left_at: Option<Position>) -> Page {
     page
 }
 
-fn at(offset: u64) -> Option<Position> {
-    Some(position(offset))
-}
-
 #[test]
 fn a_further_subscription_may_begin_earlier_and_nobody_gets_anything_twice() {
-    let mut page = going_back(at(7));
-    assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-5 for 1 after 7 2 after 5"]);
+    let mut page = going_back(Some(position(7)));
+    assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-5 for 1 after 7 2"]);
     let lines = page.answer(4, recovered_from(5, Recovery::Recovered, &[6, 7, 8]));
     let begins: Vec<_> = lines.iter().map(|line| line.split(" content-type").next().unwrap_or_default()).collect();
     let message = |id: u64, offset: u64| {
@@ -95,35 +91,82 @@ fn a_further_subscription_may_begin_earlier_and_nobody_gets_anything_twice() {
 
 #[test]
 fn a_further_subscription_that_begins_later_waits_for_its_position() {
-    let mut page = going_back(at(3));
-    assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-3 for 1 after 3 2 after 5"]);
-    let lines = page.answer(4, recovered_from(3, Recovery::Recovered, &[4]));
-    assert!(lines[0] == "RECEIPT receipt-id:r x-position:abcd1234-5" && lines[1].starts_with("MESSAGE subscription:1 "), "{lines:?}");
-    assert_eq!(lines.len(), 2);
+    let mut page = going_back(Some(position(3)));
+    assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a from abcd1234-3 for 1 2 after 5"]);
+    let lines = page.answer(4, recovered_from(3, Recovery::Recovered, &[4, 5]));
+    assert_eq!(lines[0], "RECEIPT receipt-id:r x-position:abcd1234-5");
+    assert!(lines.len() == 3 && lines[1..].iter().all(|line| line.starts_with("MESSAGE subscription:1 ")), "{lines:?}");
+}
+
+fn gap(subscription: u64, message: u64, offset: u64) -> String {
+    format!("MESSAGE subscription:{subscription} destination:/topic/a message-id:c-{message} x-gap:true x-position:abcd1234-{offset}")
 }
 
 #[test]
-fn a_further_subscription_whose_past_is_gone_is_told_and_the_others_only_if_they_miss_something() {
-    let gap = |id: u64| format!("MESSAGE subscription:{id} destination:/topic/a message-id:c-{id} x-gap:true x-position:abcd1234-7");
-    let mut page = going_back(at(7));
+fn a_further_subscription_whose_past_is_gone_is_notified_and_the_others_go_on() {
+    let mut page = going_back(Some(position(7)));
     page.answer(3, Reply::Unsubscribe);
     let lines = page.answer(4, recovered(Recovery::Lost, &[]));
-    let one = gap(2).replace("c-2", "c-1");
-    assert_eq!(lines, ["RECEIPT receipt-id:r x-position:abcd1234-7".to_owned(), "form a: 1 2".to_owned(), one]);
-    for left_at in [at(6), None] {
-        let mut page = going_back(left_at);
-        let joins = page.answer(3, Reply::Unsubscribe);
-        if left_at.is_none() {
-            assert_eq!(joins, ["4: subscribe a for 1 2"], "from now: nobody knows what the first one has");
+    assert_eq!(lines, ["RECEIPT receipt-id:r x-position:abcd1234-7".to_owned(), gap(2, 1, 7)], "nothing came meanwhile");
+
+    let mut page = going_back(Some(position(7)));
+    page.answer(3, Reply::Unsubscribe);
+    let lines = page.answer(4, recovered_from(6, Recovery::Lost, &[]));
+    assert_eq!(
+        lines,
+        ["RECEIPT receipt-id:r x-position:abcd1234-6".to_owned(), gap(2, 1, 6)],
+        "replay: 2 gets what is left, 1 what it lacks"
+    );
+}
+
+#[test]
+fn when_the_past_of_a_further_subscription_is_gone_the_others_miss_nothing_that_came_meanwhile() {
+    for (recovery, untold) in [(Recovery::Recovered, false), (Recovery::Lost, true)] {
+        let mut page = going_back(Some(position(6)));
+        page.answer(3, Reply::Unsubscribe);
+        assert_eq!(page.answer(4, recovered(Recovery::Lost, &[])), ["form a: none", "5: unsubscribe a"]);
+        page.translator.left(&channel("a"), Some(position(7)));
+        assert_eq!(page.answer(5, Reply::Unsubscribe), ["6: subscribe a from abcd1234-6 for 1 2"], "from where 1 was");
+        let begin = if untold { 7 } else { 6 };
+        let lines = page.answer(6, recovered_from(begin, recovery, if untold { &[] } else { &[7] }));
+        assert_eq!(lines[0], format!("RECEIPT receipt-id:r x-position:abcd1234-{begin}"));
+        if untold {
+            assert_eq!(lines[1..], [gap(1, 1, 7), gap(2, 2, 7)]);
+        } else {
+            assert_eq!(lines[1], gap(2, 1, 6));
+            assert!(lines[2].starts_with("MESSAGE subscription:1 ") && lines[3].starts_with("MESSAGE subscription:2 "), "{lines:?}");
         }
-        let recovery = if left_at.is_some() { Recovery::Lost } else { Recovery::NotRequested };
-        assert_eq!(page.answer(4, recovered(recovery, &[]))[2..], [gap(1), gap(2)]);
+        assert_eq!(page.send("SUBSCRIBE\nid:3\ndestination:/topic/a\n\n"), ["form a: 1 2 3"]);
     }
 }
 
 #[test]
+fn a_position_that_the_channel_has_not_come_to_is_lost() {
+    for from in ["abcd1234-99999999", "otherone-8"] {
+        let mut page = Page::alice();
+        page.send("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n");
+        page.answer(2, recovered(Recovery::NotRequested, &[]));
+        assert_eq!(page.send(&format!("SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:{from}\n\n")), ["3: unsubscribe a"]);
+        page.translator.left(&channel("a"), Some(position(7)));
+        assert!(page.answer(3, Reply::Unsubscribe)[0].starts_with("4: subscribe a from abcd1234-7 for 1 2 after "), "{from}");
+        assert_eq!(page.answer(4, recovered(Recovery::Recovered, &[8])), ["form a: none", "5: unsubscribe a"]);
+        assert_eq!(page.answer(5, Reply::Unsubscribe), ["6: subscribe a from abcd1234-7 for 1 2"]);
+        let lines = page.answer(6, recovered(Recovery::Recovered, &[8]));
+        assert_eq!(lines[0], gap(2, 1, 7));
+        assert_eq!(lines.len(), 3, "both get what follows: {lines:?}");
+    }
+}
+
+#[test]
+fn if_nobody_knows_what_the_others_have_all_go_on_from_now() {
+    let mut page = going_back(None);
+    assert_eq!(page.answer(3, Reply::Unsubscribe), ["4: subscribe a for 1 2"]);
+    assert_eq!(page.answer(4, recovered(Recovery::NotRequested, &[]))[1..], [gap(1, 1, 7), gap(2, 2, 7)]);
+}
+
+#[test]
 fn a_further_subscription_that_is_refused_leaves_no_trace() {
-    let mut page = going_back(at(7));
+    let mut page = going_back(Some(position(7)));
     page.answer(3, Reply::Unsubscribe);
     let lines = page.answer(4, refused(ErrorCode::PermissionDenied, "No."));
     assert!(lines[0].starts_with("ERROR") && lines[0].contains("receipt-id:r") && lines[1].starts_with("close 1002"), "{lines:?}");
@@ -131,6 +174,9 @@ fn a_further_subscription_that_is_refused_leaves_no_trace() {
 
 #[test]
 fn a_channel_without_history_has_no_positions_to_go_back_to() {
+    let mut page = Page::alice();
+    page.send("SUBSCRIBE\nid:1\ndestination:/topic/b\nx-position:abcd1234-5\n\n");
+    assert_eq!(page.answer(2, subscribed()), ["MESSAGE subscription:1 destination:/topic/b message-id:c-1 x-gap:true"]);
     let mut page = Page::alice().subscribed("1", "/topic/a", 2);
     let lines = page.send("SUBSCRIBE\nid:2\ndestination:/topic/a\nx-position:abcd1234-5\n\n");
     assert_eq!(lines, ["form a: 1 2", "MESSAGE subscription:2 destination:/topic/a message-id:c-1 x-gap:true"]);
@@ -191,5 +237,22 @@ fn destinations_that_no_row_has_are_refused_or_ignored_by_policy() {
         assert!(lines[0].contains("code:104") && lines[1].starts_with("close 1002"), "{lines:?}");
         let mut page = Page::with(|config| config.unknown_destination = UnknownDestination::Ignore).sign_in("alice", CONNECT).0;
         assert_eq!(page.send(frame), ["RECEIPT receipt-id:r"]);
+    }
+    let mut page = Page::with(|config| config.unknown_destination = UnknownDestination::Ignore).sign_in("alice", CONNECT).0;
+    for destination in ["/other/*", "/temp-queue/a", "/user/bob/queue/a"] {
+        assert_eq!(page.send(&format!("SUBSCRIBE\nid:1\ndestination:{destination}\nreceipt:r\n\n")), ["RECEIPT receipt-id:r"]);
+    }
+    assert_eq!(page.send("SUBSCRIBE\nid:1\ndestination:/app/s/find?x=*\n\n"), ["2: call s.find?x=* null"], "a call is no pattern");
+}
+
+#[test]
+fn what_is_not_offered_follows_the_row() {
+    let mut rule = DestinationRule::new("/topic/", Target::Channel { namespace: None });
+    rule.after_refusal = AfterRefusal::Stay;
+    let table = DestinationTable::new(vec![rule]).expect("valid");
+    let mut page = Page::with(|config| config.destinations = table).sign_in("alice", CONNECT).0;
+    for frame in ["SUBSCRIBE\nid:1\ndestination:/topic/*\n\n", "SUBSCRIBE\nid:1\ndestination:/topic/a\nselector:x\n\n"] {
+        let lines = page.send(frame);
+        assert!(lines.len() == 1 && lines[0].starts_with("ERROR"), "{lines:?}");
     }
 }

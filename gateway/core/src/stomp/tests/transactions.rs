@@ -45,16 +45,21 @@ fn a_commit_sends_no_more_than_may_be_in_flight() {
 }
 
 #[test]
-fn a_refused_frame_of_a_commit_is_told_with_the_receipt_of_the_commit_once() {
-    let mut page = Page::alice();
+fn a_commit_ends_at_the_first_refused_frame_and_says_so_once() {
+    let mut page = Page::alice().subscribed("e", "/user/queue/errors", 2);
     page.send("BEGIN\ntransaction:t\n\n");
-    for _ in 0..2 {
+    for _ in 0..6 {
         page.send("SEND\ntransaction:t\ndestination:/app/chat/say\n\n{}");
     }
-    assert_eq!(page.send("COMMIT\ntransaction:t\nreceipt:c\n\n").len(), 2);
-    let lines = page.answer(2, refused(ErrorCode::Overloaded, "Full."));
-    assert!(lines.len() == 1 && lines[0].contains("receipt-id:c"), "{lines:?}");
-    assert_eq!(page.answer(3, Reply::Rpc(data("1"))), ["undelivered"]);
+    assert_eq!(page.send("COMMIT\ntransaction:t\nreceipt:c\n\n").len(), 4);
+    let lines = page.answer(3, refused(ErrorCode::Overloaded, "Full."));
+    assert!(lines.len() == 1 && lines[0].contains("receipt-id:c") && lines[0].contains("Other frames of the transaction may"), "{lines:?}");
+    for id in [4, 5] {
+        assert_eq!(page.answer(id, Reply::Rpc(data("1"))), ["undelivered"]);
+    }
+    assert!(!page.translator.wants_input());
+    let lines = page.answer(6, refused(ErrorCode::Overloaded, "Full."));
+    assert!(lines.len() == 1 && !lines[0].contains("receipt-id"), "{lines:?}");
     assert!(page.translator.wants_input());
 }
 
@@ -95,4 +100,24 @@ fn transactions_are_bounded() {
     assert_eq!(page.send(&format!("{SEND}{}", "x".repeat(1800))), NOTHING);
     let lines = page.send(&format!("SEND\ntransaction:u\ndestination:/topic/a\n\n{}", "x".repeat(1800)));
     assert!(lines[0].contains("(stomp.transaction_bytes)"), "{lines:?}");
+}
+
+#[test]
+fn a_commit_goes_on_after_whatever_was_in_flight() {
+    let mut page = Page::with(|config| config.max_in_flight = 1).sign_in("alice", CONNECT).0;
+    for (id, command) in [("a", 2), ("b", 3)] {
+        page = page.subscribed(id, &format!("/topic/{id}"), command);
+    }
+    page.send("BEGIN\ntransaction:t\n\n");
+    (1..=2).for_each(|number| assert_eq!(page.send(&format!("{SEND}{number}")), NOTHING));
+    assert_eq!(page.send("COMMIT\ntransaction:t\nreceipt:c\n\n"), ["4: publish a text 1"]);
+    for (name, command) in [("a", 5), ("b", 6)] {
+        let lost = Push::Unsubscribe(channel(name), Unsubscribe::InsufficientState);
+        assert_eq!(page.push(lost), [format!("{command}: subscribe {name} for {name}")]);
+    }
+    assert_eq!(page.answer(4, Reply::Publish), NOTHING, "no room");
+    assert_eq!(page.answer(5, subscribed()), ["untold 1"]);
+    assert_eq!(page.answer(6, subscribed()), ["untold 1", "7: publish a text 2"]);
+    assert_eq!(page.answer(7, Reply::Publish), ["RECEIPT receipt-id:c"]);
+    assert!(page.translator.wants_input());
 }

@@ -78,15 +78,13 @@ impl Messages {
 
     fn templates(&mut self, publications: &[Arc<Publication>], form: &MessageForm) -> &[MessageTemplate] {
         let (version, framing) = (form.version, form.framing);
-        let at = match self.templates.iter().position(|it| it.version == version && it.framing == framing) {
-            Some(known) => known,
-            None => {
-                let numbered = (self.first_number..).zip(publications);
-                let each = numbered.map(|(number, publication)| MessageTemplate::new(version, framing, publication, number)).collect();
-                self.templates.push(Templates { version, framing, each });
-                self.templates.len() - 1
-            }
-        };
+        let known = self.templates.iter().position(|it| it.version == version && it.framing == framing);
+        let at = known.unwrap_or_else(|| {
+            let numbered = (self.first_number..).zip(publications);
+            let each = numbered.map(|(number, publication)| MessageTemplate::new(version, framing, publication, number)).collect();
+            self.templates.push(Templates { version, framing, each });
+            self.templates.len() - 1
+        });
         &self.templates[at].each
     }
 }

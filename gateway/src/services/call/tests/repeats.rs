@@ -11,7 +11,10 @@ fn keyed() -> Arc<Services> {
 fn keyed_with(route: Route) -> Arc<Services> {
     let methods = [("status".into(), route.clone())].into();
     let route = Route { idempotency: "/id".parse().ok(), ..route };
-    let config = ServiceConfig { route, methods, ..ServiceConfig::default() };
+    keyed_by(ServiceConfig { route, methods, ..ServiceConfig::default() })
+}
+
+fn keyed_by(config: ServiceConfig) -> Arc<Services> {
     let broker = Arc::new(Broker::Memory(MemoryBroker::new(Vec::new(), MemoryLimits::default())));
     Arc::new(Services::new([("bot".parse().expect("valid"), config)], LinkLimits::default()).with_answers(broker, 1024))
 }
@@ -113,6 +116,31 @@ async fn a_repeat_costs_no_credit_and_no_turn_on_any_connection_of_the_user() {
     );
     assert_eq!(services.counters().get(Count::RepeatAnswered), 2);
     blocking.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_gets_its_answer_though_too_many_calls_wait_and_another_call_keeps_no_key() {
+    let route = Route { idempotency: "/id".parse().ok(), ..Route::default() };
+    let services = keyed_by(ServiceConfig { route, order_queue: 1, ..ServiceConfig::default() });
+    let mut bot = Instance::join(&services, "i1", 9);
+    let alice = Caller::of("alice");
+    let first = call(&services, 1, &alice);
+    let frame = bot.call().await;
+    bot.answer(frame.id, Ok(data("done").into()));
+    assert_eq!(first.await.expect("no panic"), Ok(data("done").into()));
+    let calls = [call(&services, 2, &alice), call(&services, 3, &alice)];
+    let frame = bot.call().await;
+    assert_eq!(services.summary()[0].waiting, 1);
+    assert_eq!(call(&services, 1, &alice).await.expect("no panic"), Ok(data("done").into()));
+    assert_eq!(refused(&call(&services, 4, &alice).await.expect("no panic")), ErrorCode::Overloaded);
+    bot.answer(frame.id, Ok(Data::null().into()));
+    let frame = bot.call().await;
+    bot.answer(frame.id, Ok(Data::null().into()));
+    for call in calls {
+        assert_eq!(call.await.expect("no panic"), Ok(Data::null().into()));
+    }
+    let _again = call(&services, 4, &alice);
+    assert_eq!(bot.call().await.data.get(), "{\"id\":4}", "its key is free");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,18 +1,27 @@
 use super::*;
-use gateway_core::model::ErrorCode::{BadReply, Overloaded, ServiceUnavailable, Timeout};
+use crate::services::BadReplyCause::{Invalid, TooLarge, WrongSettings};
+use gateway_core::model::ErrorCode::{Overloaded, ServiceUnavailable, Timeout};
 use gateway_core::model::{Meta, MetaChange};
 use proptest::prelude::*;
 
 const JSON: &str = "application/json";
+
+/// The start of 2 January 1970.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_hours(24)
+}
 
 fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Verdict {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.insert(*name, value.parse().expect("a value"));
     }
-    let answer =
-        HttpAnswer { status: StatusCode::from_u16(status).expect("a status"), headers: map, body: Bytes::copy_from_slice(body.as_bytes()) };
-    Verdict::of("shop", &answer)
+    let answer = HttpAnswer {
+        status: StatusCode::from_u16(status).expect("a status"),
+        headers: map,
+        body: Body::Whole(Bytes::copy_from_slice(body.as_bytes())),
+    };
+    Verdict::of("shop", &answer, now())
 }
 
 fn with_type(status: u16, media_type: &'static str, body: &str) -> Verdict {
@@ -48,7 +57,7 @@ fn a_header_replaces_what_is_kept_with_the_connection() {
     assert_eq!(verdict(204, &[(META_HEADER, "null")], "").result.expect("a reply").meta, MetaChange::Set(None));
     let long = format!("\"{}\"", "x".repeat(1023)).leak();
     for (meta, expected) in [("", "not JSON"), ("pro", "not JSON"), ("1 2", "not JSON"), (&*long, "a meta that has 1025 bytes")] {
-        let Err(CallError::Refused(Refusal { code: BadReply, detail, .. })) = with(meta) else { panic!("{meta} is accepted") };
+        let Err(CallError::BadReply(BadReply { detail, cause: Invalid })) = with(meta) else { panic!("{meta} is accepted") };
         assert!(detail.contains(expected), "{detail}");
     }
 }
@@ -71,47 +80,102 @@ fn a_problem_document_is_the_services_own_error() {
     assert!(matches!(with_type(400, PROBLEM, &long).result, Err(CallError::Service { message, .. }) if message.len() == 1024));
     for (status, body) in [(400, "{\"code\": 200}"), (400, "{\"code\": 1000}"), (200, "{}"), (400, "[]"), (400, "{"), (400, "")] {
         let verdict = with_type(status, PROBLEM, body);
-        assert!(matches!(verdict.result, Err(CallError::Refused(Refusal { code: BadReply, .. }))), "{status} {body}: {verdict:?}");
+        assert!(matches!(verdict.result, Err(CallError::BadReply(BadReply { cause: Invalid, .. }))), "{status} {body}: {verdict:?}");
+    }
+}
+
+/// An error of the gateway.
+#[derive(Debug, PartialEq)]
+enum Error {
+    Refused(ErrorCode),
+    Bad(BadReplyCause),
+}
+
+fn error_of(verdict: &Verdict) -> (Error, &str) {
+    match &verdict.result {
+        Err(CallError::Refused(refusal)) => (Error::Refused(refusal.code), &refusal.detail),
+        Err(CallError::BadReply(bad)) => (Error::Bad(bad.cause), &bad.detail),
+        _ => panic!("{verdict:?}"),
     }
 }
 
 #[test]
 fn every_other_answer_has_an_error_with_service_cause_and_cure() {
-    for (status, headers, body, code, health, detail) in [
-        (429, vec![], "", Overloaded, Health::Busy, "shop is busy (status 429). Try again with a growing pause."),
-        (503, vec![("retry-after", "7")], "", Overloaded, Health::Busy, "Try again in 7 s."),
-        (503, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Overloaded, Health::Busy, "with a growing pause."),
-        (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Overloaded, Health::Busy, "busy (status 503)"),
-        (503, vec![], "upstream connect error", Timeout, Health::Fails, "503. It may have carried the call out."),
-        (502, vec![], "", Timeout, Health::Fails, "shop answered with the status 502. It may have carried the call out."),
-        (504, vec![("content-type", PROBLEM)], "{}", Timeout, Health::Fails, "504. It may have carried the call out."),
-        (302, vec![("location", "http://169.254.169.254/")], "", BadReply, Health::Answers, "the redirection 302, which is not followed."),
-        (401, vec![], "", BadReply, Health::Answers, "refused the gateway with the status 401. Correct its secrets or headers."),
-        (403, vec![], "", BadReply, Health::Answers, "status 403. Correct its secrets or headers."),
-        (404, vec![("content-type", JSON)], "{}", BadReply, Health::Answers, "does not know the URL: status 404. Correct its URL."),
-        (405, vec![], "", BadReply, Health::Answers, "status 405. Correct its URL."),
-        (400, vec![], "no", BadReply, Health::Answers, "the status 400 without application/problem+json. Tell its developers."),
-        (500, vec![("content-type", JSON)], "{}", BadReply, Health::Answers, "the status 500 without application/problem+json."),
+    use Error::{Bad, Refused};
+    for (status, headers, body, error, health, detail) in [
+        (429, vec![], "", Refused(Overloaded), Health::Busy, "shop is busy (status 429). Try again with a growing pause."),
+        (503, vec![("retry-after", "7")], "", Refused(Overloaded), Health::Busy, "Try again in 7 s."),
+        (503, vec![("retry-after", "Fri, 02 Jan 1970 00:01:30 GMT")], "", Refused(Overloaded), Health::Busy, "Try again in 90 s."),
+        (429, vec![("retry-after", "Thu, 01 Jan 1970 23:00:00 GMT")], "", Refused(Overloaded), Health::Busy, "Try again in 1 s."),
+        (429, vec![("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], "", Refused(Overloaded), Health::Busy, "Try again in 86400 s."),
+        (429, vec![("retry-after", "4000000000")], "", Refused(Overloaded), Health::Busy, "Try again in 86400 s."),
+        (429, vec![("retry-after", "soon")], "", Refused(Overloaded), Health::Busy, "with a growing pause."),
+        (503, vec![("content-type", PROBLEM)], "{\"code\": 601}", Refused(Overloaded), Health::Busy, "busy (status 503)"),
+        (503, vec![], "upstream connect error", Refused(Timeout), Health::Fails, "503. It may have carried the call out."),
+        (502, vec![], "", Refused(Timeout), Health::Fails, "shop answered with the status 502. It may have carried the call out."),
+        (504, vec![("content-type", PROBLEM)], "{}", Refused(Timeout), Health::Fails, "504. It may have carried the call out."),
+        (
+            302,
+            vec![("location", "http://169.254.169.254/")],
+            "",
+            Bad(WrongSettings),
+            Health::Answers,
+            "the redirection 302, which is not followed.",
+        ),
+        (401, vec![], "", Bad(WrongSettings), Health::Answers, "refused the gateway with the status 401. Correct its secrets or headers."),
+        (403, vec![], "", Bad(WrongSettings), Health::Answers, "status 403. Correct its secrets or headers."),
+        (
+            404,
+            vec![("content-type", JSON)],
+            "{}",
+            Bad(WrongSettings),
+            Health::Answers,
+            "does not know the URL: status 404. Correct its URL.",
+        ),
+        (405, vec![], "", Bad(WrongSettings), Health::Answers, "status 405. Correct its URL."),
+        (400, vec![], "no", Bad(Invalid), Health::Answers, "the status 400 without application/problem+json. Tell its developers."),
+        (500, vec![("content-type", JSON)], "{}", Bad(Invalid), Health::Answers, "the status 500 without application/problem+json."),
         (
             200,
             vec![("content-type", "text/html")],
             "<p>",
-            BadReply,
+            Bad(Invalid),
             Health::Answers,
             "a reply of the type \"text/html\", not application/json.",
         ),
-        (200, vec![], "{}", BadReply, Health::Answers, "a reply of the type \"\", not application/json."),
-        (200, vec![("content-type", JSON)], "{", BadReply, Health::Answers, "a reply that is not JSON."),
-        (200, vec![("content-type", JSON)], "1 2", BadReply, Health::Answers, "a reply that is not JSON."),
-        (200, vec![("content-type", JSON), ("content-encoding", "gzip")], "x", BadReply, Health::Answers, "a compressed reply."),
+        (200, vec![], "{}", Bad(Invalid), Health::Answers, "a reply of the type \"\", not application/json."),
+        (200, vec![("content-type", JSON)], "{", Bad(Invalid), Health::Answers, "a reply that is not JSON."),
+        (200, vec![("content-type", JSON)], "1 2", Bad(Invalid), Health::Answers, "a reply that is not JSON."),
+        (200, vec![("content-type", JSON), ("content-encoding", "gzip")], "x", Bad(Invalid), Health::Answers, "a compressed reply."),
     ] {
         let verdict = verdict(status, &headers, body);
-        let Err(CallError::Refused(refusal)) = &verdict.result else { panic!("{status}: {verdict:?}") };
-        assert_eq!((refusal.code, verdict.health), (code, health), "{status} {headers:?}");
-        assert!(refusal.detail.starts_with("shop ") && refusal.detail.contains(detail), "{status}: {}", refusal.detail);
+        let (found, text) = error_of(&verdict);
+        assert_eq!((found, verdict.health), (error, health), "{status} {headers:?}");
+        assert!(text.starts_with("shop ") && text.contains(detail), "{status}: {text}");
     }
     let deep = with_type(200, JSON, &format!("{}{}", "[".repeat(65), "]".repeat(65)));
-    assert!(matches!(deep.result, Err(CallError::Refused(refusal)) if refusal.detail.contains("nested deeper than 64")));
+    assert!(matches!(deep.result, Err(CallError::BadReply(bad)) if bad.detail.contains("nested deeper than 64")));
+}
+
+#[test]
+fn a_body_that_is_too_large_matters_only_where_it_is_read() {
+    use Error::{Bad, Refused};
+    for (status, media_type, error, detail) in [
+        (200, JSON, Bad(TooLarge), "shop sent a reply of more than 7 bytes, the limit. Tell its developers."),
+        (200, "text/html", Bad(TooLarge), "a reply of more than 7 bytes"),
+        (400, PROBLEM, Bad(Invalid), "shop sent a problem document of more than 7 bytes, the limit. Tell its developers."),
+        (404, "text/html", Bad(WrongSettings), "does not know the URL"),
+        (429, "text/html", Refused(Overloaded), "busy"),
+        (502, "text/html", Refused(Timeout), "may have carried the call out"),
+        (500, "text/html", Bad(Invalid), "the status 500 without"),
+    ] {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type.parse().expect("a value"))]);
+        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("a status"), headers, body: Body::TooLarge { limit: 7 } };
+        let verdict = Verdict::of("shop", &answer, now());
+        let (found, text) = error_of(&verdict);
+        assert_eq!(found, error, "{status}");
+        assert!(text.contains(detail), "{status}: {text}");
+    }
 }
 
 proptest! {
@@ -125,9 +189,9 @@ proptest! {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, media_type.parse().expect("visible"));
         headers.insert(RETRY_AFTER, retry_after.parse().expect("visible"));
-        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("in range"), headers, body: body.into() };
+        let answer = HttpAnswer { status: StatusCode::from_u16(status).expect("in range"), headers, body: Body::Whole(body.into()) };
         let is_success = (200..300).contains(&status);
-        let verdict = Verdict::of("shop", &answer);
+        let verdict = Verdict::of("shop", &answer, now());
         prop_assert!(verdict.result.is_err() || is_success, "{:?}", verdict);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     services::{Caller, LinkLimits, Reach, Reached, Route, ServiceConfig, Services, call_types::CallError},
     settings::{OrderedBy, Settings},
 };
-use gateway_core::model::Data;
+use gateway_core::model::{Data, ErrorCode};
 use redis_testing::Authority;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -71,6 +71,7 @@ async fn answer(call: JoinHandle<CallResult>) -> CallResult {
 async fn refusal(call: JoinHandle<CallResult>) -> (ErrorCode, String) {
     match answer(call).await {
         Err(CallError::Refused(refusal)) => (refusal.code, refusal.detail),
+        Err(CallError::BadReply(bad)) => (ErrorCode::BadReply, bad.detail),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }
@@ -153,6 +154,31 @@ async fn a_redirection_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_call_with_a_key_that_wrong_settings_kept_from_the_service_is_sent_again() {
+    let target = Target::new().await;
+    let services = shop(&format!("{}idempotency = \"/n\"\n", urls(&[&format!("http://{}/", target.address())])));
+    let caller = caller();
+    let opens = call_as(&services, &caller, "open");
+    let mut peer = target.accept().await;
+    peer.request().await;
+    peer.reply("0").await;
+    answer(opens).await.expect("a reply");
+    for status in
+        ["301 Moved Permanently", "307 Temporary Redirect", "401 Unauthorized", "403 Forbidden", "404 Not Found", "405 Method Not Allowed"]
+    {
+        let call = call_as(&services, &caller, "buy");
+        peer.request().await;
+        peer.answer(status, "text/html", "<p>").await;
+        assert_eq!(refusal(call).await.0, ErrorCode::BadReply, "{status}");
+    }
+    let call = call_as(&services, &caller, "buy");
+    peer.request().await;
+    peer.reply("1").await;
+    assert_eq!(answer(call).await, Ok(data("1").into()));
+    assert_eq!(services.counters().get(Count::AnswerReleased), 6);
+}
+
+#[tokio::test]
 async fn an_answer_above_the_limit_is_not_read_to_its_end() {
     const HUNDRED_MIB: usize = 100 << 20;
     let target = Target::new().await;
@@ -169,6 +195,19 @@ async fn an_answer_above_the_limit_is_not_read_to_its_end() {
         assert_eq!(code, ErrorCode::BadReply, "{head}");
         assert!(detail.contains("more than 65536 bytes"), "{head}: {detail}");
     }
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_call_whose_reply_was_too_large_learns_that_it_was_carried_out() {
+    let target = Target::new().await;
+    let services = shop(&format!("{}idempotency = \"/n\"\n", urls(&[&format!("http://{}/", target.address())])));
+    let first = call(&services);
+    let mut peer = target.accept().await;
+    peer.request().await;
+    peer.send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 65537\r\n\r\n").await;
+    assert_eq!(refusal(first).await.0, ErrorCode::BadReply);
+    assert_eq!(refusal(call(&services)).await.0, ErrorCode::AnswerTooLarge);
+    assert!(target.is_untouched().await);
 }
 
 #[tokio::test]

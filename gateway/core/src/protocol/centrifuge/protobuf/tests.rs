@@ -119,7 +119,7 @@ fn each_command_has_its_fields() {
         r#"Connect(ConnectRequest { token: "t", data: Some([1]), subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, headers: {"traceparent": "00-a-b-01"} })"#,
         r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", data: Some({}), recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))), form: None })"#,
         r#"Unsubscribe { channel: "c" }"#,
-        r#"Publish { channel: "c", content: Json({"a":1}) }"#,
+        r#"Publish { channel: "c", content: Json({"a":1}), tags: {} }"#,
         r#"Presence { channel: "c" }"#,
         r#"PresenceStats { channel: "c" }"#,
         r#"History(HistoryRequest { channel: "c", limit: 3, since: Some(RecoverFrom { epoch: "e", offset: 4 }), reverse: true })"#,
@@ -242,7 +242,7 @@ fn a_publish_is_json_or_text_or_bytes() {
         (&[0xFF, 0], "Bytes([255, 0])"),
     ] {
         let request = request(&command(1, 7, &empty().bytes(1, "c").bytes(2, bytes)));
-        assert_eq!(format!("{request:?}"), format!("Publish {{ channel: \"c\", content: {content} }}"));
+        assert_eq!(format!("{request:?}"), format!("Publish {{ channel: \"c\", content: {content}, tags: {{}} }}"));
     }
 }
 

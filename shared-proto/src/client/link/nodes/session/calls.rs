@@ -2,7 +2,7 @@
 
 use crate::client::link::context::Context;
 use crate::client::link::counts::increment;
-use crate::client::link::service::{CallFailure, Service};
+use crate::client::link::service::{Answer, CallFailure, CallResult, Service};
 use crate::link::{Call, CallError, Event, Reply, ToGateway};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const HANDLER_PANICKED: u32 = 500;
 
 #[derive(Debug)]
 enum Outcome {
-    Answered(Result<Box<serde_json::value::RawValue>, CallFailure>),
+    Answered(CallResult<Answer>),
     Abandoned,
     EventHandled,
 }
@@ -95,7 +95,8 @@ impl<S: Service> Calls<S> {
         match (ended, call) {
             (Ok((_, Outcome::Answered(answer))), Some(id)) => {
                 increment(&counts.answered);
-                Some(answer.map_or_else(|failure| error_frame(id, failure), |data| ToGateway::Reply(Reply { id, data, meta: None })))
+                let reply = |Answer { data, meta }| ToGateway::Reply(Reply { id, data, meta });
+                Some(answer.map_or_else(|failure| error_frame(id, failure), reply))
             }
             (Err(error), Some(id)) => {
                 tracing::error!(%error, call = id, "the handler of a call panicked");

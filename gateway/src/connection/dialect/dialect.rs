@@ -29,23 +29,23 @@ pub enum ChosenProtocol {
 }
 
 /// The state of a connection's protocol.
-pub(super) enum Dialect {
+pub(in crate::connection) enum Dialect {
     Centrifuge(Codec),
     Stomp(Box<StompDialect>),
 }
 
 /// A STOMP connection.
-pub(super) struct StompDialect {
-    pub(super) translator: Translator,
+pub(in crate::connection) struct StompDialect {
+    pub(in crate::connection) translator: Translator,
     /// Commands that wait until the actions of the session before them are carried out.
-    pub(super) deferred: VecDeque<Command>,
-    pub(super) framing: Framing,
+    pub(in crate::connection) deferred: VecDeque<Command>,
+    pub(in crate::connection) framing: Framing,
     /// Whether the commands in `deferred` are being carried out.
-    pub(super) is_running: bool,
+    pub(in crate::connection) is_running: bool,
 }
 
 impl ChosenProtocol {
-    pub(super) fn of_hub(&self) -> Protocol {
+    pub(in crate::connection) fn of_hub(&self) -> Protocol {
         match self {
             Self::Centrifuge { codec, .. } => Protocol::Centrifuge(*codec),
             Self::Stomp { .. } => Protocol::Stomp,
@@ -53,14 +53,14 @@ impl ChosenProtocol {
     }
 
     /// How the gateway pings the client, and what server-side subscriptions are.
-    pub(super) fn session_forms(&self) -> (PingForm, ServerSide) {
+    pub(in crate::connection) fn session_forms(&self) -> (PingForm, ServerSide) {
         match self {
             Self::Centrifuge { ping_form, .. } => (*ping_form, ServerSide::Subscribes),
             Self::Stomp { .. } => (PingForm::ControlFrame, ServerSide::Permits),
         }
     }
 
-    pub(super) fn begin(self, stomp: &Arc<StompConfig>, now: Tick) -> Dialect {
+    pub(in crate::connection) fn begin(self, stomp: &Arc<StompConfig>, now: Tick) -> Dialect {
         match self {
             Self::Centrifuge { codec, .. } => Dialect::Centrifuge(codec),
             Self::Stomp { framing, token } => Dialect::Stomp(Box::new(StompDialect {
@@ -75,15 +75,31 @@ impl ChosenProtocol {
 
 impl Dialect {
     /// When the protocol needs the timer. The session has deadlines of its own.
-    pub(super) fn deadline(&self) -> Option<Tick> {
+    pub(in crate::connection) fn deadline(&self) -> Option<Tick> {
         match self {
             Self::Centrifuge(_) => None,
             Self::Stomp(stomp) => stomp.translator.deadline(),
         }
     }
 
+    /// Whether a part of a frame arrived in complete messages.
+    pub(in crate::connection) fn is_mid_frame(&self) -> bool {
+        match self {
+            Self::Centrifuge(_) => false,
+            Self::Stomp(stomp) => stomp.translator.is_mid_frame(),
+        }
+    }
+
+    /// Whether a frame that may come in several messages became complete since the last call.
+    pub(in crate::connection) fn take_completed(&mut self) -> bool {
+        match self {
+            Self::Centrifuge(_) => false,
+            Self::Stomp(stomp) => stomp.translator.take_completed(),
+        }
+    }
+
     /// Whether the protocol takes input.
-    pub(super) fn wants_input(&self) -> bool {
+    pub(in crate::connection) fn wants_input(&self) -> bool {
         match self {
             Self::Centrifuge(_) => true,
             Self::Stomp(stomp) => stomp.translator.wants_input(),

@@ -1,7 +1,8 @@
 //! Carries out the steps of a STOMP connection's translator.
 
-use super::{close_cause::CloseCause, dialect::Dialect, driver::Driver};
+use super::dialect::Dialect;
 use crate::{
+    connection::{close_cause::CloseCause, driver::Driver},
     hub::Batch,
     telemetry::{Count, DropCause},
 };
@@ -44,31 +45,37 @@ impl Driver {
         }
     }
 
-    /// Passes the commands to the session that wait for the end of the actions before them. A command may cause further ones.
-    pub(super) fn run_deferred(&mut self) {
+    /// Passes the commands to the session that wait for the end of the actions before them. A command may cause further ones. While the session
+    /// takes no input, they wait for the end of an operation.
+    pub(in crate::connection) fn run_deferred(&mut self) {
         let Dialect::Stomp(stomp) = &mut self.dialect else { return };
         if mem::replace(&mut stomp.is_running, true) {
             return;
         }
         while let Dialect::Stomp(stomp) = &mut self.dialect {
-            match stomp.deferred.pop_front() {
-                Some(command) => self.command(command),
-                None => {
+            let Some(command) = stomp.deferred.pop_front_if(|_| self.needs.input) else {
+                stomp.is_running = false;
+                if stomp.deferred.is_empty() {
                     stomp.deferred = VecDeque::new();
-                    stomp.is_running = false;
-                    return;
                 }
-            }
+                return;
+            };
+            self.command(command);
         }
     }
 
     /// Opens the session of a SockJS client, which waits for it.
-    pub(super) fn open_sockjs(&mut self) {
+    pub(in crate::connection) fn open_sockjs(&mut self) {
         self.sockjs_message(sockjs::append_open);
     }
 
+    /// A proxy between may not pass on control frames.
+    pub(in crate::connection) fn beat_sockjs(&mut self) {
+        self.sockjs_message(sockjs::append_heart_beat);
+    }
+
     /// Tells a SockJS client why the connection closes, before the close frame.
-    pub(super) fn close_sockjs(&mut self, code: u16, reason: &str) {
+    pub(in crate::connection) fn close_sockjs(&mut self, code: u16, reason: &str) {
         self.sockjs_message(|message| sockjs::append_close(code, reason, message));
     }
 
@@ -82,39 +89,41 @@ impl Driver {
         }
     }
 
-    pub(super) fn stomp_message(&mut self, payload: Payload<'_>) {
+    pub(in crate::connection) fn stomp_message(&mut self, payload: Payload<'_>) {
         self.translate(|translator, now, steps| translator.message(now, payload, steps));
         self.run_deferred();
     }
 
-    pub(super) fn stomp_timer(&mut self) {
-        self.translate(|translator, now, steps| translator.timer(now, steps));
+    pub(in crate::connection) fn stomp_timer(&mut self) {
+        // A client that is sending a large message is not silent. The time limit of a message applies to it.
+        let reading = !self.is_paused && self.wants_input() && self.incomplete_since.is_none();
+        self.translate(|translator, now, steps| translator.timer(now, reading, steps));
         self.run_deferred();
     }
 
-    pub(super) fn stomp_pong(&mut self) {
+    pub(in crate::connection) fn stomp_pong(&mut self) {
         self.translate(|translator, now, _| translator.control_pong(now));
     }
 
-    pub(super) fn stomp_identified(&mut self, info: &Arc<ClientInfo>) {
+    pub(in crate::connection) fn stomp_identified(&mut self, info: &Arc<ClientInfo>) {
         self.translate(|translator, _, _| translator.identified(info));
     }
 
-    pub(super) fn stomp_reply(&mut self, id: u32, reply: Reply) {
+    pub(in crate::connection) fn stomp_reply(&mut self, id: u32, reply: Reply) {
         self.translate(|translator, now, steps| translator.reply(now, id, reply, steps));
     }
 
     /// The connection left a channel, after it got everything up to this position.
-    pub(super) fn stomp_left(&mut self, channel: &ChannelName, at: Option<Position>) {
+    pub(in crate::connection) fn stomp_left(&mut self, channel: &ChannelName, at: Option<Position>) {
         self.translate(|translator, _, _| translator.left(channel, at));
     }
 
-    pub(super) fn stomp_push(&mut self, push: Push) {
+    pub(in crate::connection) fn stomp_push(&mut self, push: Push) {
         self.translate(|translator, now, steps| translator.push(now, push, steps));
     }
 
     /// Says why the session closes the connection, before its close frame.
-    pub(super) fn stomp_closing(&mut self, code: u16, reason: &str) {
+    pub(in crate::connection) fn stomp_closing(&mut self, code: u16, reason: &str) {
         self.translate(|translator, now, steps| translator.closing(now, code, reason, steps));
     }
 }
