@@ -94,6 +94,13 @@ test-docs *files: setup-node setup-browser setup-redis setup-python setup-curl
     cargo build {{ test_targets }} --example shout
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" docs/tests "$@"
 
+# Real proxies with the configurations of deploy/proxies; installs nginx, HAProxy and Caddy
+[group('test')]
+test-proxies: setup-node
+    @"{{ native }}/requirement" proxies
+    cargo build --package gateway --bin gateway
+    @PATH="$PATH:/usr/sbin" node --test --test-reporter=spec deploy/proxies
+
 # Inject faults into a cluster and check what it delivers: `just torture --minutes 30 --store cluster --seed 7 --gateways 3 --faults kill-gateway,promote`
 [group('test')]
 torture *options:

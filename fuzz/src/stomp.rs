@@ -25,7 +25,9 @@ pub fn check(data: &[u8]) {
     assert_eq!(start.read(stream.chunks(1)), whole, "byte by byte");
     let frames = start.frames(stream);
     check_again(version, &frames);
-    frames.iter().for_each(|frame| check_frame(version, frame));
+    for frame in &frames {
+        check_frame(version, frame);
+    }
     check_texts(stream);
 }
 
@@ -100,7 +102,9 @@ fn check_limits(frame: &Frame, limits: ParserLimits) {
 fn check_again(version: Version, frames: &[Frame]) {
     for end in ["\n", "\r\n"] {
         let mut stream = Vec::new();
-        frames.iter().for_each(|frame| append_frame(version, frame, end, &mut stream));
+        for frame in frames {
+            append_frame(version, frame, end, &mut stream);
+        }
         let mut parser = Parser::new(ParserLimits { headers: 8, header_bytes: 4096, body_bytes: 256 });
         parser.set_version(version);
         parser.push(&stream);
@@ -119,11 +123,11 @@ fn check_frame(version: Version, frame: &Frame) {
         tags.entry(CONTENT_TYPE.to_owned()).or_insert_with(|| kind.to_owned());
     }
     let number = frame.body.len() as u64;
-    let position = Epoch::parse("AbCd1234").filter(|_| number % 2 == 0).map(|epoch| Position { epoch, offset: number });
+    let position = Epoch::parse("AbCd1234").filter(|_| number.is_multiple_of(2)).map(|epoch| Position { epoch, offset: number });
     let publication = Publication { position, content, tags, info: None, time_ms: 0, traceparent: None };
     let text = |name: &str| frame.headers.get(name).unwrap_or("x:\\y\"").into();
     let subscription =
-        MessageSubscription { id: text("id"), destination: text("destination"), acks: number % 3 == 0, queue: None, after: None };
+        MessageSubscription { id: text("id"), destination: text("destination"), acks: number.is_multiple_of(3), queue: None, after: None };
     let other = MessageSubscription { queue: Some(text("queue")), ..subscription.clone() };
     for framing in [Framing::WebSocket, Framing::SockJs] {
         let subscriptions = [subscription.clone(), other.clone()].into();

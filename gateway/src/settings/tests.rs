@@ -113,6 +113,7 @@ fn dev_settings_have_what_the_demo_and_the_scripts_use() {
 
 #[test]
 fn stomp_settings_allow_what_a_simple_broker_allows() {
+    use Refused::{Close, Message};
     let settings = Settings::from_toml(STOMP).expect("valid");
     assert_eq!(settings.stomp.limits.paths, ["/stomp", "/ws"]);
     assert!(!settings.tokens.anonymous && settings.services["chat"].service.reach == Reach::Webhook);
@@ -121,7 +122,6 @@ fn stomp_settings_allow_what_a_simple_broker_allows() {
     assert_eq!((room.subscribe, room.publish, room.data), (Authenticated, Authenticated, CoreData::Any));
     assert!(room.retention.is_some() && namespaces.personal.retention.is_some() && namespaces.personal.publish == Nobody);
     let rows: Vec<_> = settings.stomp.destinations.iter().map(|row| (row.head.prefix.as_str(), row.options.refused)).collect();
-    use Refused::{Close, Message};
     assert_eq!(rows, [("/topic/", Close), ("/queue/", Close), ("/user/queue/", Close), ("/app/", Message), ("/app/hello", Message)]);
     assert_eq!(StompConfig::from(&settings).unknown_destination, gateway_core::stomp::UnknownDestination::Ignore);
 }

@@ -325,9 +325,8 @@ fn the_last_frames_of_a_page_that_closes_at_once_are_carried_out() {
 fn many_frames_in_one_message_wait_for_the_session() {
     run(Bounds { in_flight: 1, outbox: 100_000, ..default_bounds() }, |world| async move {
         let page = world.page("alice").await;
-        let frames: String =
-            (0..40).map(|i| format!("SEND\ndestination:/topic/kept:{i}\nreceipt:{i}\ncontent-type:application/json\n\n1\0")).collect();
-        page.peer.send(&frames);
+        let frame = |i| format!("SEND\ndestination:/topic/kept:{i}\nreceipt:{i}\ncontent-type:application/json\n\n1\0");
+        page.peer.send(&(0..40).map(frame).collect::<Vec<_>>().concat());
         let mut receipts: Vec<_> = page.received().await;
         for _ in 0..40 {
             receipts.extend(page.received().await);

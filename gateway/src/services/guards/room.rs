@@ -56,7 +56,7 @@ impl RoomQueue {
         if self.count.load(SeqCst) == 0 {
             match send() {
                 Err(refusal) if refusal.code == ErrorCode::Overloaded => {}
-                sent => return sent.map(Entry::AtOnce),
+                outcome => return outcome.map(Entry::AtOnce),
             }
         }
         // It waits before it looks again, so that it does not miss a call that ends meanwhile.
@@ -66,7 +66,7 @@ impl RoomQueue {
             if place.is_first() {
                 match send() {
                     Err(refusal) if refusal.code == ErrorCode::Overloaded => until = deadline.min(Instant::now() + LOOK_AGAIN),
-                    sent => return sent.map(Entry::AfterWait),
+                    outcome => return outcome.map(Entry::AfterWait),
                 }
             }
             if timeout_at(until, place.woken.notified()).await.is_err() && until == deadline {

@@ -1,5 +1,5 @@
 use super::*;
-use futures_util::FutureExt as _;
+use futures_util::FutureExt;
 use std::{
     pin::{Pin, pin},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -41,7 +41,7 @@ impl Room {
 async fn with_room_no_question_waits_though_many_come_at_once() {
     let room = Room::new(3);
     let mut all = ["a", "b", "c"].map(|name| room.enter(name));
-    let entered = all.each_mut().map(|entering| entering.now_or_never());
+    let entered = all.each_mut().map(FutureExt::now_or_never);
     assert_eq!(entered, ["a", "b", "c"].map(|name| Some(Ok(Entry::AtOnce(name)))));
     assert!(room.queue.is_empty());
 }
