@@ -113,7 +113,7 @@ fn rest_requests_follow_the_json_rules() {
     let content = r#"{"data":{},"text":"t","data_base64":"","tags":{"a":"b"}}"#;
     check_members::<rest::PublishItem>(content, &["data"]);
     let whole = format!(r#"{{"ephemeral":true,"producer":{producer},{}"#, &content[1..]);
-    check_members::<rest::PublishRequest>(&format!(r#"{{"publications":[{content}],{}"#, &whole[1..]), &["data"]);
+    check_members::<rest::PublishRequest>(&format!(r#"{{"publications":[{content}],"queue":"q",{}"#, &whole[1..]), &["data"]);
     check_members::<rest::BatchRequest>(r#"{"publications":[{"channel":"a","data":1}]}"#, &[]);
     let item = format!(r#"{{"channel":"a","idempotency_key":"k",{}"#, &whole[1..]);
     check_members::<rest::BatchItem>(&item, &["data"]);
@@ -121,7 +121,7 @@ fn rest_requests_follow_the_json_rules() {
     check_members::<rest::BroadcastRequest>(&broadcast, &["data"]);
     check_members::<rest::SubscriptionRequest>(r#"{"expires_at":1}"#, &[]);
     check_members::<rest::DrainRequest>(r#"{"draining":true}"#, &[]);
-    check_members::<rest::MessageRequest>(r#"{"data":{}}"#, &["data"]);
+    check_members::<rest::MessageRequest>(r#"{"data":{},"queue":"q"}"#, &["data"]);
 }
 
 #[test]
