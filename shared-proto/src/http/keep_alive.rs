@@ -85,7 +85,12 @@ impl Persistence {
             Self::Open => true,
             Self::OpenAfterBody(ended) => ended.get(),
         };
-        if is_open && response.connection_type() == ConnectionType::KeepAlive {
+        if !is_open {
+            return;
+        }
+        // The library reuses heads, and leaves the version of the earlier response in them until this one is written.
+        response.version = Version::HTTP_11;
+        if response.connection_type() == ConnectionType::KeepAlive {
             response.headers_mut().insert(NAME, value.clone());
         }
     }
