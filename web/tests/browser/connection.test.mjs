@@ -99,6 +99,8 @@ test('a first connection that the server refuses for good reads as closed', asyn
 test('a browser without a network is called offline, and the page connects when the network is back', async () => {
   const context = await newContext();
   const tab = await signedIn({ context });
+  // The icons of the first messages, which no offline browser can load.
+  await tab.waitForLoadState('networkidle');
   await context.setOffline(true);
   await state(tab, 'offline');
   assert.equal(await pill(tab), 'Offline');
