@@ -3,7 +3,8 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
-native := justfile_directory() / "deploy/native"
+deploy := justfile_directory() / "deploy"
+native := deploy / "native"
 clients := justfile_directory() / "gateway/tests/sdk/clients"
 examples := justfile_directory() / "gateway/tests/sdk/examples"
 
@@ -40,6 +41,16 @@ run-gateway *arguments:
 clean-run:
     @"{{ native }}/down"
     rm -rf target/run target/test-runs
+
+# Build the container images with docker, podman or buildah; `just image gateway` builds one
+[group('release')]
+image *options:
+    @"{{ deploy }}/images/build" "$@"
+
+# Build the release packages into target/dist: a tarball and a Debian package, with checksums and a bill of materials
+[group('release')]
+dist *options:
+    @"{{ deploy }}/packages/build" "$@"
 
 # All tests: Rust, the SDKs for JavaScript and Python, the demo in a real browser, the commands of the pages
 [group('test')]
@@ -100,6 +111,12 @@ test-proxies: setup-node
     @"{{ native }}/requirement" proxies
     cargo build --package gateway --bin gateway
     @PATH="$PATH:/usr/sbin" node --test --test-reporter=spec deploy/proxies
+
+# Images, packages, Compose and the Helm chart, as far as they run without an engine; `just test-deploy kubernetes` runs one part
+[group('test')]
+test-deploy *parts: setup-node setup-redis
+    cargo build --workspace --bins
+    @"{{ deploy }}/testing/run" "$@"
 
 # Inject faults into a cluster and check what it delivers: `just torture --minutes 30 --store cluster --seed 7 --gateways 3 --faults kill-gateway,promote`
 [group('test')]

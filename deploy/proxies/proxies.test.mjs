@@ -1,65 +1,23 @@
 // Each proxy with its configuration of this folder, in front of two gateways. Run by `just test-proxies`.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
+import { freePort, start, startGateway, until } from '../testing/processes.mjs';
 
-const ROOT = join(import.meta.dirname, '../..');
 const HOST = 'chat.example';
 /** The client has another address than the proxy, which is at 127.0.0.1. */
 const CLIENT = '127.0.0.2';
 /** Longer than the idle timeouts in the configurations. */
 const IDLE_MS = 75_000;
-const PATIENCE_MS = 20_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'proxies-'));
 const path = (name) => join(folder, name);
-
-/** A free port at 127.0.0.1. */
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-async function until(what, isSo) {
-  for (const end = Date.now() + PATIENCE_MS; ; await sleep(20)) {
-    if (await isSo()) return;
-    assert(Date.now() < end, `${what} takes too long`);
-  }
-}
-
-/** A program in the foreground. */
-function start(program, ...args) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder } });
-  const running = { child, log: '' };
-  for (const output of [child.stdout, child.stderr]) output.on('data', (text) => (running.log += text));
-  running.ended = new Promise((resolve) => child.once('exit', resolve));
-  running.stop = async () => {
-    child.kill('SIGKILL');
-    await running.ended;
-  };
-  return running;
-}
-
-async function startGateway(settings) {
-  const [port, internal] = [await freePort(), await freePort()];
-  const flags = [`public.address=127.0.0.1:${port}`, `internal.address=127.0.0.1:${internal}`, 'drain.window=0s', ...settings];
-  const config = join(ROOT, 'gateway/config/dev.toml');
-  const gateway = start(join(ROOT, 'target/debug/gateway'), '--config', config, ...flags.flatMap((flag) => ['--set', flag]));
-  const rest = (path) => fetch(`http://127.0.0.1:${internal}${path}`, { headers: { authorization: 'Bearer dev' } });
-  await until('the gateway', async () => (await rest('/readyz').catch(() => undefined))?.ok);
-  return { ...gateway, port, rest };
-}
 
 /** Upgrades through the proxy. Returns the status, the connection's id and its socket. */
 function upgrade(port, origin, lines = []) {
@@ -127,14 +85,14 @@ for (const proxy of PROXIES) {
     const page = `https://${HOST}`;
 
     before(async () => {
-      const settings = ['public.trusted_proxies=127.0.0.1', 'public.proxy_idle_timeout=60s', 'drain.delay=8s', ...(proxy.settings ?? [])];
+      const settings = ['public.trusted_proxies=127.0.0.1', 'public.proxy_idle_timeout=60s', 'drain.delay=8s', 'drain.window=0s', ...(proxy.settings ?? [])];
       gateways = [await startGateway(settings), await startGateway(settings)];
       port = await freePort();
       const [first, second] = gateways;
       const written = path(`${proxy.file}.written`);
       const text = readFileSync(join(import.meta.dirname, proxy.file), 'utf8').replace(':8000', `:${first.port}`).replace(':8010', `:${second.port}`);
       writeFileSync(written, proxy.write(text, port));
-      running = start(proxy.program, ...proxy.arguments(written));
+      running = start(proxy.program, proxy.arguments(written), { HOME: folder, XDG_CONFIG_HOME: folder });
       await until(proxy.name, async () => {
         assert.equal(running.child.exitCode, null, running.log);
         return upgrade(port, page).then(({ status, socket }) => (socket.destroy(), status === 101), () => false);
