@@ -12,7 +12,7 @@ const STORE = join(FOLDER, 'store');
 const BUILDER = 'localhost/switchboard-builder';
 const CARGO_HOME = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
 
-/** The environment of the engines. Neither root without all its rights nor a container can do without chroot and vfs. */
+/** The environment of the engines. Builds in a folder with chroot need no rights that root may lack. */
 export const ENVIRONMENT = {
   ...process.env,
   CONTAINERS_STORAGE_CONF: join(FOLDER, 'storage.conf'),
@@ -41,9 +41,27 @@ export async function show(program, args, options) {
   return output;
 }
 
+/** vfs works everywhere, but copies all files for each layer: 25 GB and more. */
+function driver() {
+  const layers = ['lower', 'upper', 'work', 'merged'].map((name) => join(FOLDER, 'overlay', name));
+  for (const layer of layers) mkdirSync(layer, { recursive: true });
+  const [lower, upper, work, merged] = layers;
+  try {
+    run('mount', ['-t', 'overlay', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, merged]);
+    run('umount', [merged]);
+    return 'overlay';
+  } catch {
+    return 'vfs';
+  }
+}
+
 /** Removes the store. KEEP_IMAGES=1 keeps it for the next run, which then compiles nothing that is unchanged. */
 export function removeStore() {
-  if (!process.env.KEEP_IMAGES) rmSync(FOLDER, { recursive: true, force: true });
+  if (process.env.KEEP_IMAGES) return;
+  run('podman', ['rm', '--all', '--force', '--time=0']);
+  run('buildah', ['rm', '--all']);
+  run('buildah', ['rmi', '--all', '--force']);
+  rmSync(FOLDER, { recursive: true, force: true });
 }
 
 /**
@@ -53,7 +71,7 @@ export function removeStore() {
 export async function makeBuilder() {
   run(join(ROOT, 'deploy/native/requirement'), ['images']);
   mkdirSync(STORE, { recursive: true });
-  writeFileSync(ENVIRONMENT.CONTAINERS_STORAGE_CONF, `[storage]\ndriver = "vfs"\ngraphroot = "${STORE}"\nrunroot = "${FOLDER}/run"\n`);
+  writeFileSync(ENVIRONMENT.CONTAINERS_STORAGE_CONF, `[storage]\ndriver = "${driver()}"\ngraphroot = "${STORE}"\nrunroot = "${FOLDER}/run"\n`);
   if (run('buildah', ['images', '--quiet', '--filter', `reference=${BUILDER}`])) return;
   const root = join(FOLDER, 'builder');
   rmSync(root, { recursive: true, force: true });

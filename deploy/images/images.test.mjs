@@ -34,11 +34,16 @@ const CONTENT = {
 /** The files of an image with their types, as find prints them. */
 const filesOf = (root) => run('find', [root, '-mindepth', '1', '-printf', '%y %m %U /%P\n']).split('\n').sort();
 
+let removeNetwork;
 before(async () => {
   await makeBuilder();
   await build(['--symbols', SYMBOLS]);
+  removeNetwork = createNetwork();
 });
-after(removeStore);
+after(() => {
+  removeNetwork?.();
+  removeStore();
+});
 
 test('the builder has the version of Rust that the project names', () => {
   const [, wanted] = /rust-version = "(.+?)"/.exec(read('Cargo.toml'));
@@ -74,6 +79,12 @@ test('dependencies are not built again when the code changes', async () => {
   assert.match(output, /RUN deploy\/images\/binaries \/tmp\/stubs\n--> Using cache/);
 });
 
+test('podman builds the same image', async () => {
+  await build(['--tag', 'podman', 'gateway'], { engine: 'podman' });
+  const [built, known] = ['podman', VERSION].map((tag) => inspect(`localhost/switchboard/gateway:${tag}`).FromImageID);
+  assert.equal(built, known);
+});
+
 for (const name of NAMES) {
   describe(`the image of ${name}`, () => {
     const expected = CONTENT[name];
@@ -81,7 +92,7 @@ for (const name of NAMES) {
 
     test('has the program and what it needs', () => {
       const volume = expected.volume ? ['d 755 10001 /var/lib/switchboard'] : [];
-      const folders = ['etc', 'etc/ssl', 'etc/ssl/certs', 'usr', 'usr/local', 'usr/local/bin', ...(expected.volume ? ['var', 'var/lib'] : [])];
+      const folders = ['etc', 'etc/ssl', 'etc/ssl/certs', 'usr', 'usr/local', 'usr/local/bin', 'var', 'var/lib'];
       const files = ['etc/group', 'etc/nsswitch.conf', 'etc/passwd', 'etc/ssl/certs/ca-certificates.crt'];
       mounted(image(name), (root) => {
         const wanted = [`f 755 0 ${program}`, ...volume, ...folders.map((path) => `d 755 0 /${path}`), ...files.map((path) => `f 644 0 /${path}`)];
@@ -102,20 +113,23 @@ for (const name of NAMES) {
         const file = join(root, program);
         assert.doesNotMatch(run('readelf', ['--wide', '--program-headers', file]), /INTERP/);
         const sections = run('readelf', ['--wide', '--sections', file]);
-        assert.doesNotMatch(sections, /\.symtab|\.debug_/);
+        assert.doesNotMatch(sections, /\.symtab|\.debug_(info|line|str)/);
         assert.match(sections, /\.gnu_debuglink/);
         assert.match(run('readelf', ['--string-dump=.gnu_debuglink', file]), new RegExp(`${name}\\.debug`));
+        // The place of the function `main`, as for an address of a backtrace.
         const symbols = join(SYMBOLS, `${name}.debug`);
-        const [main] = / T main$/m.exec(run('nm', [symbols])) ? run('nm', [symbols]).match(/^\w+ . \w+17h\w+E$/m) ?? [] : [];
-        assert(main, 'the symbols have functions of Rust');
+        const [, address] = new RegExp(`^(\\w+) t _ZN\\d+${name.replace('-', '_')}4main`, 'm').exec(run('nm', [symbols]));
+        assert.match(run('addr2line', ['-e', symbols, address]), new RegExp(`^/switchboard/${name}/src/main.rs:\\d+$`));
+        const id = (path) => /Build ID: (\w+)/.exec(run('readelf', ['--notes', path]))[1];
+        assert.equal(id(file), id(symbols));
       });
     });
 
     test('has no path of the machine that built it', () => {
       mounted(image(name), (root) => {
         const text = readFileSync(join(root, program)).toString('latin1');
-        for (const path of ['/source/', '/usr/local/cargo', '/root/', '/usr/local/lib/rustlib']) assert.equal(text.includes(path), false, path);
-        assert(text.includes('/cargo/registry/'), 'paths of crates are there, without the folder of the machine');
+        for (const path of ['/source/gateway', '/source/shared-proto', '/source/target', '/usr/local/cargo', '/usr/local/lib/rustlib', '/root/']) assert(!text.includes(path), path);
+        assert(text.includes('/cargo/registry/'), 'there are names of places, without the folders of the machine');
       });
     });
 
@@ -127,7 +141,7 @@ for (const name of NAMES) {
         User: '10001:10001',
         StopSignal: 'SIGTERM',
         Entrypoint: [program],
-        Cmd: null,
+        Cmd: [],
         ExposedPorts: Object.fromEntries(expected.ports.map((port) => [port, {}])),
         Volumes: expected.volume ? { [expected.volume]: {} } : config.Volumes,
         Healthcheck: { ...HEALTH, Test: ['CMD', program, 'health'] },
@@ -162,7 +176,6 @@ describe('the containers', () => {
     chatbot_api_key: 'key-of-chatbot-4711', notifier_api_key: 'key-of-notifier-4711', notifier_callers: 'key-of-callers-4711' };
   const folder = join(FOLDER, 'containers');
   const path = (file) => join(folder, file);
-  const clean = [];
   let names;
   let redis;
 
@@ -194,14 +207,12 @@ describe('the containers', () => {
     openssl('req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-authority -keyout authority.key -out authority');
     openssl(`req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=redis -addext subjectAltName=DNS:${NAME} -keyout redis.key -out redis.csr`);
     openssl('x509 -req -in redis.csr -CA authority -CAkey authority.key -days 2 -copy_extensions copy -out redis.crt');
-    clean.push(createNetwork());
     names = await nameServer(HOST, { [NAME]: HOST });
-    clean.push(names.close);
     startRedis();
   });
   after(async () => {
     await redis?.stop();
-    for (const undo of clean.reverse()) undo();
+    names?.close();
   });
 
   test('a gateway finds Redis by a name, without rights and on a root that it cannot write', async (t) => {
