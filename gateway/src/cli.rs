@@ -6,7 +6,7 @@ use gateway::{
     settings::{Layers, PROGRAM, Problems, Settings, parse_duration},
 };
 use gateway_core::model::{ChannelName, UserId};
-use shared_proto::process::settings::pair;
+use shared_proto::process::{manual::Shell, settings::pair};
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -17,7 +17,7 @@ use std::{
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) sources: Sources,
-    /// Check the settings and end
+    /// Check the settings, print them without secrets, and end
     #[arg(long)]
     pub(crate) check: bool,
     /// Print the documented default settings and end
@@ -44,6 +44,15 @@ pub(crate) enum Command {
     Token(TokenRequest),
     /// Ask the gateway on this machine whether it is ready, within 2 s; exit with 0 or 1
     Health(Sources),
+    /// Print completions for a shell
+    Completions {
+        /// bash, zsh or fish
+        #[arg(value_enum, hide_possible_values = true)]
+        shell: Shell,
+    },
+    /// Print the manual page in roff
+    #[command(hide = true)]
+    Man,
 }
 
 #[derive(Args)]
