@@ -1,7 +1,7 @@
 // Programs that a test starts, and ports for them.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,17 +27,30 @@ export async function until(what, isSo, patience = PATIENCE_MS) {
   }
 }
 
-/** Starts a program in the foreground, with these environment variables beside the inherited ones. */
-export function start(program, args, env = {}) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+/**
+ * Starts a program in the foreground, with these environment variables beside the inherited ones.
+ *
+ * With `detached`, `stop` also kills the processes that it started.
+ */
+export function start(program, args, env = {}, { detached = false } = {}) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, detached });
   const running = { child, log: '' };
   for (const output of [child.stdout, child.stderr]) output.on('data', (text) => (running.log += text));
   running.ended = new Promise((resolve) => child.once('exit', resolve));
   running.stop = async () => {
-    child.kill('SIGKILL');
+    if (detached) killGroup(child.pid);
+    else child.kill('SIGKILL');
     await running.ended;
   };
   return running;
+}
+
+function killGroup(leader) {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
 }
 
 /** Starts a gateway from source with the development settings and these, such as "drain.window=0s", and waits until it is ready. */
@@ -49,4 +62,15 @@ export async function startGateway(settings = []) {
   const rest = (path, options) => fetch(`http://127.0.0.1:${internal}${path}`, { ...options, headers: { authorization: 'Bearer dev', ...options?.headers } });
   await until('the gateway', async () => (await rest('/readyz').catch(() => undefined))?.ok);
   return Object.assign(gateway, { port, internal, rest });
+}
+
+/** Starts a Redis without persistence. */
+export async function startRedis() {
+  const port = await freePort();
+  const redis = start('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--hz', '100', '--maxclients', '1000']);
+  const ask = (...command) => execFileSync('redis-cli', ['-p', String(port), ...command], { encoding: 'utf8' });
+  await until('Redis', () => redis.log.includes('Ready to accept connections'));
+  /** How often each command was carried out, also by scripts. */
+  const calls = () => Object.fromEntries([...ask('INFO', 'commandstats').matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map(([, name, n]) => [name, Number(n)]));
+  return Object.assign(redis, { url: `redis://127.0.0.1:${port}`, calls });
 }
