@@ -128,6 +128,11 @@ export class Crowd {
     await this.allLive();
   }
 
+  /** Forgets what the clients counted. */
+  reset() {
+    for (const client of this.clients) client.cuts = client.lost = client.duplicated = 0;
+  }
+
   /** Waits until all clients are live. */
   allLive() {
     return until('the subscription of all clients', () => this.clients.every(({ isLive }) => isLive), 60_000);

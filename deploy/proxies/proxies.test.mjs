@@ -17,18 +17,19 @@ const IDLE_MS = 75_000;
 describe('behind', { concurrency: true }, () => {
   for (const description of PROXIES) {
     describe(description.name, { concurrency: false }, () => {
-      let gateways, proxy, idle, idleSince;
+      const gateways = [];
+      let proxy, idle, idleSince;
 
       before(async () => {
         const settings = ['public.trusted_proxies=127.0.0.1', 'public.proxy_idle_timeout=60s', 'drain.delay=8s', 'drain.window=0s', ...(description.settings ?? [])];
-        gateways = await Promise.all([startGateway(settings), startGateway(settings)]);
+        for (let n = 0; n < 2; n += 1) gateways.push(await startGateway(settings));
         proxy = await startProxy(description, gateways.map(({ port }) => port));
         idleSince = Date.now();
         idle = await Promise.all(Object.keys(PROTOCOLS).map((protocol) => Subscriber.open(protocol, 'open:idle', { port: proxy.port, ca: proxy.ca })));
       });
       after(async () => {
         for (const each of idle ?? []) each.close();
-        await Promise.all([proxy, ...(gateways ?? [])].map((each) => each?.stop()));
+        await Promise.all([proxy, ...gateways].map((each) => each?.stop()));
       });
 
       const upgrade = (options) => open({ port: proxy.port, ca: proxy.ca, from: CLIENT, ...options });

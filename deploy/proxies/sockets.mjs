@@ -61,8 +61,9 @@ export function open({ port, ca, path = '/connection/websocket', origin = PAGE, 
       clearTimeout(tooLong);
       socket.off('data', head);
       const text = bytes.toString('latin1', 0, end);
+      bytes = bytes.subarray(end + 4);
       // The caller first gets the socket.
-      setImmediate(() => (bytes = takeFrames(bytes.subarray(end + 4), deliver)));
+      setImmediate(() => (bytes = takeFrames(bytes, deliver)));
       socket.on('data', (more) => {
         bytes = takeFrames(bytes.length ? Buffer.concat([bytes, more]) : more, deliver);
       });

@@ -9,14 +9,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const ROOT = join(import.meta.dirname, '../..');
 const PATIENCE_MS = 20_000;
 
-/** A free port at 127.0.0.1. */
-export function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+/** A free port at 127.0.0.1, below those that the system gives to connections. */
+export async function freePort() {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    const isFree = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    await new Promise((resolve) => server.close(resolve));
+    if (isFree) return port;
+  }
 }
 
 /** Waits until something is so. Fails after 20 s. */
@@ -60,7 +61,15 @@ export async function startGateway(settings = []) {
   const config = join(ROOT, 'gateway/config/dev.toml');
   const gateway = start(join(ROOT, 'target/debug/gateway'), ['--config', config, ...flags.flatMap((flag) => ['--set', flag])]);
   const rest = (path, options) => fetch(`http://127.0.0.1:${internal}${path}`, { ...options, headers: { authorization: 'Bearer dev', ...options?.headers } });
-  await until('the gateway', async () => (await rest('/readyz').catch(() => undefined))?.ok);
+  try {
+    await until('the gateway', async () => {
+      assert.equal(gateway.child.exitCode, null, gateway.log);
+      return (await rest('/readyz').catch(() => undefined))?.ok;
+    });
+  } catch (error) {
+    await gateway.stop();
+    throw error;
+  }
   return Object.assign(gateway, { port, internal, rest });
 }
 
