@@ -45,7 +45,10 @@ class Client {
       } catch {
         // The proxy is away.
       }
-      if (this.isLive) this.cuts += 1;
+      if (this.isLive) {
+        this.cuts += 1;
+        this.cutAt = Date.now();
+      }
       this.isLive = false;
       if (!this.left) await sleep(pause(this.#attempt));
       this.#attempt += 1;

