@@ -22,8 +22,9 @@ class Client {
   #socket;
   #personal;
   #attempt = 0;
-  /** Ends, gaps and repeats that this client saw. */
+  /** Ends, close frames, gaps and repeats that this client saw. */
   cuts = 0;
+  closed = 0;
   lost = 0;
   duplicated = 0;
   isLive = false;
@@ -78,7 +79,10 @@ class Client {
   }
 
   #take(payload, opcode) {
-    if (opcode === 8) return this.#socket.destroy();
+    if (opcode === 8) {
+      this.closed += 1;
+      return this.#socket.destroy();
+    }
     for (const line of payload.toString().split('\n')) if (line) this.#message(JSON.parse(line));
   }
 
@@ -133,7 +137,7 @@ export class Crowd {
 
   /** Forgets what the clients counted. */
   reset() {
-    for (const client of this.clients) client.cuts = client.lost = client.duplicated = 0;
+    for (const client of this.clients) client.cuts = client.closed = client.lost = client.duplicated = 0;
   }
 
   /** Waits until all clients are live. */

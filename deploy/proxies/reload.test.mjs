@@ -145,8 +145,9 @@ describe('2,000 clients', { concurrency: false }, () => {
           await publisher.stop();
           await until('the last publication', () => crowd.clients.every(({ channel, offset }) => offset >= publisher.tops.get(channel)));
           const figures = Object.fromEntries(Object.entries(later).map(([name, count]) => [`${name} per client`, Number(((count - before[name]) / CLIENTS).toFixed(4))]));
-          const [cuts, lost, duplicated] = ['cuts', 'lost', 'duplicated'].map((name) => crowd.sum(name));
-          rows.push({ proxy: description.name, clients: kind, event, cuts, 'first cut (ms)': first, 'last cut (ms)': last, 'whole (ms)': whole - began, lost, duplicated, ...figures });
+          const [cuts, closed, lost, duplicated] = ['cuts', 'closed', 'lost', 'duplicated'].map((name) => crowd.sum(name));
+          rows.push({ proxy: description.name, clients: kind, event, cuts, 'with a close frame': closed, 'first cut (ms)': first, 'last cut (ms)': last, 'whole (ms)': whole - began, lost, duplicated, ...figures });
+          if (event === 'kill -9') assert.equal(closed, 0);
           if (event === 'reload') assert(first > description.keepsFor * 1_000 - 100, `the first cut was after ${first} ms`);
           assert.deepEqual({ lost, duplicated }, { lost: 0, duplicated: 0 });
           if (!users) assert(figures['reads per client'] < READS_PER_CLIENT, `${figures['reads per client']} reads of Redis per client`);

@@ -5,8 +5,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
-export const ROOT = join(import.meta.dirname, '../..');
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PATIENCE_MS = 20_000;
 
 /** A free port at 127.0.0.1, below those that the system gives to connections. */
