@@ -142,7 +142,7 @@ export class Crowd {
 
   /** Waits until all clients are live. */
   allLive() {
-    return until('the subscription of all clients', () => this.clients.every(({ isLive }) => isLive), 60_000);
+    return until('the subscription of all clients', () => this.clients.every(({ isLive }) => isLive), 120_000);
   }
 
   /** The sum of a count of all clients. */
