@@ -1,0 +1,91 @@
+// Renders the chart and validates what comes out.
+
+import { execFile, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { ROOT } from '../../testing/processes.mjs';
+
+export const HERE = join(ROOT, 'deploy/kubernetes');
+export const CHART = join(HERE, 'switchboard');
+export const RELEASE = 'switchboard';
+/** The sets of values that every test of the chart tries; "default" is without a file. */
+export const SETS = ['default', ...readdirSync(join(HERE, 'values')).map((file) => file.replace('.yaml', ''))];
+
+const KUBERNETES = '1.37.0';
+const OPERATOR = 'github.com/prometheus-operator/prometheus-operator@v0.85.0';
+const MONITORS = 'example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml';
+const run = promisify(execFile);
+
+const output = async (program, args) => (await run(join(ROOT, program), args)).stdout.trim();
+const once = (make) => {
+  let made;
+  return () => (made ??= make());
+};
+const helmPath = once(() => output('deploy/native/go-tool', ['helm', 'helm.sh/helm/v3/cmd/helm', '3.22.0', 'renders the chart; some minutes, once']));
+const pythonPath = once(async () => join(await output('deploy/native/python-tool', ['kubernetes-validate', '1.37', 'validates objects']), 'python'));
+const monitors = once(async () => {
+  const go = await output('deploy/native/requirement', ['go']);
+  const { stdout } = await run(go, ['mod', 'download', '-json', OPERATOR]);
+  return join(JSON.parse(stdout).Dir, MONITORS);
+});
+
+/** Runs helm. Resolves to `{ code, stdout, stderr }`. */
+export async function helm(...args) {
+  const child = spawn(await helmPath(), args);
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await ended, stdout, stderr };
+}
+
+/** The arguments for helm that select a set of values. */
+export const valuesOf = (set) => (set === 'default' ? [] : ['--values', join(HERE, 'values', `${set}.yaml`)]);
+
+export const template = (...args) => helm('template', RELEASE, CHART, '--kube-version', KUBERNETES, ...args);
+export const lint = (...args) => helm('lint', '--strict', '--kube-version', KUBERNETES, CHART, ...args);
+
+/** The objects in a text of YAML, each validated. */
+export async function objectsIn(yaml) {
+  const child = spawn(await pythonPath(), [join(HERE, 'testing/objects.py'), await monitors()]);
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.stdin.end(yaml);
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  if ((await ended) !== 0) throw new Error(stderr);
+  return new Objects(JSON.parse(stdout));
+}
+
+/** What the chart renders with these arguments. */
+export async function render(...args) {
+  const { code, stdout, stderr } = await template(...args);
+  if (code !== 0) throw new Error(stderr);
+  return objectsIn(stdout);
+}
+
+const isSubset = (labels, all) => Object.entries(labels).every(([key, value]) => all[key] === value);
+
+export class Objects {
+  constructor(all) {
+    this.all = all;
+  }
+
+  of(kind) {
+    return this.all.filter((object) => object.kind === kind);
+  }
+
+  get(kind, name) {
+    return this.of(kind).find(({ metadata }) => metadata.name === name);
+  }
+
+  /** The Deployments and StatefulSets. */
+  get workloads() {
+    return this.all.filter(({ spec }) => spec?.template);
+  }
+
+  /** The workloads whose pods have these labels. */
+  selected(labels) {
+    return this.workloads.filter(({ spec }) => isSubset(labels, spec.template.metadata.labels));
+  }
+}
+
+export { isSubset };
