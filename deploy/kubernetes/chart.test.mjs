@@ -38,6 +38,10 @@ function checkReferences(objects) {
     const { name, port } = spec.rules[0].http.paths[0].backend.service;
     assert(objects.get('Service', name).spec.ports.some((each) => each.name === port.name));
   }
+  for (const { spec } of objects.of('HTTPRoute')) {
+    const { name, port } = spec.rules[0].backendRefs[0];
+    assert(objects.get('Service', name).spec.ports.some((each) => each.port === port));
+  }
   for (const { metadata, spec } of objects.of('ServiceMonitor')) {
     const services = objects.of('Service').filter((service) => isSubset(spec.selector.matchLabels, service.metadata.labels));
     const watched = services.flatMap((service) => objects.selected(service.spec.selector)).map(componentOf);
@@ -92,6 +96,9 @@ test('an unknown kind, an unknown field and a repeated key are found', async () 
   const monitor = (spec) => `apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: { name: a }\nspec: ${spec}\n`;
   await objectsIn(monitor('{ selector: {}, endpoints: [{ port: a }] }'));
   await assert.rejects(objectsIn(monitor('{ selector: {}, endpoints: [{ prt: a }] }')), /'prt' was unexpected/);
+  const route = (spec) => `apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: a }\nspec: ${spec}\n`;
+  await objectsIn(route('{ parentRefs: [{ name: a }] }'));
+  await assert.rejects(objectsIn(route('{ parentRefs: [{ nam: a }] }')), /'name' is a required property|'nam' was unexpected/);
   await assert.rejects(objectsIn(monitor('{ endpoints: [] }')), /'selector' is a required property/);
 });
 

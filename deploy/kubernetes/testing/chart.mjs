@@ -14,8 +14,11 @@ export const RELEASE = 'switchboard';
 export const SETS = ['default', ...readdirSync(join(HERE, 'values')).map((file) => file.replace('.yaml', ''))];
 
 const KUBERNETES = '1.37.0';
-const OPERATOR = 'github.com/prometheus-operator/prometheus-operator@v0.85.0';
-const MONITORS = 'example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml';
+/** Go modules with definitions of custom resources. */
+const DEFINITIONS = {
+  'github.com/prometheus-operator/prometheus-operator@v0.85.0': 'example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml',
+  'sigs.k8s.io/gateway-api@v1.4.0': 'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml',
+};
 const run = promisify(execFile);
 
 const output = async (program, args) => (await run(join(ROOT, program), args)).stdout.trim();
@@ -25,10 +28,11 @@ const once = (make) => {
 };
 const helmPath = once(() => output('deploy/native/go-tool', ['helm', 'helm.sh/helm/v3/cmd/helm', '3.22.0', 'renders the chart; some minutes, once']));
 const pythonPath = once(async () => join(await output('deploy/native/python-tool', ['kubernetes-validate', '1.37', 'validates objects']), 'python'));
-const monitors = once(async () => {
+const definitions = once(async () => {
   const go = await output('deploy/native/requirement', ['go']);
-  const { stdout } = await run(go, ['mod', 'download', '-json', OPERATOR]);
-  return join(JSON.parse(stdout).Dir, MONITORS);
+  const { stdout } = await run(go, ['mod', 'download', '-json', ...Object.keys(DEFINITIONS)]);
+  const modules = stdout.split(/^(?={)/m).map((module) => JSON.parse(module));
+  return modules.map(({ Path, Version, Dir }) => join(Dir, DEFINITIONS[`${Path}@${Version}`]));
 });
 
 /** Runs helm. Resolves to `{ code, stdout, stderr }`. */
@@ -47,7 +51,7 @@ export const lint = (...args) => helm('lint', '--strict', '--kube-version', KUBE
 
 /** The objects in a text of YAML, each validated. */
 export async function objectsIn(yaml) {
-  const child = spawn(await pythonPath(), [join(HERE, 'testing/objects.py'), await monitors()]);
+  const child = spawn(await pythonPath(), [join(HERE, 'testing/objects.py'), ...(await definitions())]);
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.stdin.end(yaml);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

@@ -54,4 +54,10 @@
 {{- if and $values.ingress.enabled (not $values.ingress.hosts) -}}
 {{- fail "ingress.enabled is true, but ingress.hosts is empty. List the names at which browsers reach the gateway, such as ws.example.com." -}}
 {{- end -}}
+{{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled is true, but httpRoute.parentRefs is empty. List the Gateways that lead here, such as { name: public, namespace: gateways }." -}}
+{{- end -}}
+{{- if and $values.ingress.enabled $values.httpRoute.enabled -}}
+{{- fail "ingress.enabled and httpRoute.enabled are both true. Keep the one that your cluster uses." -}}
+{{- end -}}
 {{- end -}}
