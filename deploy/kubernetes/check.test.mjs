@@ -33,6 +33,11 @@ function checkGateway({ settings, spec, pod, container }, set) {
   assert.equal(settings['cluster.link_url'], `"ws://${address}:8001"`);
 }
 
+function checkService({ settings, spec }) {
+  const drain = Number(settings['shutdown.drain_s']);
+  assert(spec.terminationGracePeriodSeconds >= drain + 10, `killed after ${spec.terminationGracePeriodSeconds} s, but the end takes ${drain} s`);
+}
+
 for (const set of SETS) {
   test(`values of ${set}`, async (t) => {
     const cluster = await Cluster.create(t);
@@ -43,7 +48,19 @@ for (const set of SETS) {
       assert.equal(result.code, 0, result.log);
       for (const text of [result.log, ...result.env.values()]) for (const word of words) assert(!text.includes(word), 'a secret is shown');
       assert(!/warn/i.test(result.log), result.log);
-      if (result.container.name === 'gateway') checkGateway(result, set);
+      (result.container.name === 'gateway' ? checkGateway : checkService)(result, set);
     }
   });
 }
+
+test('a setting with another name and a missing key of a Secret are noticed', async (t) => {
+  const cluster = await Cluster.create(t);
+  const { secrets } = secretsFor('minimal');
+  const renamed = await render(...valuesOf('minimal'), '--set', 'gateway.extraEnv[0].name=GATEWAY__DRAIN__DELEY,gateway.extraEnv[0].value=1s');
+  const { code, log } = await check(cluster, renamed.workloads[0], { objects: renamed, secrets });
+  assert.equal(code, INVALID);
+  assert.match(log, /drain.deley: unknown key/);
+
+  const objects = await render(...valuesOf('minimal'));
+  await assert.rejects(check(cluster, objects.workloads[0], { objects, secrets: {} }), /there is no Secret switchboard with the key hmac_secret/);
+});

@@ -3,14 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT, until } from '../testing/processes.mjs';
-import { HERE, objectsIn, render, valuesOf } from './testing/chart.mjs';
+import { HERE, render, valuesOf } from './testing/chart.mjs';
 import { Cluster } from './testing/cluster.mjs';
 import { secretsFor } from './testing/secrets.mjs';
-import { readFileSync } from 'node:fs';
 
 const json = (body, key) => ({ method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...bearer(key).headers } });
 const bearer = (key) => ({ headers: { authorization: `Bearer ${key}` } });
@@ -36,11 +35,11 @@ function hostsOf(objects, pods, redisPod) {
 }
 
 /** Starts all pods of the workloads: `{ pods: [{ name, workload, ip, running, probe }], of(component) }`. */
-async function startPods(t, set, replicas, ...args) {
+async function startPods(t, set, { replicas = {}, withRedis = true, args = [] }) {
   const cluster = await Cluster.create(t);
   const { secrets, ...words } = secretsFor(set);
   const objects = await render(...valuesOf(set), ...args);
-  const redisPod = await redis(cluster, words.password);
+  const redisPod = withRedis ? await redis(cluster, words.password) : await cluster.pod('redis');
   const pods = [];
   for (const workload of objects.workloads) {
     const component = workload.spec.template.metadata.labels['app.kubernetes.io/component'];
@@ -59,7 +58,7 @@ async function startPods(t, set, replicas, ...args) {
       return (await pod.request(pod.ports[httpGet.port], httpGet.path)).status;
     };
   }
-  return { objects, pods, of: (component) => pods.filter((pod) => pod.component === component), ...words };
+  return { cluster, objects, pods, of: (component) => pods.filter((pod) => pod.component === component), ...words };
 }
 
 const ready = async (pod) => {
@@ -71,7 +70,7 @@ const ready = async (pod) => {
 };
 
 test('all pods become ready and reach each other by their Services', async (t) => {
-  const { objects, pods, of, words, callers, secrets } = await startPods(t, 'default', { gateway: 2 }, '--set', 'api.enabled=true');
+  const { objects, pods, of, words, callers, secrets } = await startPods(t, 'default', { replicas: { gateway: 2 }, args: ['--set', 'api.enabled=true'] });
   for (const pod of pods) await ready(pod);
   for (const pod of pods) for (const name of ['startupProbe', 'livenessProbe']) assert.equal(await pod.probe(name), 200, `${name} of ${pod.name}`);
 
@@ -119,13 +118,37 @@ async function checkMetrics(objects, gateway) {
 }
 
 test('pods have IPv6 addresses', async (t) => {
-  const { of } = await startPods(t, 'ipv6', {}, '--set', 'chatbot.enabled=false,notifier.enabled=false');
+  const { of } = await startPods(t, 'ipv6', { args: ['--set', 'chatbot.enabled=false,notifier.enabled=false'] });
   for (const pod of of('gateway')) await ready(pod);
+});
+
+test('a pod that waits for Redis is not ready, and is not restarted', async (t) => {
+  const { pods } = await startPods(t, 'default', { withRedis: false });
+  for (const pod of pods) {
+    await until(`start of ${pod.name}`, async () => (await pod.probe('startupProbe')) === 200);
+    assert.equal(await pod.probe('livenessProbe'), 200, pod.name);
+  }
+  for (const pod of pods.filter(({ component }) => component === 'gateway')) assert.equal(await pod.probe('readinessProbe'), 503, pod.name);
+});
+
+test('no load of the public listener fails a probe', async (t) => {
+  const limit = 'gateway.extraEnv[0].name=GATEWAY__PUBLIC__HTTP_CONNECTIONS,gateway.extraEnv[0].value=8';
+  const { cluster, of } = await startPods(t, 'minimal', { args: ['--set-string', limit] });
+  const [gateway] = of('gateway');
+  await ready(gateway);
+  const client = await cluster.pod('client');
+  client.start(process.execPath, [join(HERE, 'testing/hold-connections.mjs'), gateway.ip, '8000', '100']);
+  const isFull = async () => (await gateway.request(8000, '/livez')).status === 0;
+  await until('a full listener', isFull);
+  for (let turn = 0; turn < 20; turn += 1) {
+    for (const probe of ['readinessProbe', 'livenessProbe']) assert.equal(await gateway.probe(probe), 200);
+  }
+  assert(await isFull(), 'the load has ended');
 });
 
 test('the end: first not ready, then the wait, then the drain', async (t) => {
   const drain = 'gateway.drain.delaySeconds=5,gateway.drain.windowSeconds=1,gateway.drain.deadlineSeconds=3';
-  const { of } = await startPods(t, 'minimal', {}, '--set', drain);
+  const { of } = await startPods(t, 'minimal', { args: ['--set', drain] });
   const [gateway] = of('gateway');
   await ready(gateway);
   const upgrade = async () => (await gateway.request(8000, '/connection/websocket', { upgrade: true })).status;

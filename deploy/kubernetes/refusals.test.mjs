@@ -41,6 +41,12 @@ const REFUSED = [
   ['ingress: { enabled: true }', /ingress.hosts is empty. List the names/],
   ['httpRoute: { enabled: true }', /httpRoute.parentRefs is empty. List the Gateways/],
   ['{ ingress: { enabled: true, hosts: [a.example] }, httpRoute: { enabled: true, parentRefs: [{ name: a }] } }', /both true. Keep the one/],
+  ['gateway: { extraEnv: [{ name: GATEWAY__DRAIN__DEADLINE, value: 1h }] }', /gateway.extraEnv sets GATEWAY__DRAIN__DEADLINE, which the chart sets. Use the value/],
+  ['notifier: { extraEnv: [{ name: NOTIFIER__OUTBOX__PATH, value: /tmp/a }] }', /notifier.extraEnv sets NOTIFIER__OUTBOX__PATH/],
+  ['gateway: { extraEnv: [{ name: GATEWAY__TOKENS__HMAC_SECRET, value: abc }] }', /has a secret, GATEWAY__TOKENS__HMAC_SECRET. .* put it into a Secret/],
+  ['chatbot: { extraEnv: [{ name: CHATBOT__GATEWAY__API_KEY, value: abc }] }', /chatbot.extraEnv has a secret, CHATBOT__GATEWAY__API_KEY/],
+  [`gateway: { settings: "[tokens]\\nhmac_secret = 'abc'" }`, /gateway.settings has a secret \(hmac_secret\). It would be in a ConfigMap. Put it into a Secret/],
+  [`gateway: { settings: "[redis]\\nurl = 'redis://:word@redis'" }`, /gateway.settings has a URL of Redis with a password. .* Put it into the Secret of secrets.redis/],
 ];
 
 for (const [values, message] of REFUSED) {

@@ -33,6 +33,7 @@ export class Cluster {
 
   /** An empty network; it ends with the test. */
   static async create(t) {
+    await run(join(ROOT, 'deploy/native/requirement'), ['namespaces']);
     const cluster = new Cluster();
     cluster.folder = mkdtempSync(join(tmpdir(), 'switchboard-pods-'));
     cluster.holder = await hold('unshare', ['--user', '--map-root-user', '--net']);

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ROOT } from '../../testing/processes.mjs';
 
 const random = () => randomBytes(24).toString('hex');
 
@@ -13,7 +14,8 @@ function certificate() {
   const folder = mkdtempSync(join(tmpdir(), 'switchboard-secrets-'));
   const [cert, key] = ['tls.crt', 'tls.key'].map((name) => join(folder, name));
   const options = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1', '-subj', '/CN=redis'];
-  execFileSync('openssl', ['req', ...options, '-out', cert, '-keyout', key], { stdio: 'ignore' });
+  const openssl = execFileSync(join(ROOT, 'deploy/native/requirement'), ['openssl'], { encoding: 'utf8' }).trim();
+  execFileSync(openssl, ['req', ...options, '-out', cert, '-keyout', key], { stdio: 'ignore' });
   const files = { 'ca.crt': readFileSync(cert, 'utf8'), 'tls.crt': readFileSync(cert, 'utf8'), 'tls.key': readFileSync(key, 'utf8') };
   rmSync(folder, { recursive: true });
   return files;

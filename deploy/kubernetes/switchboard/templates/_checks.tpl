@@ -29,6 +29,12 @@
 {{- if not $values.secrets.gateway -}}
 {{- fail "secrets.gateway is empty. Create a Secret with the keys hmac_secret and api_keys (README.md has the command), and set secrets.gateway to its name." -}}
 {{- end -}}
+{{- with regexFind "(?m)^\\s*(hmac_secret|sentinel_password|secrets|key|api_keys)\\s*=|^\\s*\\[\\[api_keys" $values.gateway.settings -}}
+{{- fail (printf "gateway.settings has a secret (%s). It would be in a ConfigMap. Put it into a Secret (secrets.*, gateway.extraSecretFiles), and name its file if the chart does not." (trim . | trimSuffix "=" | trim)) -}}
+{{- end -}}
+{{- if regexMatch "redis[a-z+]*://[^\\s\"']*@" $values.gateway.settings -}}
+{{- fail "gateway.settings has a URL of Redis with a password. It would be in a ConfigMap. Put it into the Secret of secrets.redis, as redis_url." -}}
+{{- end -}}
 {{- if and $values.chatbot.enabled (not $values.secrets.chatbot) -}}
 {{- fail "secrets.chatbot is empty. Set it to the Secret with the key chatbot_api_key, or set chatbot.enabled to false." -}}
 {{- end -}}

@@ -93,9 +93,6 @@
 {{- with $values.telemetry.otlpEndpoint }}
 - { name: GATEWAY__TELEMETRY__OTLP_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
-{{- with $values.gateway.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
 {{- /* The pods of a Deployment of gateways: `role` is node.role, `component` names the workload, `own` has its values. */ -}}
@@ -122,7 +119,7 @@ spec:
     - name: gateway
       {{- include "switchboard.container" (dict "root" $root "own" .own "image" $root.Values.gateway.image) | nindent 6 }}
       args: [--config, /etc/switchboard/gateway.toml]
-      env: {{- include "switchboard.gatewayEnv" (dict "root" $root "role" .role) | nindent 8 }}
+      env: {{- include "switchboard.env" (dict "chart" (include "switchboard.gatewayEnv" (dict "root" $root "role" .role)) "extra" $root.Values.gateway.extraEnv "values" "gateway.extraEnv") | nindent 8 }}
       ports:
         {{- if eq .role "full" }}
         - { name: public, containerPort: 8000 }

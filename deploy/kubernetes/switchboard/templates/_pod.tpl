@@ -84,3 +84,25 @@ projected:
           - { key: {{ .key }}, path: {{ .file }} }
     {{- end }}
 {{- end -}}
+
+{{- /*
+The variables of a container: those of the chart, and further ones. A variable that is set twice would silently win over a value of the chart,
+and a secret in a variable would be in the release.
+*/ -}}
+{{- define "switchboard.env" -}}
+{{- $own := list -}}
+{{- range .chart | fromYamlArray }}{{ $own = append $own .name }}{{ end -}}
+{{- range .extra -}}
+{{- if has .name $own -}}
+{{- fail (printf "%s sets %s, which the chart sets. Use the value that stands for it; values.yaml describes all." $.values .name) -}}
+{{- end -}}
+{{- if and .value (regexMatch "(HMAC_SECRET|API_KEYS?|SENTINEL_PASSWORD|REDIS__URL|__SECRETS|__HEADERS__.*)$" .name) -}}
+{{- fail (printf "%s has a secret, %s. Values are no place for secrets: put it into a Secret (secrets.*, gateway.extraSecretFiles) and name its file with %s_FILE." $.values .name .name) -}}
+{{- end -}}
+{{- $own = append $own .name -}}
+{{- end -}}
+{{ .chart }}
+{{- with .extra }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
