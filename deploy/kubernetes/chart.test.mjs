@@ -16,10 +16,14 @@ const portsOf = (workload) => workload.spec.template.spec.containers.flatMap(({ 
 const componentOf = (workload) => workload.spec.template.metadata.labels['app.kubernetes.io/component'];
 
 function checkServices(objects) {
-  const serves = { switchboard: ['gateway'], 'switchboard-internal': ['api', 'gateway'], 'switchboard-chatbot': ['chatbot'], 'switchboard-notifier': ['notifier'] };
   const nodes = objects.workloads.map(componentOf).filter((component) => ['gateway', 'api'].includes(component));
-  serves['switchboard-internal'] = [nodes.includes('api') ? 'api' : 'gateway'];
-  serves['switchboard-nodes'] = nodes;
+  const serves = {
+    switchboard: ['gateway'],
+    'switchboard-internal': [nodes.includes('api') ? 'api' : 'gateway'],
+    'switchboard-nodes': nodes,
+    'switchboard-chatbot': ['chatbot'],
+    'switchboard-notifier': ['notifier'],
+  };
   for (const { metadata, spec } of objects.of('Service')) {
     const selected = objects.selected(spec.selector);
     assert.deepEqual(selected.map(componentOf).sort(), [...serves[metadata.name]].sort(), metadata.name);
@@ -151,6 +155,14 @@ test('the chart has the settings of production and the version of the workspace'
   for (const { spec } of objects.workloads) assert.match(spec.template.spec.containers[0].image, new RegExp(`:${version}$`));
 });
 
+test('README.md makes all keys of the Secret', async () => {
+  const objects = await render();
+  const sources = objects.workloads.flatMap(({ spec }) => spec.template.spec.volumes.flatMap(({ projected }) => projected?.sources ?? []));
+  const keys = new Set(sources.flatMap(({ secret }) => secret.items.map(({ key }) => key)));
+  const made = [...read(HERE, 'README.md').matchAll(/--from-file=(\w+)/g)].map(([, key]) => key);
+  assert.deepEqual([...keys].sort(), made.sort());
+});
+
 test('other settings restart the pods', async () => {
   const sums = [];
   for (const settings of ['a = 1', 'a = 2']) {
@@ -159,6 +171,11 @@ test('other settings restart the pods', async () => {
   }
   assert.equal(sums[0][0], sums[0][1]);
   assert.notEqual(sums[0][0], sums[1][0]);
+});
+
+test('pods end before new ones start, if nodes must agree', async () => {
+  const objects = await render('--set', 'gateway.recreate=true,api.enabled=true');
+  assert.deepEqual(objects.selected({ 'switchboard/node': 'true' }).map(({ spec }) => spec.strategy), [{ type: 'Recreate' }, { type: 'Recreate' }]);
 });
 
 test('the schema knows all keys', () => {

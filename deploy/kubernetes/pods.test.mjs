@@ -58,7 +58,7 @@ async function startPods(t, set, { replicas = {}, withRedis = true, args = [] })
       return (await pod.request(pod.ports[httpGet.port], httpGet.path)).status;
     };
   }
-  return { cluster, objects, pods, of: (component) => pods.filter((pod) => pod.component === component), ...words };
+  return { cluster, hosts, secrets, objects, pods, of: (component) => pods.filter((pod) => pod.component === component), ...words };
 }
 
 const ready = async (pod) => {
@@ -70,7 +70,7 @@ const ready = async (pod) => {
 };
 
 test('all pods become ready and reach each other by their Services', async (t) => {
-  const { objects, pods, of, words, callers, secrets } = await startPods(t, 'default', { replicas: { gateway: 2 }, args: ['--set', 'api.enabled=true'] });
+  const { objects, pods, of, words, callers } = await startPods(t, 'default', { replicas: { gateway: 2 }, args: ['--set', 'api.enabled=true'] });
   for (const pod of pods) await ready(pod);
   for (const pod of pods) for (const name of ['startupProbe', 'livenessProbe']) assert.equal(await pod.probe(name), 200, `${name} of ${pod.name}`);
 
@@ -129,6 +129,23 @@ test('a pod that waits for Redis is not ready, and is not restarted', async (t) 
     assert.equal(await pod.probe('livenessProbe'), 200, pod.name);
   }
   for (const pod of pods.filter(({ component }) => component === 'gateway')) assert.equal(await pod.probe('readinessProbe'), 503, pod.name);
+});
+
+test('a pod with another history is ready when the pods that differ have ended', async (t) => {
+  const drain = 'gateway.drain.delaySeconds=0,gateway.drain.windowSeconds=0,gateway.drain.deadlineSeconds=1';
+  const { cluster, hosts, secrets, of } = await startPods(t, 'minimal', { args: ['--set', drain] });
+  const [before] = of('gateway');
+  await ready(before);
+  const objects = await render(...valuesOf('minimal'), '--set', 'gateway.settings=[channel_defaults]\nhistory_size = 7\n');
+  const after = Object.assign(await cluster.pod('switchboard-new'), { workload: objects.workloads[0] });
+  cluster.container(after, after.workload, { objects, secrets, hosts });
+  const readiness = () => after.request(8001, '/readyz');
+  await until('the reason', async () => /channel_defaults.history/.test((await readiness()).body));
+  assert.equal((await readiness()).status, 503);
+
+  before.running.child.kill('SIGTERM');
+  assert.equal(await before.running.ended, 0);
+  await until('readiness', async () => (await readiness()).status === 200);
 });
 
 test('no load of the public listener fails a probe', async (t) => {

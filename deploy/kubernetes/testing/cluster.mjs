@@ -38,7 +38,8 @@ export class Cluster {
     cluster.folder = mkdtempSync(join(tmpdir(), 'switchboard-pods-'));
     cluster.holder = await hold('unshare', ['--user', '--map-root-user', '--net']);
     t.after(() => cluster.#end());
-    await cluster.#inside(cluster.holder, 'ip link set lo up; ip link add pods type bridge; ip link set pods up; ip addr add 10.244.0.1/16 dev pods; ip addr add fd00::1/64 dev pods nodad');
+    await cluster.#inside(cluster.holder, 'ip link set lo up; ip link add pods type bridge; ip link set pods up');
+    await cluster.#inside(cluster.holder, 'ip addr add 10.244.0.1/16 dev pods; ip addr add fd00::1/64 dev pods nodad');
     return cluster;
   }
 

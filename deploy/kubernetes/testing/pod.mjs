@@ -3,8 +3,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-const FILE_BITS = 0o777;
-
 /** `$(NAME)` of a variable that is defined earlier is replaced, `$$(NAME)` stands for `$(NAME)`; all else stays. */
 function expand(value, known) {
   return value.replace(/\$\$|\$\(([^()]+)\)/g, (found, name) => (found === '$$' ? '$' : (known.get(name) ?? found)));
@@ -22,7 +20,7 @@ const entryOf = (maps, kind, { name, key }) => {
   return value;
 };
 
-function environmentOf(container, pod, secrets) {
+function environmentOf(container, pod) {
   const known = new Map();
   for (const { name, value, valueFrom } of container.env ?? []) {
     if (valueFrom?.fieldRef) known.set(name, fieldOf(pod, valueFrom.fieldRef.fieldPath));
@@ -40,7 +38,7 @@ function filesOf(volume, objects, secrets) {
     const items = volume.projected.sources.flatMap(({ secret }) => secret.items.map((item) => ({ ...item, name: secret.name })));
     return Object.fromEntries(items.map((item) => [item.path, entryOf(secrets, 'Secret', item)]));
   }
-  if (volume.emptyDir || volume.claim) return undefined;
+  if (volume.claim) return undefined;
   throw new Error(`the test knows no volume like ${JSON.stringify(volume)}`);
 }
 
@@ -58,7 +56,7 @@ export function prepare(workload, { objects, secrets, pod, hosts = '', folder })
   const volumes = new Map([...(spec.volumes ?? []), ...claims].map((volume) => [volume.name, volume]));
   const write = (path, content) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), content, { mode: 0o440 & FILE_BITS });
+    writeFileSync(join(root, path), content, { mode: 0o440 });
   };
   const writable = [];
   for (const { name, mountPath, readOnly } of container.volumeMounts) {

@@ -14,6 +14,17 @@
 {{- if lt (int .Values.gateway.minReadySeconds) 0 }}{{ int .Values.gateway.drain.windowSeconds }}{{ else }}{{ int .Values.gateway.minReadySeconds }}{{ end -}}
 {{- end -}}
 
+{{- define "switchboard.strategy" -}}
+{{- if .Values.gateway.recreate -}}
+type: Recreate
+{{- else -}}
+type: RollingUpdate
+rollingUpdate:
+  maxSurge: 1
+  maxUnavailable: 0
+{{- end -}}
+{{- end -}}
+
 {{- /* Files of a gateway from Secrets, as a JSON list of { secret, key, file, env }. */ -}}
 {{- define "switchboard.gatewayFiles" -}}
 {{- $files := list -}}
