@@ -35,13 +35,20 @@ const definitions = once(async () => {
   return modules.map(({ Path, Version, Dir }) => join(Dir, DEFINITIONS[`${Path}@${Version}`]));
 });
 
-/** Runs helm. Resolves to `{ code, stdout, stderr }`. */
-export async function helm(...args) {
-  const child = spawn(await helmPath(), args);
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await ended, stdout, stderr };
+/** Runs a program to its end. Resolves to `{ code, stdout, stderr }`. */
+async function finish(program, args, input = '') {
+  const child = spawn(program, args);
+  const ended = new Promise((resolve, reject) => {
+    child.once('exit', resolve);
+    child.once('error', reject);
+  });
+  child.stdin.on('error', () => {}); // a program may end before it has read everything
+  child.stdin.end(input);
+  const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  return { code, stdout, stderr };
 }
+
+export const helm = async (...args) => finish(await helmPath(), args);
 
 /** The arguments for helm that select a set of values. */
 export const valuesOf = (set) => (set === 'default' ? [] : ['--values', join(HERE, 'values', `${set}.yaml`)]);
@@ -51,11 +58,8 @@ export const lint = (...args) => helm('lint', '--strict', '--kube-version', KUBE
 
 /** The objects in a text of YAML, each validated. */
 export async function objectsIn(yaml) {
-  const child = spawn(await pythonPath(), [join(HERE, 'testing/objects.py'), ...(await definitions())]);
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.stdin.end(yaml);
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  if ((await ended) !== 0) throw new Error(stderr);
+  const { code, stdout, stderr } = await finish(await pythonPath(), [join(HERE, 'testing/objects.py'), ...(await definitions())], yaml);
+  if (code !== 0) throw new Error(stderr);
   return new Objects(JSON.parse(stdout));
 }
 

@@ -51,7 +51,7 @@ function filesOf(volume, objects, secrets) {
 export function prepare(workload, { objects, secrets, pod, hosts = '', folder }) {
   const { spec } = workload.spec.template;
   const [container] = spec.containers;
-  const root = join(folder, pod.name);
+  const root = join(folder, `${pod.name}-${pod.ip}`);
   const claims = (workload.spec.volumeClaimTemplates ?? []).map(({ metadata }) => ({ name: metadata.name, claim: true }));
   const volumes = new Map([...(spec.volumes ?? []), ...claims].map((volume) => [volume.name, volume]));
   const write = (path, content) => {
