@@ -1,7 +1,8 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
-use shared_proto::process::settings::{Program, Settings as Checked, check_range};
+use shared_proto::process::program::Program;
+use shared_proto::process::settings::{Settings as Checked, check_range};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +14,8 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "CHATBOT",
     defaults: include_str!("../config/default.toml"),
+    secrets: &["gateway.api_key"],
+    address: "http.address",
 };
 
 /// All settings. `config/default.toml` explains each of them.
@@ -123,5 +126,28 @@ impl Checked for Settings {
             }
         }
         self.telemetry.check()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.http.address
+    }
+
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::process::settings::{Layers, load::load};
+
+    #[test]
+    fn no_log_shows_a_secret() {
+        let flags = [("gateway.api_key", "hush")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert!(flags.iter().map(|(key, _)| key.as_str()).eq(PROGRAM.secrets.iter().copied()));
+        let layers = Layers { variables: Some([].into()), flags: &flags, ..Layers::default() };
+        let loaded = load::<Settings>(&PROGRAM, &layers).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(!format!("{:?}", loaded.settings).contains("hush") && !loaded.effective.contains("hush"));
     }
 }
