@@ -105,12 +105,12 @@ test-docs *files: setup-node setup-browser setup-redis setup-python setup-curl
     cargo build {{ test_targets }} --example shout
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" docs/tests "$@"
 
-# Real proxies with the configurations of deploy/proxies; installs nginx, HAProxy and Caddy
+# Real proxies with the configurations of deploy/proxies; installs nginx, HAProxy, Caddy and Envoy, and builds Traefik
 [group('test')]
-test-proxies: setup-node
+test-proxies: setup-node setup-redis
     @"{{ native }}/requirement" proxies
     cargo build --package gateway --bin gateway
-    @PATH="$PATH:/usr/sbin" node --test --test-reporter=spec deploy/proxies
+    @PATH="$PATH:/usr/sbin" "{{ deploy }}/testing/run" proxies
 
 # Images, packages, Compose and the Helm chart, as far as they run without an engine; `just test-deploy kubernetes` runs one part
 [group('test')]

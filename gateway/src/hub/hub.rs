@@ -61,7 +61,7 @@ impl Hub {
         Rc::new(Self {
             start,
             budget: Budget::new(parts.limits.worker_outbox_bytes),
-            state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
+            state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), channel_wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
             presence_queue: PresenceQueue::default(),
             resubscribe_queue: ResubscribeQueue::default(),
             revocation_check: Notify::new(),
@@ -223,6 +223,7 @@ impl Hub {
                     outbox.notify(Notice::Tick);
                 }
             }
+            self.forget_old();
             self.parts.metrics.set(Level::OutboxBytes, self.budget.used() as u64);
         }
     }

@@ -22,8 +22,10 @@ pub struct HubLimits {
     pub batch_bytes: usize,
     /// Largest number of subscribers that one turn of the fan-out reaches.
     pub slice: usize,
-    /// Largest number of recent publications that a channel keeps while a connection attaches.
+    /// Largest number of recent publications that a channel keeps.
     pub attach_buffer: usize,
+    /// What the worker keeps for clients that return soon.
+    pub memory: RecoveryMemoryLimits,
     /// Largest result of one history read.
     pub page: PageLimit,
     /// Clients of this worker that receive a request to subscribe again, per second.
@@ -32,6 +34,17 @@ pub struct HubLimits {
     pub join_leave_max: usize,
     /// Average pause before the hub retries a failed broker operation.
     pub retry: Duration,
+}
+
+/// Bounds of what a worker keeps for clients that return soon.
+#[derive(Clone, Debug)]
+pub struct RecoveryMemoryLimits {
+    /// How long it keeps a publication, and a channel without subscribers. Zero: not at all.
+    pub time: Duration,
+    /// Largest total size of these publications, in bytes.
+    pub bytes: usize,
+    /// Largest number of channels without subscribers.
+    pub channels: usize,
 }
 
 /// The dependencies of a hub.

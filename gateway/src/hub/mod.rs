@@ -5,6 +5,7 @@
 //! - [`hub`]: the hub itself; [`limits`]: its dependencies and bounds
 //! - [`state`]: tables and queues; [`output`]: the outgoing bytes of a connection
 //! - [`subscribe`]: join, go live, leave; [`delivery`]: from the mailbox to the outboxes
+//! - [`recovery_memory`]: what is kept for clients that return soon
 //! - [`presence_updates`], [`registry_writer`]: changes that the hub writes to the broker
 //! - [`control`]: commands of services, queries, drain; [`revocation_check`]: revocations that this node may have missed
 
@@ -15,6 +16,7 @@ mod keys;
 mod limits;
 mod output;
 mod presence_updates;
+mod recovery_memory;
 mod registry_writer;
 mod revocation_check;
 mod state;
@@ -25,7 +27,7 @@ mod tests;
 
 pub use hub::{Hub, Registration};
 pub use keys::{ChannelKey, ConnKey};
-pub use limits::{HubLimits, HubParts};
+pub use limits::{HubLimits, HubParts, RecoveryMemoryLimits};
 pub use output::{
     batch::{Batch, Budget},
     encode::{Protocol, frame},

@@ -12,7 +12,7 @@ use super::{
         deliveries::{fan_out::publications, messages},
         entry::{ReadProgress, Subscription, SubscriptionState},
         local_channel::{LocalChannel, Member},
-        table::State,
+        recent::Recent,
         terms::Terms,
     },
 };
@@ -116,9 +116,11 @@ impl Hub {
                 self.last_channel_number.get(),
                 options.clone(),
                 Feed::new(self.parts.gap_buffers.clone()),
+                Recent::new(state.recent_bytes.clone()),
             )))
         });
         let channel_state = state.local_channels.get_mut(local_channel.index())?;
+        state.unused_channels -= usize::from(channel_state.unused_since.take().is_some());
         let number = channel_state.number;
         let entry = state.connections.get_mut(key.index as usize)?;
         if entry.subscription(local_channel).is_some() {
@@ -134,7 +136,7 @@ impl Hub {
         entry.subscriptions.reserve_exact(usize::from(entry.subscriptions.is_empty()));
         entry.subscriptions.push(Subscription { local_channel, state: SubscriptionState::Attaching(None), side, terms, info });
         self.parts.metrics.raise(Level::SubscriptionsOpen, 1);
-        self.count(state);
+        self.count_channels(state);
         Some(number)
     }
 
@@ -357,24 +359,12 @@ impl Hub {
             if let Some(info) = removed_subscription.info {
                 self.presence_queue.remove(local_channel.name.clone(), info);
             }
-            let removed = self.remove_if_unused(state, channel_key);
+            let removed = self.release_if_unused(state, channel_key);
             (removed, Left { was_live: live, delivered_to })
         };
         if let Some(channel) = removed {
             self.parts.broker.unsubscribe(&channel, self.parts.worker);
         }
         Some(left)
-    }
-
-    /// Removes a channel that no subscription of this worker needs. Returns its name if it was removed.
-    pub(super) fn remove_if_unused(&self, state: &mut State, key: ChannelKey) -> Option<ChannelName> {
-        let removed =
-            state.local_channel(key).is_some_and(|local_channel| local_channel.is_unused()).then(|| state.remove_channel(key)).flatten();
-        self.count(state);
-        removed
-    }
-
-    fn count(&self, state: &State) {
-        self.parts.metrics.set(Level::ChannelsOpen, state.channels.len() as u64);
     }
 }

@@ -2,6 +2,7 @@ mod deltas;
 mod filters;
 mod forks;
 mod formats;
+mod returning;
 mod revocations;
 mod stomp;
 
@@ -36,6 +37,7 @@ fn limits() -> HubLimits {
         batch_bytes: 1000,
         slice: 2,
         attach_buffer: 8,
+        memory: RecoveryMemoryLimits { time: Duration::ZERO, bytes: 10_000, channels: 100 },
         page: PageLimit { entries: 4, bytes: 10_000 },
         resubscribes_per_second: 100,
         join_leave_max: 3,

@@ -106,6 +106,12 @@ section! {
         concurrent_reads: usize = 1..=10_000,
         /// Limit of subscriptions that one worker ends per second when a store begins a new epoch or has lost publications.
         resubscribes_per_second: usize = 1..=1_000_000,
+        /// How long a worker keeps publications, and channels without subscribers, for clients that return.
+        memory_time: Duration = Duration::ZERO..=MINUTE * 2,
+        /// Limit of the bytes of publications that one worker keeps for clients that return.
+        memory_bytes: ByteSize = size(KIB)..=size(64 * GIB),
+        /// Limit of channels without subscribers that one worker keeps.
+        memory_channels: usize = 0..=1_000_000,
     }
 
     /// `[publish]`: tags of publications.

@@ -20,6 +20,8 @@ const DISCONNECT_ROUNDS: usize = 8;
 const ROUND_TRIPS: Duration = Duration::from_millis(40);
 /// Longer than a channel is kept for clients that have to subscribe again.
 const KEPT_FOR_RETURN: Duration = Duration::from_secs(6);
+/// A worker forgets up to this time later than it may.
+const MEMORY_PRECISION: Duration = Duration::from_secs(2);
 /// Pause after a round without progress.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -107,7 +109,8 @@ fn disconnect_all(world: &mut World<'_>) -> Result<(), String> {
         client.drop_connection();
     }
     // Some unsubscribes are sent only now.
-    for time in [KEPT_FOR_RETURN, KEPT_FOR_RETURN, UNSUBSCRIBE_DELAY] {
+    let memory = Duration::from_millis(world.shape.memory_ms) + MEMORY_PRECISION;
+    for time in [KEPT_FOR_RETURN, KEPT_FOR_RETURN, memory, UNSUBSCRIBE_DELAY] {
         world.wait(time);
         for _ in 0..DISCONNECT_ROUNDS {
             let mut moved = false;

@@ -7,7 +7,7 @@ use crate::{
         simulated::{self, Purpose, Server, SimulatedConnections},
     },
     connection::{self, WorkerContext},
-    hub::{Hub, HubLimits, HubParts},
+    hub::{Hub, HubLimits, HubParts, RecoveryMemoryLimits},
     node::Node,
     settings::Settings,
 };
@@ -174,6 +174,7 @@ fn hub_limits(shape: &Shape) -> HubLimits {
         batch_bytes: shape.batch_bytes,
         slice: shape.slice,
         attach_buffer: shape.attach_buffer,
+        memory: RecoveryMemoryLimits { time: Duration::from_millis(shape.memory_ms), bytes: 2_000, channels: 2 },
         page: PageLimit { entries: shape.page, bytes: 10_000 },
         resubscribes_per_second: 1000,
         join_leave_max: 10,

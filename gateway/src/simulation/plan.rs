@@ -27,6 +27,9 @@ pub(super) struct Shape {
     pub(super) mailbox: usize,
     pub(super) page: usize,
     pub(super) attach_buffer: usize,
+    /// How long a worker keeps publications and channels for clients that return, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) memory_ms: u64,
     pub(super) backfills: usize,
     /// Bytes of publications that wait while a gap before them is read.
     pub(super) gap_buffer: usize,
@@ -220,7 +223,12 @@ impl Plan {
         };
         let mut steps: Vec<_> = (0..steps).map(next).collect();
         // The last choices: so the seeds of earlier findings keep their steps.
-        let shape = Shape { live_after_loss: rng.random(), extras: rng.random_range(0..=3), ..shape };
+        let shape = Shape {
+            live_after_loss: rng.random(),
+            extras: rng.random_range(0..=3),
+            memory_ms: [0, 500, 15_000][rng.random_range(0..3)],
+            ..shape
+        };
         if rng.random_ratio(1, 4) {
             for step in steps.iter_mut().filter(|step| step.kind == Kind::Publish) {
                 step.kind = if rng.random() { Kind::Produce } else { Kind::Publish };
@@ -276,6 +284,7 @@ impl Shape {
         mailbox: 100,
         page: 10,
         attach_buffer: 100,
+        memory_ms: 0,
         backfills: 2,
         gap_buffer: 1 << 20,
         outbox: 10_000,
@@ -299,6 +308,7 @@ impl Shape {
             mailbox: one_of(&[1, 4, 8, 16, 100]),
             page: one_of(&[1, 2, 3, 10]),
             attach_buffer: one_of(&[1, 2, 4, 100]),
+            memory_ms: 0,
             backfills: one_of(&[1, 2]),
             gap_buffer: one_of(&[0, 300, 1 << 20]),
             outbox: one_of(&[600, 1500, 10_000]),

@@ -19,7 +19,7 @@ use crate::transport::Wire;
 use crate::{
     auth::{ConnectionClaims, SubscriptionClaims, Tokens},
     broker::{Broker, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits, Reads},
-    hub::{Hub, HubLimits, HubParts},
+    hub::{Hub, HubLimits, HubParts, RecoveryMemoryLimits},
     node::Node,
     publish::Draft,
     services::{GuardConfig, KeptRequest, LinkLimits, ServiceConfig, Services, link},
@@ -143,6 +143,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
                 batch_bytes: 500,
                 slice: 16,
                 attach_buffer: 8,
+                memory: RecoveryMemoryLimits { time: Duration::ZERO, bytes: 10_000, channels: 100 },
                 page: PageLimit { entries: 4, bytes: 10_000 },
                 resubscribes_per_second: 1000,
                 join_leave_max: 10,

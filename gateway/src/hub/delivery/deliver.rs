@@ -76,10 +76,7 @@ impl Hub {
             let Some(local_channel) = state.local_channel(key) else { return };
             match local_channel.feed.receive(&publication) {
                 Disposition::Deliver => {
-                    let before = local_channel.pending.len();
-                    local_channel.deliver(publication, self.parts.limits.attach_buffer);
-                    let added = local_channel.pending.len() - before;
-                    state.pending += added;
+                    self.deliver_to(&mut state, key, publication);
                     state.queue_fan_out(key);
                     None
                 }
@@ -167,13 +164,9 @@ impl Hub {
                 self.resubscribe_queue.extend(state.end_subscriptions(key));
             }
         }
-        let local_channel = state.local_channel(key)?;
-        let before = local_channel.pending.len();
         for publication in applied.deliver {
-            local_channel.deliver(publication, self.parts.limits.attach_buffer);
+            self.deliver_to(&mut state, key, publication);
         }
-        let added = local_channel.pending.len() - before;
-        state.pending += added;
         state.queue_fan_out(key);
         drop(state);
         if let Some(idle) = self.delivery_waker.take() {

@@ -5,26 +5,19 @@
 //! client later receives a request to subscribe again. It then recovers the missing publications from the channel's memory.
 
 use super::fan_out::FanOutTurn;
-use crate::{
-    hub::{
-        hub::Hub,
-        output::{batch::Batch, encode},
-        state::{
-            deliveries::{
-                fan_out::{Chain, FanOut},
-                fork::ForkTransition,
-            },
-            entry::Entry,
-            local_channel::{Member, MemberState},
-            resubscribe_queue::Resubscribe,
+use crate::hub::{
+    output::{batch::Batch, encode},
+    state::{
+        deliveries::{
+            fan_out::{Chain, FanOut},
+            fork::ForkTransition,
         },
+        entry::Entry,
+        local_channel::{Member, MemberState},
+        resubscribe_queue::Resubscribe,
     },
-    telemetry::Count,
 };
-use gateway_core::{
-    channel::recovery::SubscriptionStart,
-    model::{ChannelName, PageLimit, Position, RecoverFrom},
-};
+use gateway_core::model::Position;
 use slab::Slab;
 
 impl FanOutTurn<'_> {
@@ -57,25 +50,5 @@ impl FanOutTurn<'_> {
             }
         }
         ended
-    }
-}
-
-impl Hub {
-    // NL-1.4
-    /// Starts a subscription from this worker's memory, without a history read. `None` if this worker does not keep all missing
-    /// publications, or if they exceed `limit`.
-    ///
-    /// Afterwards the client has the same publications as the live subscribers of the channel, and receives the next ones together with
-    /// them.
-    pub fn recover_from_memory(&self, channel: &ChannelName, recover: &RecoverFrom, limit: PageLimit) -> Option<SubscriptionStart> {
-        let start = {
-            let state = self.state.borrow();
-            let local_channel = state.channels.get(channel).and_then(|key| state.local_channels.get(key.index()))?;
-            let answer = local_channel.feed.in_current_epoch(recover.position()?)?;
-            let publications = local_channel.recent_after(answer.offset, limit)?;
-            SubscriptionStart::from_memory(answer, publications)
-        };
-        self.parts.metrics.count(Count::RecoveriesFromMemory, 1);
-        Some(start)
     }
 }

@@ -76,8 +76,7 @@ impl Hub {
                 return;
             };
             local_channel.awaiting_resubscribe -= 1;
-            local_channel.clear_recent();
-            self.remove_if_unused(&mut state, key)
+            self.release_if_unused(&mut state, key)
         };
         if let Some(channel) = removed {
             self.parts.broker.unsubscribe(&channel, self.parts.worker);

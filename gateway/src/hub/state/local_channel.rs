@@ -7,19 +7,23 @@ use super::{
         fork::ForkTransition,
     },
     members::Members,
+    recent::{Recent, Room},
     resubscribe_queue::Resubscribe,
     terms::Terms,
 };
-use crate::{broker::Announcement, hub::keys::ChannelKey};
+use crate::{
+    broker::Announcement,
+    hub::{keys::ChannelKey, limits::HubLimits},
+};
 use gateway_core::{
     channel::{
         ChannelOptions, TagsFilter,
         feed::{EpochChange, Feed},
     },
-    model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide},
+    model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide, Tick},
     protocol::stomp::MessageForm,
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// One channel on one worker.
 pub(crate) struct LocalChannel {
@@ -33,8 +37,10 @@ pub(crate) struct LocalChannel {
     pub(crate) attaching: u32,
     /// Number of ended subscriptions whose clients are expected to subscribe again.
     pub(crate) awaiting_resubscribe: u32,
-    /// The newest publications, kept while a connection attaches, resubscribes or passes a fork.
-    pub(crate) recent: VecDeque<Arc<Publication>>,
+    /// The newest publications.
+    pub(crate) recent: Recent,
+    /// Since when no subscription needs the channel. It is kept for clients that return soon.
+    pub(crate) unused_since: Option<Tick>,
     pub(crate) pending: VecDeque<PendingDelivery>,
     /// What few channels need.
     pub(crate) rare: Option<Box<RareParts>>,
@@ -45,6 +51,8 @@ pub(crate) struct LocalChannel {
     pub(crate) fan_out: Option<Box<FanOut>>,
     /// Whether the channel is in the worker's fan-out queue.
     pub(crate) is_queued: bool,
+    /// Whether the channel has a wake-up in [`State::channel_wheel`](super::table::State::channel_wheel).
+    pub(crate) is_woken: bool,
 }
 
 /// The parts of a channel that few channels need.
@@ -109,7 +117,7 @@ impl Member {
 }
 
 impl LocalChannel {
-    pub(crate) fn new(name: ChannelName, number: u64, options: Arc<ChannelOptions>, feed: Feed) -> Self {
+    pub(crate) fn new(name: ChannelName, number: u64, options: Arc<ChannelOptions>, feed: Feed, recent: Recent) -> Self {
         Self {
             name,
             number,
@@ -118,13 +126,15 @@ impl LocalChannel {
             members: Members::default(),
             attaching: 0,
             awaiting_resubscribe: 0,
-            recent: VecDeque::new(),
+            recent,
+            unused_since: None,
             pending: VecDeque::new(),
             rare: None,
             timeline: 0,
             members_timeline: 0,
             fan_out: None,
             is_queued: false,
+            is_woken: false,
         }
     }
 
@@ -164,18 +174,17 @@ impl LocalChannel {
         self.fan_out.is_some() || !self.pending.is_empty()
     }
 
-    /// Whether a connection attaches, or has to subscribe again, or has not passed the newest fork.
-    fn keeps_recent(&self) -> bool {
+    /// Whether a connection attaches, or has to subscribe again, or has not passed the newest fork. It needs the recent publications.
+    fn needs_recent(&self) -> bool {
         self.attaching > 0 || self.awaiting_resubscribe > 0 || self.members_timeline != self.timeline
     }
 
-    /// Queues a publication for the members. Keeps it among the recent publications if they are needed, at most `recent_limit` of them.
-    pub(crate) fn deliver(&mut self, publication: Arc<Publication>, recent_limit: usize) {
-        if self.keeps_recent() && publication.position.is_some() {
-            if self.recent.len() >= recent_limit {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(publication.clone());
+    /// Queues a publication for the members. Keeps it among the recent publications if a connection needs them or may return for them.
+    pub(crate) fn deliver(&mut self, publication: Arc<Publication>, now: Tick, limits: &HubLimits) {
+        let is_needed = self.needs_recent();
+        if publication.position.is_some() && (is_needed || !limits.memory.time.is_zero()) {
+            let room = Room { entries: limits.attach_buffer, bytes: (!is_needed).then_some(limits.memory.bytes) };
+            self.recent.push(now, publication.clone(), room);
         }
         if !self.members.is_empty() {
             self.pending.push_back(PendingDelivery::Publication(publication));
@@ -195,9 +204,7 @@ impl LocalChannel {
         if newest <= offset {
             return Some(Vec::new());
         }
-        let after: Vec<_> = self.recent.iter().filter(|p| p.position.is_some_and(|at| at.offset > offset)).cloned().collect();
-        let fits = after.len() <= limit.entries && after.iter().map(|publication| publication.size()).sum::<usize>() <= limit.bytes;
-        (fits && after.len() as u64 == newest - offset).then_some(after)
+        self.recent.after(offset, newest, limit)
     }
 
     /// The position up to which the member at `index` has everything. `None`: there is none, or a fork is on its way to the member.
@@ -223,7 +230,6 @@ impl LocalChannel {
     /// Ends the attach of one connection.
     pub(crate) fn finish_attach(&mut self) {
         self.attaching -= 1;
-        self.clear_recent();
     }
 
     /// Records that all members have entered the timeline of this fork.
@@ -231,13 +237,12 @@ impl LocalChannel {
         if transition.is_after(self.members_timeline) {
             self.members_timeline = transition.timeline;
         }
-        self.clear_recent();
     }
 
-    /// Frees the recent publications if no connection needs them.
-    pub(crate) fn clear_recent(&mut self) {
-        if !self.keeps_recent() {
-            self.recent = VecDeque::new();
+    /// Forgets recent publications that are as old as `time`, unless a connection needs them.
+    pub(crate) fn forget_recent(&mut self, now: Tick, time: Duration) {
+        if !self.needs_recent() {
+            self.recent.forget(Tick(now.0.saturating_sub(time.as_millis() as u64)));
         }
     }
 

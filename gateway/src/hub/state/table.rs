@@ -3,6 +3,7 @@
 use super::{
     entry::{Entry, SubscriptionState},
     local_channel::{LocalChannel, Member},
+    recent::RecentBytes,
     resubscribe_queue::Resubscribe,
     wheel::Wheel,
 };
@@ -10,7 +11,7 @@ use crate::{
     broker::NameHasher,
     hub::keys::{ChannelKey, ConnKey},
 };
-use gateway_core::model::{ChannelName, ConnectionId, UserId};
+use gateway_core::model::{ChannelName, ConnectionId, Tick, UserId};
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 
@@ -28,6 +29,12 @@ pub(crate) struct State {
     /// Number of pending deliveries in all channels.
     pub(in crate::hub) pending: usize,
     pub(in crate::hub) wheel: Option<Wheel<ConnKey>>,
+    /// When channels with these numbers may have something to forget.
+    pub(in crate::hub) channel_wheel: Option<Wheel<(ChannelKey, u64)>>,
+    /// Bytes of the recent publications of all channels.
+    pub(in crate::hub) recent_bytes: RecentBytes,
+    /// Number of channels that no subscription needs.
+    pub(in crate::hub) unused_channels: usize,
 }
 
 impl State {
@@ -49,6 +56,15 @@ impl State {
         }
     }
 
+    /// Looks at the channel at this time, or up to a second later, for what it has to forget. An earlier wake-up comes in its place.
+    pub(crate) fn wake_channel_at(&mut self, at: Tick, key: ChannelKey) {
+        if let (Some(local_channel), Some(wheel)) = (self.local_channels.get_mut(key.index()), &mut self.channel_wheel)
+            && !std::mem::replace(&mut local_channel.is_woken, true)
+        {
+            wheel.insert(at, (key, local_channel.number));
+        }
+    }
+
     /// The live subscription of a connection to a channel.
     pub(crate) fn member(&mut self, key: ConnKey, local_channel: ChannelKey) -> Option<&Member> {
         let SubscriptionState::Live(index) = self.entry(key)?.subscription(local_channel)?.state else { return None };
@@ -58,6 +74,7 @@ impl State {
     pub(crate) fn remove_channel(&mut self, key: ChannelKey) -> Option<ChannelName> {
         let local_channel = self.local_channels.try_remove(key.index())?;
         self.pending -= local_channel.pending.len();
+        self.unused_channels -= usize::from(local_channel.unused_since.is_some());
         self.channels.remove(&local_channel.name);
         if self.channels.capacity() > 4 * self.channels.len() + 1024 {
             self.channels.shrink_to_fit();

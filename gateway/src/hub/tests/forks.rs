@@ -97,7 +97,7 @@ fn at_a_fork_a_server_side_subscription_continues_and_a_client_side_one_ends() {
         assert_eq!(world.resubscribe(&client, Position { epoch: old, offset: 1 }), Some(vec![2, 3]));
         assert_eq!(world.go_live(&client), LiveStatus::Live);
         assert_eq!(world.hub.metrics().counted(Count::RecoveriesFromMemory), 1);
-        tokio::time::sleep(Duration::from_secs(6)).await;
+        tokio::time::sleep(Duration::from_secs(8)).await;
         let (key, _) = world.local_channel();
         let mut state = world.hub.state.borrow_mut();
         let local_channel = state.local_channel(key).expect("open");
@@ -122,7 +122,7 @@ fn pending_deliveries_precede_the_fork() {
             let second = Arc::new(Publication { position: Some(Position { epoch: old, offset: 2 }), ..(*page.publications[0]).clone() });
             let local_channel = state.local_channel(key).expect("open");
             local_channel.feed.receive(&second);
-            local_channel.deliver(second, 8);
+            local_channel.deliver(second, Tick(0), &limits());
             state.pending += 1;
         }
         world.apply_page(&page);
@@ -263,7 +263,7 @@ fn pending_deliveries_of_a_lost_timeline_reach_no_new_member() {
         {
             let (key, _) = world.local_channel();
             let mut state = world.hub.state.borrow_mut();
-            state.local_channel(key).expect("open").deliver(page.publications[2].clone(), 8);
+            state.local_channel(key).expect("open").deliver(page.publications[2].clone(), Tick(0), &limits());
             state.pending += 1;
             state.queue_fan_out(key);
         }

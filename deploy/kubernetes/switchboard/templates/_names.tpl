@@ -1,0 +1,31 @@
+{{- define "switchboard.name" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride }}
+{{- else if contains "switchboard" .Release.Name -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-switchboard" (.Release.Name | trunc 28) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "switchboard.selector" -}}
+app.kubernetes.io/name: switchboard
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.labels" -}}
+{{ include "switchboard.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+{{- end -}}
+
+{{- define "switchboard.image" -}}
+{{- with .root.Values.image.registry }}{{ . }}/{{ end }}{{ .image }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+
+{{- /* Where services reach the REST interface: at the API-only pods, if there are any. */ -}}
+{{- define "switchboard.internalUrl" -}}
+http://{{ include "switchboard.name" . }}-internal:8001
+{{- end -}}

@@ -1,0 +1,23 @@
+{{- define "switchboard.chatbotEnv" -}}
+- { name: CHATBOT__HTTP__ADDRESS, value: "{{ ternary "[::]" "0.0.0.0" .Values.ipv6 }}:8100" }
+- { name: CHATBOT__GATEWAY__URLS, value: {{ include "switchboard.internalUrl" . | quote }} }
+- { name: CHATBOT__GATEWAY__API_KEY_FILE, value: /run/secrets/chatbot_api_key }
+- { name: CHATBOT__SHUTDOWN__DRAIN_S, value: {{ int .Values.chatbot.drainSeconds | quote }} }
+- { name: CHATBOT__TELEMETRY__LOG_FORMAT, value: {{ .Values.telemetry.logFormat }} }
+{{- with .Values.telemetry.otlpEndpoint }}
+- { name: CHATBOT__TELEMETRY__OTLP_ENDPOINT, value: {{ . | quote }} }
+{{- end }}
+{{- end -}}
+
+{{- define "switchboard.notifierEnv" -}}
+- { name: NOTIFIER__HTTP__ADDRESS, value: "{{ ternary "[::]" "0.0.0.0" .Values.ipv6 }}:8200" }
+- { name: NOTIFIER__HTTP__API_KEYS_FILE, value: /run/secrets/notifier_callers }
+- { name: NOTIFIER__GATEWAY__URLS, value: {{ include "switchboard.internalUrl" . | quote }} }
+- { name: NOTIFIER__GATEWAY__API_KEY_FILE, value: /run/secrets/notifier_api_key }
+- { name: NOTIFIER__OUTBOX__PATH, value: /var/lib/switchboard/notifier.sqlite }
+- { name: NOTIFIER__SHUTDOWN__DRAIN_S, value: {{ int .Values.notifier.drainSeconds | quote }} }
+- { name: NOTIFIER__TELEMETRY__LOG_FORMAT, value: {{ .Values.telemetry.logFormat }} }
+{{- with .Values.telemetry.otlpEndpoint }}
+- { name: NOTIFIER__TELEMETRY__OTLP_ENDPOINT, value: {{ . | quote }} }
+{{- end }}
+{{- end -}}

@@ -1,0 +1,76 @@
+// A client of each protocol of the public listener, as raw frames.
+
+import assert from 'node:assert/strict';
+import { frame, open } from './sockets.mjs';
+
+const ZERO = '\0';
+const HEART_BEAT_MS = 10_000;
+/** A field of Protobuf with bytes in it. */
+const field = (number, bytes) => Buffer.from([number << 3 | 2, bytes.length, ...bytes]);
+const delimited = (bytes) => Buffer.from([bytes.length, ...bytes]);
+const stomp = (channel) => [
+  `CONNECT\naccept-version:1.2\nhost:gateway\nheart-beat:${HEART_BEAT_MS},${HEART_BEAT_MS}\n\n${ZERO}`,
+  `SUBSCRIBE\nid:1\ndestination:/topic/${channel}\n\n${ZERO}`,
+];
+
+/** What a client of each protocol sends first, which frames are the gateway's pings, and what answers them. */
+export const PROTOCOLS = {
+  JSON: {
+    path: '/connection/websocket',
+    begin: (channel) => [`{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"${channel}"}}`],
+    isPing: (payload) => payload.equals(Buffer.from('{}')),
+    pong: '{}',
+  },
+  Protobuf: {
+    path: '/connection/websocket',
+    subprotocol: 'centrifuge-protobuf',
+    begin: (channel) => [delimited(Buffer.from([0x08, 1, ...field(4, [])])), delimited(Buffer.from([0x08, 2, ...field(5, field(1, Buffer.from(channel)))]))],
+    isPing: (payload) => payload.equals(Buffer.from([0])),
+    pong: Buffer.from([0]),
+  },
+  STOMP: {
+    path: '/stomp',
+    subprotocol: 'v12.stomp',
+    begin: stomp,
+    isPing: (payload) => payload.equals(Buffer.from('\n')),
+    heartBeat: '\n',
+  },
+  SockJS: {
+    path: '/stomp/000/switchboard/websocket',
+    begin: (channel) => stomp(channel).map((text) => JSON.stringify([text])),
+    isPing: (payload) => payload.equals(Buffer.from('a["\\n"]')),
+    heartBeat: '["\\n"]',
+  },
+};
+
+/** A subscriber that answers pings and sends nothing else. */
+export class Subscriber {
+  pings = 0;
+  received = '';
+  isClosed = false;
+
+  static async open(protocol, channel, to) {
+    const [subscriber, { path, subprotocol, begin, isPing, pong, heartBeat }] = [new Subscriber(), PROTOCOLS[protocol]];
+    const lines = subprotocol ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : [];
+    const take = (payload) => {
+      subscriber.received += payload.toString('latin1');
+      if (!isPing(payload)) return;
+      subscriber.pings += 1;
+      if (pong) subscriber.socket.write(frame(pong));
+    };
+    const { status, socket } = await open({ ...to, path, lines, take });
+    assert.equal(status, 101, protocol);
+    subscriber.socket = socket;
+    const timer = heartBeat && setInterval(() => socket.write(frame(heartBeat)), HEART_BEAT_MS);
+    socket.once('close', () => {
+      subscriber.isClosed = true;
+      clearInterval(timer);
+    });
+    for (const each of begin(channel)) socket.write(frame(each));
+    return subscriber;
+  }
+
+  close() {
+    this.socket.destroy();
+  }
+}
