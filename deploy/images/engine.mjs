@@ -55,6 +55,13 @@ function driver() {
   }
 }
 
+/** Removes all images but the builder's. */
+export function forgetImages() {
+  const builder = run('buildah', ['images', '--quiet', '--no-trunc', BUILDER]);
+  const others = run('buildah', ['images', '--all', '--quiet', '--no-trunc']).split('\n').filter((id) => id !== builder);
+  run('buildah', ['rmi', '--force', ...new Set(others)]);
+}
+
 /** Removes the store. KEEP_IMAGES=1 keeps it for the next run, which then compiles nothing that is unchanged. */
 export function removeStore() {
   if (process.env.KEEP_IMAGES) return;
