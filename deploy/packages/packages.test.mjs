@@ -1,0 +1,162 @@
+// What `build` makes: contents, checksums, bills of materials, and the same bytes from two folders.
+
+import assert from 'node:assert/strict';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ROOT } from '../testing/processes.mjs';
+import { HERE, PROGRAMS, attempt, buildPackages, requirePrograms, run } from './testing/support.mjs';
+
+const TIME = '1700000000';
+const MACHINE = run('uname', ['-m']).trim();
+const VERSION = /\[workspace\.package\]\nversion = "(.*)"/.exec(readFileSync(join(ROOT, 'Cargo.toml'), 'utf8'))[1];
+const NAME = `switchboard-${VERSION}-${MACHINE}-linux`;
+
+const folder = mkdtempSync(join(tmpdir(), 'packages-'));
+const path = (name) => join(folder, name);
+const [tree, programs, deb, installed] = ['tree', 'programs', 'deb', 'installed'].map(path);
+let built;
+const inTree = (name) => join(tree, NAME, name);
+const list = (root) => run('find', ['.', '!', '-type', 'd', '-printf', '%P %m %l\n'], { cwd: root }).trim().split('\n').sort();
+
+before(() => {
+  requirePrograms();
+  built = buildPackages(path('out'), { env: { SOURCE_DATE_EPOCH: TIME } });
+  for (const each of [tree, programs]) mkdirSync(each);
+  run('tar', ['-C', tree, '-xzf', built.tarball]);
+  run('tar', ['-C', tree, '-xzf', built.symbols]);
+  for (const { file } of PROGRAMS) {
+    cpSync(inTree(`bin/${file}`), join(programs, file));
+    cpSync(join(tree, `${NAME}-symbols/${file}.debug`), join(programs, `${file}.debug`));
+  }
+  run('dpkg-deb', ['-x', built.deb, deb]);
+  run(inTree('install'), [installed]);
+});
+after(() => rmSync(folder, { recursive: true }));
+
+test('the folder has the packages and their checksums', (t) => {
+  const expected = [...PROGRAMS.map(({ file }) => `switchboard-${VERSION}-${file}.cdx.json`), `${NAME}.tar.gz`, `${NAME}-symbols.tar.gz`, 'SHA256SUMS'];
+  const [, architecture] = new RegExp(`switchboard_${VERSION}-1_(\\w+)\\.deb`).exec(built.deb);
+  assert.equal(architecture, run('dpkg', ['--print-architecture']).trim());
+  assert.deepEqual(built.files, [...expected, `switchboard_${VERSION}-1_${architecture}.deb`].sort());
+  assert.equal(run('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: built.out }), '');
+  assert.equal(readFileSync(join(built.out, 'SHA256SUMS'), 'utf8').split('\n').length, built.files.length);
+  t.diagnostic(run('ls', ['-l', built.out]));
+});
+
+test('the tarball has what its page says, and nothing of this machine', () => {
+  const names = PROGRAMS.map(({ name }) => name);
+  const files = PROGRAMS.map(({ file }) => file);
+  const proxies = ['Caddyfile', 'README.md', 'envoy.yaml', 'haproxy-tcp.cfg', 'haproxy.cfg', 'nginx.conf'];
+  assert.deepEqual(list(join(tree, NAME)), [
+    ...files.map((file) => `bin/${file} 755 `),
+    ...names.flatMap((name) => [`completions/${name}.bash`, `completions/_${name}`, `completions/${name}.fish`, `man/${name}.1.gz`, `systemd/${name}.service`]).map((each) => `${each} 644 `),
+    ...['gateway.toml', ...PROGRAMS.map(({ variables }) => variables)].map((name) => `config/${name} 644 `),
+    ...['gateway', 'chatbot', 'notifier'].map((name) => `defaults/${name}.toml 644 `),
+    ...proxies.map((name) => `proxies/${name} 644 `),
+    ...files.map((file) => `sbom/${file}.cdx.json 644 `),
+    'LICENSE 644 ', 'README.md 644 ', 'install 755 ',
+  ].sort());
+  for (const archive of [built.tarball, built.symbols]) {
+    for (const line of run('tar', ['--numeric-owner', '--full-time', '--utc', '-tvzf', archive]).trim().split('\n')) assert.match(line, /^\S+ 0\/0 +\d+ 2023-11-14 22:13:20 /);
+  }
+  for (const place of [ROOT, homedir(), folder]) assert.equal(attempt('grep', ['-rlaF', `${place}/`, tree]).stdout, '', `files with ${place}`);
+});
+
+test('the programs are static, without symbols, which are in the other tarball', () => {
+  for (const { file, name } of PROGRAMS) {
+    const program = inTree(`bin/${file}`);
+    assert.doesNotMatch(run('readelf', ['--program-headers', program]), /INTERP/, `${file} needs an interpreter`);
+    assert.doesNotMatch(run('readelf', ['--dynamic', program]), /NEEDED/, `${file} needs libraries`);
+    assert.doesNotMatch(run('readelf', ['--sections', '--wide', program]), /\.symtab|\.debug_/);
+    assert.match(run('readelf', ['--sections', '--wide', join(programs, `${file}.debug`)]), /\.debug_line/);
+    assert.match(run(join(deb, 'usr/bin', name), ['--version']), new RegExp(`${VERSION}$`, 'm'));
+  }
+});
+
+test('the man pages render, and have every option', () => {
+  for (const { file, name } of PROGRAMS) {
+    const { status, stdout, stderr } = attempt('man', ['--warnings', '--local-file', inTree(`man/${name}.1.gz`)], { env: { ...process.env, MANWIDTH: '100', LC_ALL: 'C.UTF-8', MANROFFOPT: '' } });
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, new RegExp(`^${name}\\(1\\)`));
+    const options = new Set(run(inTree(`bin/${file}`), ['--help']).match(/--[a-z-]+/g));
+    assert(options.has('--check'));
+    for (const option of options) assert(stdout.includes(option), `${name}(1) has no ${option}`);
+  }
+});
+
+test('bash completes options and commands', () => {
+  const complete = (name, word) => run('bash', ['-c', `
+    source "$1"; read -r _ _ function _ < <(complete -p "$2" | grep -o -- '-F .*' | sed 's/^/x /')
+    COMP_WORDS=("$2" "$3") COMP_CWORD=1; "$function" "$2" "$3" "$2"; echo "\${COMPREPLY[*]}"`, 'complete', join(installed, `usr/share/bash-completion/completions/${name}`), name, word]);
+  for (const { name } of PROGRAMS) {
+    assert.match(complete(name, '--ch'), /--check/);
+    assert.match(complete(name, 'he'), /health/);
+    assert.match(readFileSync(inTree(`completions/_${name}`), 'utf8'), new RegExp(`^#compdef ${name}\n`));
+    assert.match(readFileSync(inTree(`completions/${name}.fish`), 'utf8'), new RegExp(`complete -c ${name} .*-l check`));
+  }
+});
+
+test('a bill of materials has every crate of its program', (t) => {
+  const host = /host: (.*)/.exec(run('rustc', ['-vV']))[1];
+  for (const { file } of PROGRAMS) {
+    const text = readFileSync(built.bill(file), 'utf8');
+    assert.equal(readFileSync(inTree(`sbom/${file}.cdx.json`), 'utf8'), text);
+    const { bomFormat, specVersion, serialNumber, metadata, components } = JSON.parse(text);
+    assert.deepEqual([bomFormat, specVersion, serialNumber], ['CycloneDX', '1.5', undefined]);
+    assert.deepEqual([metadata.component.name, metadata.component.version, metadata.timestamp], [file, VERSION, '2023-11-14T22:13:20.000000000Z']);
+    const required = new Set(components.filter(({ scope }) => scope === 'required').map(({ name, version }) => `${name} v${version}`));
+    const used = run('cargo', ['tree', '--locked', '--edges', 'normal', '--prefix', 'none', '--format', '{p}', '--package', file, '--target', host], { cwd: ROOT });
+    const crates = [...new Set(used.trim().split('\n').map((line) => line.split(' ').slice(0, 2).join(' ')))].filter((crate) => crate !== `${file} v${VERSION}`);
+    assert(crates.length > 100);
+    assert.deepEqual(crates.filter((crate) => !required.has(crate)), []);
+    t.diagnostic(`${file}: ${crates.length} crates used, ${components.length} listed`);
+    for (const { name, purl, licenses } of components) assert(purl && licenses, name);
+  }
+});
+
+test('lintian finds no error in the deb', (t) => {
+  const { status, stdout, stderr } = attempt('lintian', ['--fail-on', 'error', '--allow-root', built.deb]);
+  t.diagnostic(stdout);
+  assert.equal(status, 0, stdout + stderr);
+});
+
+test('the deb has the files that `install` of the tarball installs, and its own', () => {
+  const own = ['usr/share/doc/switchboard/changelog.Debian.gz 644 ', 'usr/share/doc/switchboard/copyright 644 ', 'usr/share/lintian/overrides/switchboard 644 '];
+  assert.deepEqual(list(deb), [...list(installed), ...own].sort());
+  run('diff', ['-r', ...own.flatMap((each) => ['--exclude', each.split(' ')[0].split('/').at(-1)]), '--exclude', 'secrets', `${deb}/usr/share/doc`, `${installed}/usr/share/doc`]);
+  for (const same of ['etc/switchboard/gateway.toml', 'usr/lib/switchboard/gateway', 'usr/lib/systemd/system/switchboard-gateway.service']) run('cmp', [join(deb, same), join(installed, same)]);
+  assert.equal(run('dpkg-deb', ['--field', built.deb, 'Depends']), '\n', 'static programs depend on nothing');
+  const settings = ['gateway.toml', ...PROGRAMS.map(({ variables }) => variables)].map((name) => `/etc/switchboard/${name}`);
+  assert.deepEqual(run('dpkg-deb', ['--info', built.deb, 'conffiles']).trim().split('\n').sort(), settings.sort());
+});
+
+test('`install` keeps settings, and the folder of the secrets is for root only', () => {
+  const again = path('again');
+  run(inTree('install'), [again]);
+  const settings = join(again, 'etc/switchboard/gateway.env');
+  writeFileSync(settings, 'GATEWAY__WORKERS=1\n');
+  rmSync(join(again, 'usr/lib/systemd/system/switchboard-gateway.service'));
+  run(inTree('install'), [again]);
+  assert.equal(readFileSync(settings, 'utf8'), 'GATEWAY__WORKERS=1\n');
+  assert(existsSync(join(again, 'usr/lib/systemd/system/switchboard-gateway.service')));
+  assert.equal(run('stat', ['--format', '%a', join(again, 'etc/switchboard/secrets')]), '700\n');
+});
+
+test('a build of the same programs in another folder, at another time, gives the same bytes', () => {
+  const other = path('another folder');
+  mkdirSync(other);
+  run('bash', ['-c', 'git -C "$1" ls-files -z --cached --others --exclude-standard | tar -C "$1" --null --files-from=- -c | tar -C "$2" -x --touch', 'copy', ROOT, other]);
+  run('bash', ['-c', 'git init --quiet && git add --all'], { cwd: other });
+  mkdirSync(join(other, 'target'));
+  symlinkSync(join(ROOT, 'target/tools'), join(other, 'target/tools'));
+  const second = buildPackages(path('second'), { root: other, binaries: programs, env: { SOURCE_DATE_EPOCH: TIME, TZ: 'Asia/Tokyo', LC_ALL: 'C.UTF-8' } });
+  assert.equal(readFileSync(join(second.out, 'SHA256SUMS'), 'utf8'), readFileSync(join(built.out, 'SHA256SUMS'), 'utf8'));
+});
+
+test('wrong options end with their cure', () => {
+  const build = (...args) => attempt(join(HERE, 'build'), ['--out', path('refused'), ...args]);
+  assert.match(build('--binaries', join(HERE, 'systemd')).stderr, /has no gateway.*use deploy\/images\/binaries/);
+  assert.deepEqual([build('--fast', 'x').status, build('--binaries').status !== 0], [64, true]);
+});
