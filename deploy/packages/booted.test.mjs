@@ -57,7 +57,8 @@ before(async () => {
 });
 after(async () => {
   await machine?.stop();
-  run('bash', ['-c', `find /sys/fs/cgroup -depth -type d -path '*switchboard-test-${machine?.child.pid}*' -exec rmdir {} +`]);
+  const groups = `find /sys/fs/cgroup -depth -type d -path '*switchboard-test-${machine?.child.pid}*' -exec rmdir {} +`;
+  await until('the end of all processes', () => attempt('bash', ['-c', groups]).status === 0);
   rmSync(folder, { recursive: true });
 });
 
@@ -66,7 +67,7 @@ test('the package installs, and starts nothing', () => {
   assert.match(output, /OK\n/);
   assert.match(output, /nothing runs yet/);
   assert.equal(run('stat', ['--format', '%a %u', secrets]), '700 0\n');
-  for (const unit of ['gateway', 'chatbot', 'notifier']) assert.match(inside(`systemctl is-enabled switchboard-${unit}; systemctl is-active switchboard-${unit}`).stdout, /^disabled\ninactive$/m);
+  for (const unit of ['gateway', 'chatbot', 'notifier']) assert.deepEqual([show(`switchboard-${unit}`, 'UnitFileState'), state(`switchboard-${unit}`)], ['disabled', 'inactive']);
   assert.equal(ok('systemd-analyze verify --man=no /usr/lib/systemd/system/switchboard-*.service 2>&1'), '');
 });
 
@@ -94,9 +95,12 @@ test('the commands of the page start all three, and a notification comes through
   ok(commandsOf('Start'));
   for (const unit of ['gateway', 'chatbot', 'notifier']) assert.equal(state(`switchboard-${unit}`), 'active');
   const caller = readFileSync(join(secrets, 'notifier_callers'), 'utf8').trim();
-  const post = (...options) => curl('--write-out', '%{http_code}', '--output', '/dev/null', '-H', 'content-type: application/json', '-d', '{"user":"alice","title":"Hello","body":"","level":"info"}', ...options, 'http://127.0.0.1:8200/v1/notifications');
-  assert.deepEqual([post(), post('-H', `authorization: Bearer ${caller}`)], ['401', '202']);
-  await until('the delivery', () => /notifier_deliveries\S*delivered\S* 1$/m.test(curl('http://127.0.0.1:8200/metrics')));
+  const notifications = 'http://127.0.0.1:8200/v1/notifications';
+  const hello = ['-H', 'content-type: application/json', '-d', '{"user":"alice","title":"Hello","body":"","level":"info"}', notifications];
+  assert.match(curl('--include', ...hello), /^HTTP\/1.1 401 /);
+  const key = ['-H', `authorization: Bearer ${caller}`];
+  const { id } = JSON.parse(curl(...key, ...hello));
+  await until('the delivery', () => /"delivered"/.test(curl(...key, `${notifications}/${id}`)));
   assert(existsSync(join(root, 'var/lib/private/switchboard/notifier.sqlite')));
 });
 

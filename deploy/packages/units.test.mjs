@@ -19,7 +19,7 @@ const SECRETS = {
 const LARGEST_EXPOSURE = 2;
 
 const folder = mkdtempSync(join(tmpdir(), 'units-'));
-const inDebug = (command) => command.replace('/usr/lib/switchboard/', join(ROOT, 'target/debug/'));
+const inDebug = (command) => command.replace('/usr/lib/switchboard/', `${process.env.SWITCHBOARD_BIN_DIR ?? join(ROOT, 'target/debug')}/`);
 
 before(() => {
   requirePrograms();
