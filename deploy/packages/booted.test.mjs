@@ -3,7 +3,7 @@
 // The Debian is a folder, its systemd is process 1 of namespaces (testing/boot). That needs root.
 
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,6 +12,8 @@ import { HERE, attempt, buildPackages, requirePrograms, run } from './testing/su
 
 /** Made once: a minute, and the network. */
 const TARBALL = join(ROOT, 'target/test-packages/bookworm.tar');
+
+const UNITS = ['switchboard-gateway', 'switchboard-chatbot', 'switchboard-notifier'];
 
 const folder = mkdtempSync(join(tmpdir(), 'booted-'));
 const root = join(folder, 'root');
@@ -30,6 +32,7 @@ const ok = (commands) => {
 const curl = (...args) => run('nsenter', ['--target', init, '--net', 'curl', '--silent', '--show-error', ...args]);
 const show = (unit, property) => ok(`systemctl show --value --property ${property} ${unit}`).trim();
 const state = (unit) => show(unit, 'ActiveState');
+const secret = (name) => readFileSync(join(secrets, name), 'utf8').trim();
 /** The commands of README.md below a heading. */
 const commandsOf = (heading) => {
   const [, section] = readFileSync(join(HERE, 'README.md'), 'utf8').split(`## ${heading}\n`);
@@ -67,22 +70,27 @@ test('the package installs, and starts nothing', () => {
   assert.match(output, /OK\n/);
   assert.match(output, /nothing runs yet/);
   assert.equal(run('stat', ['--format', '%a %u', secrets]), '700 0\n');
-  for (const unit of ['gateway', 'chatbot', 'notifier']) assert.deepEqual([show(`switchboard-${unit}`, 'UnitFileState'), state(`switchboard-${unit}`)], ['disabled', 'inactive']);
+  for (const unit of UNITS) assert.deepEqual([show(unit, 'UnitFileState'), state(unit)], ['disabled', 'inactive']);
   assert.equal(ok('systemd-analyze verify --man=no /usr/lib/systemd/system/switchboard-*.service 2>&1'), '');
 });
 
 test('without its secrets a unit fails at once, and its status names them', () => {
-  for (const [unit, names] of [['gateway', ['hmac_secret', 'api_keys', 'redis_url']], ['chatbot', ['chatbot_api_key']], ['notifier', ['notifier_api_key', 'notifier_callers']]]) {
-    assert.notEqual(inside(`systemctl start switchboard-${unit}`).status, 0);
-    const { stdout } = inside(`systemctl status --no-pager --full switchboard-${unit}`);
+  const needed = {
+    'switchboard-gateway': ['hmac_secret', 'api_keys', 'redis_url'],
+    'switchboard-chatbot': ['chatbot_api_key'],
+    'switchboard-notifier': ['notifier_api_key', 'notifier_callers'],
+  };
+  for (const [unit, names] of Object.entries(needed)) {
+    assert.notEqual(inside(`systemctl start ${unit}`).status, 0);
+    const { stdout } = inside(`systemctl status --no-pager --full ${unit}`);
     for (const name of names) assert.match(stdout, new RegExp(`${name}" is empty`));
-    assert.deepEqual([state(`switchboard-${unit}`), show(`switchboard-${unit}`, 'ExecMainStatus'), show(`switchboard-${unit}`, 'NRestarts')], ['failed', '64', '0']);
+    assert.deepEqual([state(unit), show(unit, 'ExecMainStatus'), show(unit, 'NRestarts')], ['failed', '64', '0']);
   }
 });
 
 test('a gateway that waits for Redis is activating, says why, and is active when Redis is there', async () => {
   ok(commandsOf('Secrets'));
-  for (const name of ['hmac_secret', 'api_keys', 'notifier_callers']) assert.equal(run('stat', ['--format', '%a', join(secrets, name)]), '600\n');
+  for (const name of readdirSync(secrets)) assert.equal(run('stat', ['--format', '%a', join(secrets, name)]), '600\n');
   ok('systemctl stop redis-server && systemctl start --no-block switchboard-gateway');
   await until('the reason', () => /Redis/.test(show('switchboard-gateway', 'StatusText')));
   assert.equal(state('switchboard-gateway'), 'activating');
@@ -93,12 +101,11 @@ test('a gateway that waits for Redis is activating, says why, and is active when
 
 test('the commands of the page start all three, and a notification comes through', async () => {
   ok(commandsOf('Start'));
-  for (const unit of ['gateway', 'chatbot', 'notifier']) assert.equal(state(`switchboard-${unit}`), 'active');
-  const caller = readFileSync(join(secrets, 'notifier_callers'), 'utf8').trim();
+  for (const unit of UNITS) assert.equal(state(unit), 'active');
   const notifications = 'http://127.0.0.1:8200/v1/notifications';
   const hello = ['-H', 'content-type: application/json', '-d', '{"user":"alice","title":"Hello","body":"","level":"info"}', notifications];
   assert.match(curl('--include', ...hello), /^HTTP\/1.1 401 /);
-  const key = ['-H', `authorization: Bearer ${caller}`];
+  const key = ['-H', `authorization: Bearer ${secret('notifier_callers')}`];
   const { id } = JSON.parse(curl(...key, ...hello));
   await until('the delivery', () => /"delivered"/.test(curl(...key, `${notifications}/${id}`)));
   assert(existsSync(join(root, 'var/lib/private/switchboard/notifier.sqlite')));
@@ -107,10 +114,10 @@ test('the commands of the page start all three, and a notification comes through
 test('a program has no rights, and shows no secret', () => {
   const pid = show('switchboard-gateway', 'MainPID');
   const status = ok(`cat /proc/${pid}/status`);
-  for (const line of [/^Uid:\t[6]\d{4}\t/m, /^CapBnd:\t0+$/m, /^CapEff:\t0+$/m, /^NoNewPrivs:\t1$/m, /^Seccomp:\t2$/m]) assert.match(status, line);
-  const shown = ok(`tr '\\0' '\\n' </proc/${pid}/environ; tr '\\0' ' ' </proc/${pid}/cmdline; journalctl --no-pager; systemctl show switchboard-gateway`);
+  for (const line of [/^Uid:\t6\d{4}\t/m, /^CapBnd:\t0+$/m, /^CapEff:\t0+$/m, /^NoNewPrivs:\t1$/m, /^Seccomp:\t2$/m]) assert.match(status, line);
+  const shown = ok(`tr '\\0' '\\n' </proc/${pid}/environ; tr '\\0' ' ' </proc/${pid}/cmdline; journalctl --no-pager; systemctl show ${UNITS.join(' ')}`);
   assert.match(shown, /GATEWAY__TOKENS__HMAC_SECRET_FILE=\/run\/credentials\/switchboard-gateway.service\/hmac_secret/);
-  for (const name of ['hmac_secret', 'chatbot_api_key', 'notifier_callers']) assert(!shown.includes(readFileSync(join(secrets, name), 'utf8').trim()), name);
+  for (const name of ['hmac_secret', 'chatbot_api_key', 'notifier_api_key', 'notifier_callers']) assert(!shown.includes(secret(name)), name);
   assert.equal(show('switchboard-gateway', 'LimitNOFILE'), '1048576');
 });
 
@@ -133,9 +140,9 @@ test('an upgrade restarts nothing, and keeps settings', () => {
 
 test('a stop is a drain that ends before systemd would kill', () => {
   const began = Date.now();
-  ok('systemctl stop switchboard-gateway switchboard-notifier switchboard-chatbot');
+  ok(`systemctl stop ${UNITS.join(' ')}`);
   const took = Date.now() - began;
-  for (const unit of ['gateway', 'chatbot', 'notifier']) assert.deepEqual([show(`switchboard-${unit}`, 'Result'), show(`switchboard-${unit}`, 'ExecMainStatus')], ['success', '0']);
+  for (const unit of UNITS) assert.deepEqual([show(unit, 'Result'), show(unit, 'ExecMainStatus')], ['success', '0']);
   assert(took > 10_000 && took < 60_000, `${took} ms, of which drain.delay are 10 s`);
 });
 
@@ -148,6 +155,7 @@ test('wrong settings stop the start, and systemd does not try again', () => {
 
 test('to purge the package removes programs, settings and secrets, and leaves the outbox', () => {
   ok('dpkg --purge switchboard');
-  assert.deepEqual([etc, join(root, 'usr/lib/switchboard'), join(root, 'etc/systemd/system/multi-user.target.wants/switchboard-gateway.service')].filter(existsSync), []);
+  const gone = ['etc/switchboard', 'usr/lib/switchboard', 'etc/systemd/system/multi-user.target.wants/switchboard-gateway.service'];
+  assert.deepEqual(gone.filter((name) => existsSync(join(root, name))), []);
   assert(existsSync(join(root, 'var/lib/private/switchboard/notifier.sqlite')));
 });

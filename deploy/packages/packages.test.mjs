@@ -1,7 +1,7 @@
 // What `build` makes: contents, checksums, bills of materials, and the same bytes from two folders.
 
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -13,12 +13,14 @@ const MACHINE = run('uname', ['-m']).trim();
 const VERSION = /\[workspace\.package\]\nversion = "(.*)"/.exec(readFileSync(join(ROOT, 'Cargo.toml'), 'utf8'))[1];
 const NAME = `switchboard-${VERSION}-${MACHINE}-linux`;
 
+const SETTINGS = ['gateway.toml', ...PROGRAMS.map(({ variables }) => variables)];
+
 const folder = mkdtempSync(join(tmpdir(), 'packages-'));
 const path = (name) => join(folder, name);
 const [tree, programs, deb, installed] = ['tree', 'programs', 'deb', 'installed'].map(path);
 let built;
 const inTree = (name) => join(tree, NAME, name);
-const list = (root) => run('find', ['.', '!', '-type', 'd', '-printf', '%P %m %l\n'], { cwd: root }).trim().split('\n').sort();
+const list = (root) => run('find', ['.', '!', '-type', 'd', '-printf', '%P %m %l\n'], { cwd: root }).split('\n').filter(Boolean).sort();
 
 before(() => {
   requirePrograms();
@@ -36,10 +38,9 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test('the folder has the packages and their checksums', (t) => {
-  const expected = [...PROGRAMS.map(({ file }) => `switchboard-${VERSION}-${file}.cdx.json`), `${NAME}.tar.gz`, `${NAME}-symbols.tar.gz`, 'SHA256SUMS'];
-  const [, architecture] = new RegExp(`switchboard_${VERSION}-1_(\\w+)\\.deb`).exec(built.deb);
-  assert.equal(architecture, run('dpkg', ['--print-architecture']).trim());
-  assert.deepEqual(built.files, [...expected, `switchboard_${VERSION}-1_${architecture}.deb`].sort());
+  const bills = PROGRAMS.map(({ file }) => `switchboard-${VERSION}-${file}.cdx.json`);
+  const deb = `switchboard_${VERSION}-1_${run('dpkg', ['--print-architecture']).trim()}.deb`;
+  assert.deepEqual(built.files, [...bills, deb, `${NAME}.tar.gz`, `${NAME}-symbols.tar.gz`, 'SHA256SUMS'].sort());
   assert.equal(run('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: built.out }), '');
   assert.equal(readFileSync(join(built.out, 'SHA256SUMS'), 'utf8').split('\n').length, built.files.length);
   t.diagnostic(run('ls', ['-l', built.out]));
@@ -51,17 +52,19 @@ test('the tarball has what its page says, and nothing of this machine', () => {
   const proxies = ['Caddyfile', 'README.md', 'envoy.yaml', 'haproxy-tcp.cfg', 'haproxy.cfg', 'nginx.conf'];
   assert.deepEqual(list(join(tree, NAME)), [
     ...files.map((file) => `bin/${file} 755 `),
-    ...names.flatMap((name) => [`completions/${name}.bash`, `completions/_${name}`, `completions/${name}.fish`, `man/${name}.1.gz`, `systemd/${name}.service`]).map((each) => `${each} 644 `),
-    ...['gateway.toml', ...PROGRAMS.map(({ variables }) => variables)].map((name) => `config/${name} 644 `),
+    ...names.flatMap((name) => [`completions/${name}.bash 644 `, `completions/_${name} 644 `, `completions/${name}.fish 644 `]),
+    ...names.flatMap((name) => [`man/${name}.1.gz 644 `, `systemd/${name}.service 644 `]),
+    ...SETTINGS.map((name) => `config/${name} 644 `),
     ...['gateway', 'chatbot', 'notifier'].map((name) => `defaults/${name}.toml 644 `),
     ...proxies.map((name) => `proxies/${name} 644 `),
     ...files.map((file) => `sbom/${file}.cdx.json 644 `),
     'LICENSE 644 ', 'README.md 644 ', 'install 755 ',
   ].sort());
   for (const archive of [built.tarball, built.symbols]) {
-    for (const line of run('tar', ['--numeric-owner', '--full-time', '--utc', '-tvzf', archive]).trim().split('\n')) assert.match(line, /^\S+ 0\/0 +\d+ 2023-11-14 22:13:20 /);
+    const lines = run('tar', ['--numeric-owner', '--full-time', '--utc', '-tvzf', archive]).trim().split('\n');
+    for (const line of lines) assert.match(line, /^\S+ 0\/0 +\d+ 2023-11-14 22:13:20 /);
   }
-  for (const place of [ROOT, homedir(), folder]) assert.equal(attempt('grep', ['-rlaF', `${place}/`, tree]).stdout, '', `files with ${place}`);
+  for (const place of [ROOT, homedir(), folder]) assert.equal(attempt('grep', ['-rlaF', `${place}/`, tree]).stdout, '', `has ${place}`);
 });
 
 test('the programs are static, without symbols, which are in the other tarball', () => {
@@ -76,8 +79,9 @@ test('the programs are static, without symbols, which are in the other tarball',
 });
 
 test('the man pages render, and have every option', () => {
+  const env = { ...process.env, MANWIDTH: '100', LC_ALL: 'C.UTF-8' };
   for (const { file, name } of PROGRAMS) {
-    const { status, stdout, stderr } = attempt('man', ['--warnings', '--local-file', inTree(`man/${name}.1.gz`)], { env: { ...process.env, MANWIDTH: '100', LC_ALL: 'C.UTF-8', MANROFFOPT: '' } });
+    const { status, stdout, stderr } = attempt('man', ['--warnings', '--local-file', inTree(`man/${name}.1.gz`)], { env });
     assert.deepEqual([status, stderr], [0, '']);
     assert.match(stdout, new RegExp(`^${name}\\(1\\)`));
     const options = new Set(run(inTree(`bin/${file}`), ['--help']).match(/--[a-z-]+/g));
@@ -87,9 +91,10 @@ test('the man pages render, and have every option', () => {
 });
 
 test('bash completes options and commands', () => {
-  const complete = (name, word) => run('bash', ['-c', `
-    source "$1"; read -r _ _ function _ < <(complete -p "$2" | grep -o -- '-F .*' | sed 's/^/x /')
-    COMP_WORDS=("$2" "$3") COMP_CWORD=1; "$function" "$2" "$3" "$2"; echo "\${COMPREPLY[*]}"`, 'complete', join(installed, `usr/share/bash-completion/completions/${name}`), name, word]);
+  const script = `set -u; source "$1"; [[ $(complete -p "$2") =~ -F\\ ([^ ]+) ]]
+    COMP_WORDS=("$2" "$3") COMP_CWORD=1; "\${BASH_REMATCH[1]}" "$2" "$3" "$2"; echo "\${COMPREPLY[*]}"`;
+  const place = join(installed, 'usr/share/bash-completion/completions');
+  const complete = (name, word) => run('bash', ['-c', script, 'complete', join(place, name), name, word]);
   for (const { name } of PROGRAMS) {
     assert.match(complete(name, '--ch'), /--check/);
     assert.match(complete(name, 'he'), /health/);
@@ -106,11 +111,12 @@ test('a bill of materials has every crate of its program', (t) => {
     const { bomFormat, specVersion, serialNumber, metadata, components } = JSON.parse(text);
     assert.deepEqual([bomFormat, specVersion, serialNumber], ['CycloneDX', '1.5', undefined]);
     assert.deepEqual([metadata.component.name, metadata.component.version, metadata.timestamp], [file, VERSION, '2023-11-14T22:13:20.000000000Z']);
-    const required = new Set(components.filter(({ scope }) => scope === 'required').map(({ name, version }) => `${name} v${version}`));
-    const used = run('cargo', ['tree', '--locked', '--edges', 'normal', '--prefix', 'none', '--format', '{p}', '--package', file, '--target', host], { cwd: ROOT });
-    const crates = [...new Set(used.trim().split('\n').map((line) => line.split(' ').slice(0, 2).join(' ')))].filter((crate) => crate !== `${file} v${VERSION}`);
+    const inBill = new Set(components.filter(({ scope }) => scope === 'required').map(({ name, version }) => `${name} v${version}`));
+    inBill.add(`${file} v${VERSION}`);
+    const query = ['tree', '--locked', '--edges', 'normal', '--prefix', 'none', '--format', '{p}', '--package', file, '--target', host];
+    const crates = [...new Set(run('cargo', query, { cwd: ROOT }).match(/^\S+ v\S+/gm))];
     assert(crates.length > 100);
-    assert.deepEqual(crates.filter((crate) => !required.has(crate)), []);
+    assert.deepEqual(crates.filter((crate) => !inBill.has(crate)), []);
     t.diagnostic(`${file}: ${crates.length} crates used, ${components.length} listed`);
     for (const { name, purl, licenses } of components) assert(purl && licenses, name);
   }
@@ -123,13 +129,12 @@ test('lintian finds no error in the deb', (t) => {
 });
 
 test('the deb has the files that `install` of the tarball installs, and its own', () => {
-  const own = ['usr/share/doc/switchboard/changelog.Debian.gz 644 ', 'usr/share/doc/switchboard/copyright 644 ', 'usr/share/lintian/overrides/switchboard 644 '];
-  assert.deepEqual(list(deb), [...list(installed), ...own].sort());
-  run('diff', ['-r', ...own.flatMap((each) => ['--exclude', each.split(' ')[0].split('/').at(-1)]), '--exclude', 'secrets', `${deb}/usr/share/doc`, `${installed}/usr/share/doc`]);
-  for (const same of ['etc/switchboard/gateway.toml', 'usr/lib/switchboard/gateway', 'usr/lib/systemd/system/switchboard-gateway.service']) run('cmp', [join(deb, same), join(installed, same)]);
+  const own = ['doc/switchboard/changelog.Debian.gz', 'doc/switchboard/copyright', 'lintian/overrides/switchboard'];
+  assert.deepEqual(list(deb), [...list(installed), ...own.map((name) => `usr/share/${name} 644 `)].sort());
+  for (const name of list(installed).map((line) => line.split(' ')[0])) run('cmp', [join(deb, name), join(installed, name)]);
   assert.equal(run('dpkg-deb', ['--field', built.deb, 'Depends']), '\n', 'static programs depend on nothing');
-  const settings = ['gateway.toml', ...PROGRAMS.map(({ variables }) => variables)].map((name) => `/etc/switchboard/${name}`);
-  assert.deepEqual(run('dpkg-deb', ['--info', built.deb, 'conffiles']).trim().split('\n').sort(), settings.sort());
+  const kept = run('dpkg-deb', ['--info', built.deb, 'conffiles']).trim().split('\n');
+  assert.deepEqual(kept.sort(), SETTINGS.map((name) => `/etc/switchboard/${name}`).sort());
 });
 
 test('`install` keeps settings, and the folder of the secrets is for root only', () => {
@@ -147,12 +152,13 @@ test('`install` keeps settings, and the folder of the secrets is for root only',
 test('a build of the same programs in another folder, at another time, gives the same bytes', () => {
   const other = path('another folder');
   mkdirSync(other);
-  run('bash', ['-c', 'git -C "$1" ls-files -z --cached --others --exclude-standard | tar -C "$1" --null --files-from=- -c | tar -C "$2" -x --touch', 'copy', ROOT, other]);
-  run('bash', ['-c', 'git init --quiet && git add --all'], { cwd: other });
+  const copy = 'git -C "$1" ls-files -z | tar -C "$1" --null --files-from=- -c | tar -x --touch && git init --quiet && git add --all';
+  run('bash', ['-c', copy, 'copy', ROOT], { cwd: other });
   mkdirSync(join(other, 'target'));
   symlinkSync(join(ROOT, 'target/tools'), join(other, 'target/tools'));
-  const second = buildPackages(path('second'), { root: other, binaries: programs, env: { SOURCE_DATE_EPOCH: TIME, TZ: 'Asia/Tokyo', LC_ALL: 'C.UTF-8' } });
-  assert.equal(readFileSync(join(second.out, 'SHA256SUMS'), 'utf8'), readFileSync(join(built.out, 'SHA256SUMS'), 'utf8'));
+  const env = { SOURCE_DATE_EPOCH: TIME, TZ: 'Asia/Tokyo', LC_ALL: 'C.UTF-8' };
+  const second = buildPackages(path('second'), { root: other, binaries: programs, env });
+  run('cmp', [join(second.out, 'SHA256SUMS'), join(built.out, 'SHA256SUMS')]);
 });
 
 test('wrong options end with their cure', () => {

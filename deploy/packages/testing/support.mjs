@@ -14,7 +14,8 @@ export const PROGRAMS = ['gateway', 'chatbot', 'notifier'].map((short) => ({
 }));
 
 /** Runs a program and returns what it prints. Fails with its errors if it does. */
-export const run = (program, args, options) => execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28, ...options });
+export const run = (program, args, options) =>
+  execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28, ...options });
 
 /** Runs a program that may fail. */
 export const attempt = (program, args, options) => spawnSync(program, args, { encoding: 'utf8', ...options });
@@ -27,10 +28,18 @@ export const requirePrograms = () => run(join(ROOT, 'deploy/native/requirement')
  * SWITCHBOARD_BINARIES may name a folder that deploy/images/binaries has written; else `build` compiles.
  */
 export function buildPackages(out, { root = ROOT, binaries = process.env.SWITCHBOARD_BINARIES, env } = {}) {
-  run(join(root, 'deploy/packages/build'), ['--out', out, ...(binaries ? ['--binaries', binaries] : [])], { env: { ...process.env, ...env } });
+  const options = binaries ? ['--binaries', binaries] : [];
+  run(join(root, 'deploy/packages/build'), ['--out', out, ...options], { env: { ...process.env, ...env } });
   const files = readdirSync(out).sort();
-  const only = (pattern) => join(out, files.find((name) => pattern.test(name)));
-  return { out, files, tarball: only(/-linux\.tar\.gz$/), symbols: only(/-symbols\.tar\.gz$/), deb: only(/\.deb$/), bill: (file) => only(new RegExp(`${file}.cdx.json$`)) };
+  const ending = (end) => join(out, files.find((name) => name.endsWith(end)));
+  return {
+    out,
+    files,
+    tarball: ending('-linux.tar.gz'),
+    symbols: ending('-symbols.tar.gz'),
+    deb: ending('.deb'),
+    bill: (file) => ending(`-${file}.cdx.json`),
+  };
 }
 
 /** The values of a unit's keys, in order: `{ ExecStart: ['…'], … }`. */
