@@ -136,3 +136,18 @@ impl Checked for Settings {
         &self.telemetry
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_proto::process::settings::{Layers, load::load};
+
+    #[test]
+    fn no_log_shows_a_secret() {
+        let flags = [("gateway.api_key", "hush")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert!(flags.iter().map(|(key, _)| key.as_str()).eq(PROGRAM.secrets.iter().copied()));
+        let layers = Layers { variables: Some([].into()), flags: &flags, ..Layers::default() };
+        let loaded = load::<Settings>(&PROGRAM, &layers).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(!format!("{:?}", loaded.settings).contains("hush") && !loaded.effective.contains("hush"));
+    }
+}

@@ -6,7 +6,7 @@ use gateway::{
     settings::{Layers, PROGRAM, Problems, Settings, parse_duration},
 };
 use gateway_core::model::{ChannelName, UserId};
-use shared_proto::process::settings::pair;
+use shared_proto::process::{manual::Shell, settings::pair};
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -44,6 +44,14 @@ pub(crate) enum Command {
     Token(TokenRequest),
     /// Ask the gateway on this machine whether it is ready, within 2 s; exit with 0 or 1
     Health(Sources),
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page in roff
+    #[command(hide = true)]
+    Man,
 }
 
 #[derive(Args)]

@@ -2,14 +2,14 @@
 
 mod cli;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
 use gateway::{
     RunError,
     settings::{DEFAULTS, PROGRAM},
     telemetry::Telemetry,
 };
-use shared_proto::process::probe::probe;
+use shared_proto::process::{manual, probe::probe};
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -54,6 +54,8 @@ fn start(cli: Cli) -> Result<ExitCode, RunError> {
             print(&answer.to_string())?;
             return Ok(ExitCode::from(u8::from(!answer.is_ready())));
         }
+        Some(Command::Completions { shell }) => return print(manual::completions(shell, Cli::command(), &called()).trim_end()),
+        Some(Command::Man) => return print(manual::page(&PROGRAM, Cli::command(), &called())?.trim_end()),
         None => {}
     }
     if cli.print_defaults {
@@ -69,6 +71,11 @@ fn start(cli: Cli) -> Result<ExitCode, RunError> {
     let ended = gateway::run(&settings, &telemetry);
     telemetry.shutdown();
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// The name under which this program was called.
+fn called() -> String {
+    manual::called(&PROGRAM, std::env::args_os().next().as_deref())
 }
 
 /// Prints a text and a line end. The reader may close the pipe early, like `head`.

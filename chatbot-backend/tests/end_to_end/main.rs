@@ -2,6 +2,8 @@
 
 mod fake_gateway;
 mod instance;
+mod lifetime;
+mod listener;
 mod repeated_lines;
 mod silence;
 mod stop;

@@ -24,7 +24,7 @@ impl Gateway {
         Self::run(Command::new(env!("CARGO_BIN_EXE_gateway")), settings)
     }
 
-    fn run(mut command: Command, settings: &[&str]) -> Self {
+    pub(crate) fn run(mut command: Command, settings: &[&str]) -> Self {
         let (public, internal) = (free_address(), free_address());
         command.args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/dev.toml")]);
         let addresses = [format!("public.address={public}"), format!("internal.address={internal}")];

@@ -21,5 +21,6 @@ mod services;
 mod simulation;
 mod stomp;
 mod store_errors;
+mod supervisor;
 mod upgrade;
 mod users;

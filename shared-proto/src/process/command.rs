@@ -1,5 +1,6 @@
 //! The command line of a service.
 
+use super::manual::{Shell, called, completions, page};
 use super::program::Program;
 use super::settings::load::{self, Settings};
 use super::settings::{Layers, Problems, pair};
@@ -27,16 +28,27 @@ pub enum CommandError {
     /// The settings.
     #[error(transparent)]
     Settings(#[from] Problems),
+    /// The manual page.
+    #[error("{0}")]
+    Page(#[from] std::io::Error),
 }
 
 /// Reads the command line, and the settings that it names.
 pub fn load<S: Settings>(program: &Program, args: impl IntoIterator<Item = OsString>) -> Result<Invocation<S>, CommandError> {
+    let args: Vec<_> = args.into_iter().collect();
+    let name = called(program, args.first().map(OsString::as_os_str));
     let matches = match command(program).try_get_matches_from(args) {
         Err(error) if !error.use_stderr() => return Ok(Invocation::Print(error.to_string())),
         matches => matches?,
     };
-    if let Some(("health", matches)) = matches.subcommand() {
-        return Ok(Invocation::Health(settings(program, matches)?.settings));
+    match matches.subcommand() {
+        Some(("health", matches)) => return Ok(Invocation::Health(settings(program, matches)?.settings)),
+        Some(("completions", matches)) => {
+            let shell = matches.get_one("shell").copied().unwrap_or(Shell::Bash);
+            return Ok(Invocation::Print(completions(shell, command(program), &name)));
+        }
+        Some(_) => return Ok(Invocation::Print(page(program, command(program), &name)?)),
+        None => {}
     }
     if matches.get_flag("print-defaults") {
         return Ok(Invocation::Print(program.defaults.to_owned()));
@@ -53,6 +65,7 @@ fn settings<S: Settings>(program: &Program, matches: &ArgMatches) -> Result<load
 
 fn command(program: &Program) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
+    let shell = Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell));
     let health = "Ask the program on this machine whether it is ready, within 2 s; exit with 0 or 1";
     Command::new(program.name)
         .about(program.about)
@@ -62,6 +75,8 @@ fn command(program: &Program) -> Command {
         .arg(flag("check", "Check the settings, print them without secrets, and end"))
         .arg(flag("print-defaults", "Print the documented default settings and end").conflicts_with("check"))
         .subcommand(Command::new("health").about(health).args(sources()))
+        .subcommand(Command::new("completions").about("Print completions for a shell").arg(shell))
+        .subcommand(Command::new("man").about("Print the manual page in roff").hide(true))
 }
 
 /// The sources of settings besides variables.
@@ -88,6 +103,8 @@ mod tests {
         assert!(matches!(load(&["--version"]), Ok(Invocation::Print(_))));
         assert!(matches!(load(&["--check"]), Ok(Invocation::Print(text)) if text.contains("http.connections = 1\n")));
         assert!(matches!(load(&["--set", "http.connections=7"]), Ok(Invocation::Run(example)) if example.http.connections == 7));
+        assert!(matches!(load(&["completions", "fish"]), Ok(Invocation::Print(text)) if text.contains("complete -c x ")));
+        assert!(matches!(load(&["man"]), Ok(Invocation::Print(text)) if text.contains(".SS health\n") && !text.contains(".SS man")));
         let health = load(&["health", "--set", "http.address=127.0.0.1:7"]);
         assert!(matches!(health, Ok(Invocation::Health(example)) if example.http.address.port() == 7));
         for bad in [
@@ -97,6 +114,8 @@ mod tests {
             &["--check", "--print-defaults"],
             &["health", "--check"],
             &["health", "--set", "http.connections=0"],
+            &["completions"],
+            &["completions", "elvish"],
         ] {
             assert!(load(bad).is_err(), "{bad:?}");
         }

@@ -1,6 +1,7 @@
 use super::{super::openapi, *};
 use actix_web::http::StatusCode;
-use shared_proto::process::health::{Health, Readiness};
+use shared_proto::process::health::Health;
+use shared_proto::rest::ReadyBody;
 use utoipa::openapi::{PathItem, RefOr};
 
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "PATCH"];
@@ -12,7 +13,7 @@ fn describes(item: &PathItem, method: &str) -> bool {
 
 /// The answer of the whole application, with the health paths.
 async fn status_of(api: &Api, method: &str, path: &str, body: &str) -> (StatusCode, Option<String>) {
-    let health = Health::new(prometheus::Registry::new(), || Readiness::Ready);
+    let health = Health::new(prometheus::Registry::new(), ReadyBody::ready);
     let app = test::init_service(App::new().configure(|app| health.configure(app)).configure(|app| api.configure(app))).await;
     let request = test::TestRequest::with_uri(path).method(method.parse().expect("a method"));
     let request = request.insert_header(("content-type", "application/json")).set_payload(body.to_owned());

@@ -2,10 +2,11 @@
 //!
 //! - [`checks`]: checks that every listener must pass
 //! - [`client`]: an HTTP client that can send arbitrary bytes
-//! - [`process`]: a service as a separate process
+//! - [`process`]: a service as a separate process; [`notify_socket`]: what it reports to its supervisor
 
 mod checks;
 mod client;
+mod notify_socket;
 mod process;
 
 pub use checks::{
@@ -13,4 +14,5 @@ pub use checks::{
     survives_silent_clients,
 };
 pub use client::{Answer, Client};
+pub use notify_socket::NotifySocket;
 pub use process::{Process, free_address, with_open_files};

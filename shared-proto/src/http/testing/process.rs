@@ -62,6 +62,13 @@ impl Process {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Asks the process to end, and waits until it has. Returns its exit code, if no signal ended it.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let id = self.id().try_into().ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(id.expect("it runs"), rustix::process::Signal::TERM).expect("it takes signals");
+        self.child.wait().expect("ours").code()
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()

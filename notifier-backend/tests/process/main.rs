@@ -1,0 +1,4 @@
+//! Tests of the real process.
+
+mod lifetime;
+mod listener;
