@@ -83,7 +83,7 @@ test('the man pages render, and have every option', () => {
   for (const { file, name } of PROGRAMS) {
     const { status, stdout, stderr } = attempt('man', ['--warnings', '--local-file', inTree(`man/${name}.1.gz`)], { env });
     assert.deepEqual([status, stderr], [0, '']);
-    assert.match(stdout, new RegExp(`^${name}\\(1\\)`));
+    assert.match(stdout, new RegExp(`^${name.toUpperCase()}\\(1\\)`));
     const options = new Set(run(inTree(`bin/${file}`), ['--help']).match(/--[a-z-]+/g));
     assert(options.has('--check'));
     for (const option of options) assert(stdout.includes(option), `${name}(1) has no ${option}`);
