@@ -17,7 +17,7 @@ use std::{
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) sources: Sources,
-    /// Check the settings and end
+    /// Check the settings, print them without secrets, and end
     #[arg(long)]
     pub(crate) check: bool,
     /// Print the documented default settings and end
@@ -46,7 +46,8 @@ pub(crate) enum Command {
     Health(Sources),
     /// Print completions for a shell
     Completions {
-        #[arg(value_enum)]
+        /// bash, zsh or fish
+        #[arg(value_enum, hide_possible_values = true)]
         shell: Shell,
     },
     /// Print the manual page in roff

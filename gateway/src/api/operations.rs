@@ -29,10 +29,11 @@ pub async fn public_readyz(node: Data<Node>) -> HttpResponse {
 }
 
 fn answer(readiness: ReadyBody) -> HttpResponse {
-    match readiness.ready {
-        true => HttpResponse::Ok().json(readiness),
-        false => HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "1")).json(readiness),
+    let mut answer = if readiness.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    if !readiness.ready {
+        answer.insert_header((header::RETRY_AFTER, "1"));
     }
+    answer.json(readiness)
 }
 
 #[cfg(test)]

@@ -65,7 +65,12 @@ fn settings<S: Settings>(program: &Program, matches: &ArgMatches) -> Result<load
 
 fn command(program: &Program) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
-    let shell = Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell));
+    let shell = Arg::new("shell")
+        .value_name("SHELL")
+        .help("bash, zsh or fish")
+        .hide_possible_values(true)
+        .required(true)
+        .value_parser(value_parser!(Shell));
     let health = "Ask the program on this machine whether it is ready, within 2 s; exit with 0 or 1";
     Command::new(program.name)
         .about(program.about)

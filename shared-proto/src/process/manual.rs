@@ -79,33 +79,29 @@ fn written(write: impl Fn(&mut dyn io::Write) -> io::Result<()>) -> io::Result<S
 
 /// The sections that the command line does not have.
 fn more(program: &Program, name: &str) -> Roff {
-    let (prefix, secret) = (program.prefix, program.secrets.first().copied().unwrap_or_default());
-    let variable = |key: &str| format!("{prefix}__{}", key.replace('.', "__").to_uppercase());
+    let (prefix, address, secret) = (program.prefix, program.address, program.secrets.last().copied().unwrap_or_default());
     let mut roff = Roff::new();
-    let mut section = |title: &str, entries: &[(String, String)]| {
+    let mut section = |title: &str, entries: &[(&str, &str)]| {
         roff.control("SH", [title]);
         for (term, text) in entries {
-            roff.control("TP", []).text([bold(term)]).text([roman(text)]);
+            roff.control("TP", []).text([bold(*term)]).text([roman(*text)]);
         }
     };
-    let address = program.address;
-    let settings = format!(
-        "Every setting, as a table and a key. {name} --print-defaults prints all of them with their meaning, as a file. A later source \
-         overrides an earlier one: the defaults, the file of --config, variables, flags of --set."
+    let key = format!(
+        "A table and a name, such as {address}. {name} --print-defaults prints all settings with their meaning, as a file. A later \
+         source overrides an earlier one: the defaults, the file of --config, variables, flags of --set."
     );
-    let files = format!(
-        "For each secret, such as {secret}, this key names a file that has it, in place of the secret itself. All sources of settings \
-         know it."
+    let of_file = format!("For a secret, such as {secret}: a file that has it, in place of the secret itself. All sources know it.");
+    section("SETTINGS", &[("KEY", &key), ("KEY_file", &of_file)]);
+    let variable = format!("{prefix}__{}", address.replace('.', "__").to_uppercase());
+    let variable = format!(
+        "The setting KEY, in capitals and with two underscores for each dot: {variable} is {address}. An empty variable counts as not set."
     );
-    section("SETTINGS", &[(address.to_owned(), settings), (format!("{secret}_file"), files)]);
-    let value = format!(
-        "The setting {address}: the prefix and the key in capitals, with two underscores for each dot. An empty variable counts as not set."
-    );
-    let notify = "The socket of systemd. It gets READY=1 when the program is ready for the first time, STATUS=... at each change, and STOPPING=1 when the program begins to end.";
-    section("ENVIRONMENT", &[(variable(address), value), ("NOTIFY_SOCKET".to_owned(), notify.to_owned())]);
-    section("EXIT STATUS", &EXIT_CODES.map(|(code, meaning)| (code.to_owned(), meaning.to_owned())));
-    let signals = "Ends the program in order. A second one ends it at once.";
-    section("SIGNALS", &[("SIGTERM, SIGINT".to_owned(), signals.to_owned())]);
+    let notify = "The socket of systemd. It gets READY=1 when the program is ready for the first time, STATUS=... at each change, and \
+                  STOPPING=1 when the program begins to end.";
+    section("ENVIRONMENT", &[(&format!("{prefix}__KEY"), &variable), ("NOTIFY_SOCKET", notify)]);
+    section("EXIT STATUS", &EXIT_CODES);
+    section("SIGNALS", &[("SIGTERM, SIGINT", "Ends the program in order. A second one ends it at once.")]);
     roff
 }
 
@@ -142,8 +138,13 @@ mod tests {
         let expected = "NAME,SYNOPSIS,DESCRIPTION,OPTIONS,COMMANDS,health,SETTINGS,ENVIRONMENT,EXIT STATUS,SIGNALS";
         let found: Vec<_> = headings.iter().map(|line| line[4..].trim_matches('"')).collect();
         assert_eq!(found.join(","), expected, "{page}");
-        for text in [".TH SWITCHBOARD-EXAMPLE 1 ", "\\fBswitchboard\\-example\\fR", "X__HTTP__ADDRESS", "http.api_keys_file", "\\-\\-deep"]
-        {
+        for text in [
+            ".TH SWITCHBOARD-EXAMPLE 1 ",
+            "\\fBswitchboard\\-example\\fR",
+            "X__HTTP__ADDRESS",
+            "such as http.api_keys: a file",
+            "\\-\\-deep",
+        ] {
             assert!(page.contains(text), "{text} is not in {page}");
         }
     }

@@ -126,6 +126,7 @@ impl Channel {
 mod tests {
     use super::*;
     use std::sync::Mutex;
+    use tokio::time::timeout;
 
     /// A supervisor at this address.
     struct Receiver(tokio::net::UnixDatagram);
@@ -139,7 +140,8 @@ mod tests {
 
         async fn next(&self) -> String {
             let mut bytes = [0; 1024];
-            let count = self.0.recv(&mut bytes).await.expect("received");
+            let received = timeout(10 * PAUSE, self.0.recv(&mut bytes)).await;
+            let count = received.expect("a report in time").expect("received");
             String::from_utf8(bytes[..count].to_vec()).expect("text")
         }
     }

@@ -4,7 +4,7 @@ use config::{Map, Value, ValueKind};
 
 /// The settings in force, one per line and sorted by key, without the values of `secrets`. A value of a variable is text; it is shown in
 /// the notation of its default.
-pub fn effective(merged: &Map<String, Value>, defaults: &Map<String, Value>, secrets: &[&str]) -> String {
+pub(super) fn effective(merged: &Map<String, Value>, defaults: &Map<String, Value>, secrets: &[&str]) -> String {
     let mut lines = Vec::new();
     show(merged, defaults, "", secrets, &mut lines);
     lines.sort_unstable();

@@ -3,7 +3,7 @@
 //! - [`layers`] merges the sources; [`secret_files`] reads the files that have secrets; [`problem`]: what they report
 //! - [`load`] makes the settings of a service from them; [`effective`] shows them without secrets; [`values`]: their notation
 
-pub mod effective;
+mod effective;
 pub mod layers;
 pub mod load;
 pub mod problem;
