@@ -1,0 +1,210 @@
+// The whole stack in containers, started by both Compose programs, and what its users rely on. Run by `just test-deploy compose`.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../testing/processes.mjs';
+import { ask, connect, installSdk } from './client.mjs';
+import { allHealthy, inside, startEngine } from './engine.mjs';
+import { COMPOSE, FOLDER, PODMAN_COMPOSE, config, makeSecrets, seconds, secretsIn } from './testing.mjs';
+
+const SITE = 'https://localhost';
+const SERVICES = ['redis', 'gateway-1', 'gateway-2', 'proxy', 'chatbot-backend', 'notifier-backend'];
+
+if (inside(import.meta.filename)) {
+  installSdk();
+  const engine = startEngine();
+  const secrets = join(engine.folder, 'secrets');
+  makeSecrets(secrets);
+  const secret = (name) => readFileSync(join(secrets, name), 'utf8').trim();
+  const ca = secret('tls_certificate');
+
+  /** A stack of these files and variables, with one of the programs. */
+  function stack(kind, files, variables) {
+    const dotenv = join(engine.folder, `${kind}.env`);
+    const all = { SECRETS: secrets, NOFILE: '10000', MAX_CONNECTIONS: '500', ...variables };
+    writeFileSync(dotenv, Object.entries(all).map(([key, value]) => `${key}=${value}\n`).join(''));
+    const [program, env, separator] = kind === 'compose' ? [COMPOSE, { ...engine.env, DOCKER_HOST: `unix://${engine.folder}/podman.sock` }, '-'] : [PODMAN_COMPOSE, engine.env, '_'];
+    const flags = ['--env-file', dotenv, ...files.flatMap((file) => ['-f', join(FOLDER, file)])];
+    const container = (service) => `switchboard${separator}${service}${separator}1`;
+    const address = (service, network = 'back') => engine.inspect(container(service)).NetworkSettings.Networks[`switchboard_${network}`].IPAddress;
+    return {
+      model: config(files, all),
+      container, address,
+      run: (...args) => spawnSync(program, [...flags, ...args], { encoding: 'utf8', env }),
+      /** The same without waiting, so that health checks can run meanwhile. */
+      async start(...args) {
+        const child = spawn(program, [...flags, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+        let text = '';
+        for (const output of [child.stdout, child.stderr]) output.on('data', (part) => (text += part));
+        const status = await new Promise((resolve) => child.once('close', resolve));
+        assert.equal(status, 0, text);
+        return text;
+      },
+      /** Asks a gateway's internal listener, from this machine, as an operator. */
+      async rest(service, path, options = {}) {
+        const answer = await fetch(`http://${address(service)}:8001${path}`, { ...options, headers: { authorization: `Bearer ${secret('operator_api_key')}`, 'content-type': 'application/json', ...options.headers } });
+        assert(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
+        return answer.json();
+      },
+      publish(service, channel, data) {
+        return this.rest(service, `/v1/channels/${channel}/publications`, { method: 'POST', body: JSON.stringify({ data }) });
+      },
+      /** A token for a user, as the README makes one. */
+      token: (user) => engine.podman('exec', container('gateway-1'), '/usr/local/bin/gateway', 'token', '--user', user, '--ttl', '1h'),
+      notify: (body, key = secret('notifier_callers')) => fetch(`http://${address('notifier-backend')}:8200/v1/notifications`, {
+        method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` }, body: JSON.stringify(body),
+      }),
+    };
+  }
+
+  describe('podman-compose', () => {
+    const it = stack('podman-compose', ['compose.yaml'], {});
+    let alice;
+
+    before(async () => {
+      await it.start('up', '-d');
+      await allHealthy(engine, SERVICES.map(it.container));
+      alice = await connect(SITE, { token: it.token('alice'), ca });
+    });
+
+    test('programs run without rights, on a read-only root', () => {
+      for (const name of SERVICES) {
+        const { State, HostConfig } = engine.inspect(it.container(name));
+        const status = readFileSync(`/proc/${State.Pid}/status`, 'utf8');
+        const field = (key) => new RegExp(`^${key}:\\s*(\\S+)`, 'm').exec(status)[1];
+        assert.equal(HostConfig.ReadonlyRootfs, true, name);
+        assert.equal(field('NoNewPrivs'), '1', name);
+        assert.equal(field('Uid'), { redis: '999', proxy: '0' }[name] ?? '10001', name);
+        const bind = 1n << 10n;
+        assert.equal(BigInt(`0x${field('CapEff')}`) & ~(name === 'proxy' ? bind : 0n), 0n, name);
+        assert.match(readFileSync(`/proc/${State.Pid}/limits`, 'utf8'), /^Max open files +10000 +10000 /m, name);
+      }
+    });
+
+    test('only the proxy is published, and it does not reach the internal listeners', async () => {
+      const published = SERVICES.flatMap((name) => Object.values(engine.inspect(it.container(name)).HostConfig.PortBindings ?? {}).flat().map(({ HostPort }) => [name, HostPort]));
+      assert.deepEqual(published.sort(), [['proxy', '443'], ['proxy', '80']]);
+      const get = (url) => engine.tryPodman('exec', it.container('proxy'), 'wget', '-q', '-T', '2', '-t', '1', '-O', '-', url);
+      assert.equal(get('http://gateway-1:8000/livez').status, 0);
+      for (const url of ['http://gateway-1:8001/livez', 'http://172.30.81.11:8001/livez', 'http://gateway-2:8001/livez', 'http://redis:6379/']) assert.notEqual(get(url).status, 0, url);
+    });
+
+    test('plain HTTP is redirected', async () => {
+      const { status, headers } = await fetch('http://localhost/', { redirect: 'manual' });
+      assert.equal(status, 308);
+      assert.equal(headers.get('location'), 'https://localhost/');
+    });
+
+    test('there is no demo, and nobody connects without a token or from another site', async () => {
+      assert.equal((await ask(`${SITE}/`, { ca })).status, 404);
+      assert.equal((await ask(`${SITE}/demo/token`, { ca, method: 'POST', body: '{"user":"eve"}', headers: { 'content-type': 'application/json' } })).status, 404);
+      const upgrade = (origin) => ask(`${SITE}/connection/websocket`, { ca, headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', origin } });
+      assert.equal((await upgrade('https://evil.example')).status, 403);
+      const { status, socket } = await upgrade(SITE);
+      assert.equal(status, 101);
+      socket.destroy();
+      await assert.rejects(connect(SITE, { token: 'no.to.ken', ca }));
+    });
+
+    test('a publication by REST reaches a page', async () => {
+      const news = await alice.subscribe('news:world');
+      await it.publish('gateway-1', 'news:world', { headline: 'one' });
+      await it.publish('gateway-2', 'news:world', { headline: 'two' });
+      await until('the news', () => news.length === 2);
+      assert.deepEqual(news, [{ headline: 'one' }, { headline: 'two' }]);
+    });
+
+    test('the bot answers a call', async () => {
+      const room = await alice.subscribe('chat:lobby');
+      await alice.client.rpc('chatbot.say', { channel: 'chat:lobby', text: 'help' });
+      await until('the answer', () => room.some(({ kind, from }) => kind === 'message' && from === 'bot'));
+      assert(room.some(({ from, text }) => from === 'alice' && text === 'help'));
+    });
+
+    test('a notification arrives, with a key only', async () => {
+      const body = { user: 'alice', title: 'Hello', body: 'from the test', level: 'info' };
+      assert.equal((await it.notify(body, 'wrong')).status, 401);
+      assert.equal((await it.notify(body)).status, 202);
+      await until('the notification', () => alice.personal.some(({ title }) => title === 'Hello'));
+    });
+
+    test('the gateway sees the address of the client, and believes no forged one', async () => {
+      const mallory = await connect(SITE, { token: it.token('mallory'), ca, headers: { 'x-forwarded-for': '6.6.6.6', forwarded: 'for=6.6.6.6' } });
+      const seen = await it.rest('gateway-1', `/v1/connections/${mallory.ids[0]}`);
+      mallory.client.disconnect();
+      // The first address of the network is this machine.
+      assert.equal(seen.address, '172.30.80.1', JSON.stringify(seen));
+    });
+
+    test('a page resumes at the other gateway when its own is killed, and the engine starts that again', async () => {
+      const { node } = await it.rest('gateway-1', `/v1/connections/${alice.ids.at(-1)}`);
+      const other = node === 'gateway-1' ? 'gateway-2' : 'gateway-1';
+      const news = await alice.subscribe('news:killed');
+      const before = alice.ids.length;
+      process.kill(engine.inspect(it.container(node)).State.Pid, 'SIGKILL');
+      for (let n = 0; n < 5; n++) await it.publish(other, 'news:killed', { n });
+      await alice.reconnected(before + 1);
+      assert.equal((await it.rest(other, `/v1/connections/${alice.ids.at(-1)}`)).node, other);
+      await until('the news', () => news.length === 5);
+      assert.deepEqual(news.map(({ n }) => n), [0, 1, 2, 3, 4]);
+      await allHealthy(engine, [it.container(node)]);
+    });
+
+    test('a gateway that stops takes less than stop_grace_period, and its pages lose nothing', async (t) => {
+      const { node } = await it.rest('gateway-1', `/v1/connections/${alice.ids.at(-1)}`);
+      const other = node === 'gateway-1' ? 'gateway-2' : 'gateway-1';
+      const news = await alice.subscribe('news:stopped');
+      const before = alice.ids.length;
+      const began = Date.now();
+      const stopped = it.start('stop', node);
+      let n = 0;
+      for (const end = Date.now() + 5_000; Date.now() < end; await sleep(100)) await it.publish(other, 'news:stopped', { n: n++ });
+      await stopped;
+      const took = (Date.now() - began) / 1000;
+      t.diagnostic(`${node} took ${took.toFixed(1)} s`);
+      assert(took < seconds(it.model.services[node].stop_grace_period) - 10, `${took} s`);
+      assert(took > 10, 'drain.delay did not pass');
+      assert.equal(engine.inspect(it.container(node)).State.ExitCode, 0);
+      await alice.reconnected(before + 1);
+      await until('the news', () => news.length === n);
+      assert.deepEqual(news.map((each) => each.n), [...Array(n).keys()]);
+      await it.start('start', node);
+      await allHealthy(engine, [it.container(node)]);
+    });
+
+    test('a restart of Redis keeps the histories', async () => {
+      const { epoch, offset } = await it.publish('gateway-1', 'news:kept', { headline: 'kept' });
+      await it.start('restart', 'redis');
+      await allHealthy(engine, ['redis', 'gateway-1', 'gateway-2'].map(it.container));
+      const { publications, ...position } = await it.rest('gateway-2', '/v1/channels/news:kept/history?limit=10');
+      assert.deepEqual(publications.map(({ data }) => data), [{ headline: 'kept' }]);
+      assert.equal(position.offset ?? publications[0].offset, offset);
+      void epoch;
+    });
+
+    test('secrets are in no process list, description or log', () => {
+      const words = secretsIn(secrets);
+      assert(words.length > 8);
+      const check = (what, text) => {
+        for (const word of words) assert(!text.includes(word), `${what} has a secret`);
+      };
+      const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+      for (const pid of processes) for (const file of ['cmdline', 'environ']) if (existsSync(`/proc/${pid}/${file}`)) check(`${file} of ${pid}`, readFileSync(`/proc/${pid}/${file}`, 'latin1'));
+      for (const name of SERVICES) {
+        check(`inspect ${name}`, engine.podman('inspect', it.container(name)));
+        const { stdout, stderr } = engine.tryPodman('logs', it.container(name));
+        assert(stdout + stderr, `${name} has logged nothing`);
+        check(`the log of ${name}`, stdout + stderr);
+      }
+    });
+
+    after(async () => {
+      alice?.client.disconnect();
+      await it.start('down', '-v', '-t', '1');
+    });
+  });
+}
