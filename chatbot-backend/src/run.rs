@@ -10,10 +10,11 @@ use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::link::{Config, Link, Monitor};
 use shared_proto::client::rest::{self, ConfigError, Gateway};
-use shared_proto::process::health::{Health, Readiness};
+use shared_proto::process::health::Health;
 use shared_proto::process::listener::Listener;
 use shared_proto::process::settings::list;
-use shared_proto::process::{signal, telemetry::Telemetry};
+use shared_proto::process::{signal, supervisor::Supervisor, telemetry::Telemetry};
+use shared_proto::rest::ReadyBody;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,10 +54,13 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     bot.set_channel_io(channel_io.clone());
     let stream_checker = tokio::spawn(abandoned_streams::run(channel_io, bot.active_streams()));
     observe(&telemetry.meter(PROGRAM.name), &link.monitor(), &bot);
-    let server = serve_health(&settings, telemetry, link.monitor())?;
+    let health = health(telemetry, link.monitor());
+    let server = serve(&settings, telemetry, health.clone())?;
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, "chat bot started");
 
+    let supervisor = Supervisor::start(move || health.readiness());
     signal::shutdown().await?;
+    supervisor.stopping().await;
     tracing::info!("shutting down");
     shut_down(Duration::from_secs(settings.shutdown.drain_s), link, &bot).await;
     stream_checker.abort();
@@ -81,10 +85,13 @@ async fn shut_down(drain: Duration, link: Link, bot: &Chatbot<RuleResponder>) {
     }
 }
 
-fn serve_health(settings: &Settings, telemetry: &Telemetry, monitor: Monitor) -> io::Result<actix_web::dev::ServerHandle> {
-    let health = Health::new(telemetry.registry(), move || {
-        if monitor.is_ready() { Readiness::Ready } else { Readiness::NotReady("no gateway node has welcomed this instance") }
-    });
+fn health(telemetry: &Telemetry, monitor: Monitor) -> Health {
+    Health::new(telemetry.registry(), move || {
+        if monitor.is_ready() { ReadyBody::ready() } else { ReadyBody::not_ready("no gateway node has welcomed this instance") }
+    })
+}
+
+fn serve(settings: &Settings, telemetry: &Telemetry, health: Health) -> io::Result<actix_web::dev::ServerHandle> {
     let http = &settings.http;
     let listener = Listener {
         address: http.address,

@@ -1,7 +1,8 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
-use shared_proto::process::settings::{Program, Settings as Checked, check_range};
+use shared_proto::process::program::Program;
+use shared_proto::process::settings::{Settings as Checked, check_range};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +14,8 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "CHATBOT",
     defaults: include_str!("../config/default.toml"),
+    secrets: &["gateway.api_key"],
+    address: "http.address",
 };
 
 /// All settings. `config/default.toml` explains each of them.
@@ -123,5 +126,13 @@ impl Checked for Settings {
             }
         }
         self.telemetry.check()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.http.address
+    }
+
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
     }
 }

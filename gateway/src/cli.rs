@@ -1,23 +1,19 @@
 //! The command line.
 
-mod health;
-
-pub(crate) use health::Health;
-
 use clap::{Args, Parser, Subcommand};
 use gateway::{
     auth::{ConnectionClaims, SubscriptionClaims, Tokens},
-    settings::{Layers, Problems, Settings, parse_duration},
+    settings::{Layers, PROGRAM, Problems, Settings, parse_duration},
 };
 use gateway_core::model::{ChannelName, UserId};
+use shared_proto::process::settings::pair;
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Holds the frontends' WebSockets so that no other service has to.
 #[derive(Parser)]
-#[command(name = "gateway", version, args_conflicts_with_subcommands = true)]
+#[command(name = PROGRAM.name, version = PROGRAM.version, about = PROGRAM.about, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -84,10 +80,6 @@ impl TokenRequest {
         };
         signed.map_err(|error| Problems::of("tokens.hmac_secret", error.to_string()))
     }
-}
-
-fn pair(text: &str) -> Result<(String, String), &'static str> {
-    text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or("expected KEY=VALUE")
 }
 
 fn ttl(text: &str) -> Result<Duration, &'static str> {

@@ -3,8 +3,13 @@
 mod cli;
 
 use clap::Parser as _;
-use cli::{Cli, Command, Health};
-use gateway::{RunError, settings::DEFAULTS, telemetry::Telemetry};
+use cli::{Cli, Command};
+use gateway::{
+    RunError,
+    settings::{DEFAULTS, PROGRAM},
+    telemetry::Telemetry,
+};
+use shared_proto::process::probe::probe;
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -45,9 +50,9 @@ fn start(cli: Cli) -> Result<ExitCode, RunError> {
             return print(&request.sign(&settings)?);
         }
         Some(Command::Health(sources)) => {
-            let health = Health::ask(sources.load()?.internal.address);
-            print(&health.to_string())?;
-            return Ok(ExitCode::from(u8::from(!health.is_ready())));
+            let answer = probe(&PROGRAM, sources.load()?.internal.address);
+            print(&answer.to_string())?;
+            return Ok(ExitCode::from(u8::from(!answer.is_ready())));
         }
         None => {}
     }

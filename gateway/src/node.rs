@@ -13,6 +13,7 @@ use gateway_core::{
     session::SessionConfig,
     stomp::StompConfig,
 };
+use shared_proto::rest::ReadyBody;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -171,6 +172,16 @@ impl NodeReadiness {
                 others.insert(0, why.into());
                 Self::NotReady(others)
             }
+        }
+    }
+}
+
+impl From<NodeReadiness> for ReadyBody {
+    fn from(readiness: NodeReadiness) -> Self {
+        match readiness {
+            NodeReadiness::Ready => Self::ready(),
+            NodeReadiness::Partial(reasons) => Self { ready: true, reasons },
+            NodeReadiness::NotReady(reasons) => Self { ready: false, reasons },
         }
     }
 }

@@ -7,10 +7,11 @@ use crate::settings::{PROGRAM, Settings};
 use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::rest::{Config, ConfigError, Gateway};
-use shared_proto::process::health::{Health, Readiness};
+use shared_proto::process::health::Health;
 use shared_proto::process::listener::Listener;
 use shared_proto::process::settings::list;
-use shared_proto::process::{signal, telemetry::Telemetry};
+use shared_proto::process::{signal, supervisor::Supervisor, telemetry::Telemetry};
+use shared_proto::rest::ReadyBody;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -65,10 +66,13 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     let deliveries = tokio::spawn(dispatcher.run(stopped));
     let history_checks = tokio::spawn(history_watch.run());
     let maintenance = tokio::spawn(maintain(outbox.clone(), state.clone()));
-    let server = serve(&settings, telemetry, outbox, state.clone())?;
+    let health = health(telemetry, state.clone());
+    let server = serve(&settings, telemetry, outbox, health.clone())?;
     tracing::info!(address = %settings.http.address, gateway = settings.gateway.urls, outbox = %settings.outbox.path.display(), "notifier started");
 
+    let supervisor = Supervisor::start(move || health.readiness());
     signal::shutdown().await?;
+    supervisor.stopping().await;
     tracing::info!("shutting down");
     state.is_shutting_down.store(true, Ordering::Relaxed);
     let drain = Duration::from_secs(settings.shutdown.drain_s);
@@ -83,16 +87,19 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     Ok(())
 }
 
-fn serve(settings: &Settings, telemetry: &Telemetry, outbox: Outbox, state: Arc<State>) -> io::Result<actix_web::dev::ServerHandle> {
-    let health = Health::new(telemetry.registry(), move || {
+fn health(telemetry: &Telemetry, state: Arc<State>) -> Health {
+    Health::new(telemetry.registry(), move || {
         if state.is_shutting_down.load(Ordering::Relaxed) {
-            Readiness::NotReady("the process is shutting down")
+            ReadyBody::not_ready("the process is shutting down")
         } else if state.is_outbox_broken.load(Ordering::Relaxed) {
-            Readiness::NotReady("the outbox cannot be read; the log contains the error")
+            ReadyBody::not_ready("the outbox cannot be read; the log contains the error")
         } else {
-            Readiness::Ready
+            ReadyBody::ready()
         }
-    });
+    })
+}
+
+fn serve(settings: &Settings, telemetry: &Telemetry, outbox: Outbox, health: Health) -> io::Result<actix_web::dev::ServerHandle> {
     let api = Api::new(outbox, &settings.http);
     let http = &settings.http;
     let listener = Listener {

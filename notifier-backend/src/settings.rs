@@ -1,7 +1,8 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
-use shared_proto::process::settings::{Program, Settings as Checked, check_range};
+use shared_proto::process::program::Program;
+use shared_proto::process::settings::{Settings as Checked, check_range};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "NOTIFIER",
     defaults: include_str!("../config/default.toml"),
+    secrets: &["gateway.api_key", "http.api_keys"],
+    address: "http.address",
 };
 
 /// All settings. `config/default.toml` explains each of them.
@@ -143,5 +146,13 @@ impl Checked for Settings {
         check_range("delivery.breaker_pause_ms", self.delivery.breaker_pause_ms, 1, 600_000)?;
         check_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
         self.telemetry.check()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.http.address
+    }
+
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
     }
 }

@@ -9,7 +9,7 @@ use chatbot_backend::settings::{PROGRAM, Settings};
 use chatbot_backend::timestamp::Clock;
 use shared_proto::client::link::{Config, Link};
 use shared_proto::client::rest::{self, Gateway};
-use shared_proto::process::settings::{Invocation, load};
+use shared_proto::process::command::{Invocation, load};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;

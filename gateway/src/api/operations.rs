@@ -1,6 +1,6 @@
 //! Health and metrics. The public listener uses them too.
 
-use crate::node::{Node, NodeReadiness};
+use crate::node::Node;
 use actix_web::{HttpResponse, http::header, web::Data};
 use shared_proto::rest::ReadyBody;
 
@@ -20,30 +20,25 @@ pub async fn livez() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
     responses((status = 200, description = "The node can serve. If some channels are unavailable, with the reasons", body = ReadyBody), (status = 503, description = "The node cannot serve, with the reasons", body = ReadyBody)))]
 pub async fn readyz(node: Data<Node>) -> HttpResponse {
-    answer(node.readiness())
+    answer(node.readiness().into())
 }
 
 /// Readiness for the public listener. The answer has no reasons, because they contain addresses of servers and their error messages.
 pub async fn public_readyz(node: Data<Node>) -> HttpResponse {
-    answer(match node.readiness() {
-        NodeReadiness::Ready | NodeReadiness::Partial(_) => NodeReadiness::Ready,
-        NodeReadiness::NotReady(_) => NodeReadiness::NotReady(Vec::new()),
-    })
+    answer(ReadyBody { reasons: Vec::new(), ..node.readiness().into() })
 }
 
-fn answer(readiness: NodeReadiness) -> HttpResponse {
-    match readiness {
-        NodeReadiness::Ready => HttpResponse::Ok().json(ReadyBody { ready: true, reasons: Vec::new() }),
-        NodeReadiness::Partial(reasons) => HttpResponse::Ok().json(ReadyBody { ready: true, reasons }),
-        NodeReadiness::NotReady(reasons) => {
-            HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "1")).json(ReadyBody { ready: false, reasons })
-        }
+fn answer(readiness: ReadyBody) -> HttpResponse {
+    match readiness.ready {
+        true => HttpResponse::Ok().json(readiness),
+        false => HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "1")).json(readiness),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::NodeReadiness;
     use actix_web::body::to_bytes;
 
     #[actix_web::test]
@@ -53,7 +48,7 @@ mod tests {
             (NodeReadiness::Partial(vec!["one is down".into()]), 200, r#"{"ready":true,"reasons":["one is down"]}"#),
             (NodeReadiness::NotReady(vec!["all are down".into()]), 503, r#"{"ready":false,"reasons":["all are down"]}"#),
         ] {
-            let answer = answer(readiness);
+            let answer = answer(readiness.into());
             assert_eq!(answer.status(), status);
             assert_eq!(to_bytes(answer.into_body()).await.expect("whole"), body);
         }

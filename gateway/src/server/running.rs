@@ -8,7 +8,10 @@ use crate::{
     settings::{self, NodeRole, Settings},
     telemetry::Metrics,
 };
-use shared_proto::http::{self, ConnectionErrors};
+use shared_proto::{
+    http::{self, ConnectionErrors},
+    process::supervisor::Supervisor,
+};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -74,10 +77,15 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
     let (public, internal) = running.addresses();
     tracing::info!(public = public.map(tracing::field::display), %internal, node = %running.node.name, "ready");
     let mut signals = signals::Signals::new()?;
+    let supervisor = Supervisor::start({
+        let node = running.node.clone();
+        move || node.readiness().into()
+    });
     tokio::select! {
         signal = signals.next() => tracing::info!(signal, delay = ?settings.drain.delay, "not ready; after the delay the drain begins; a second signal ends the process at once"),
         error = running.failed() => return Err(error.into()),
     }
+    supervisor.stopping().await;
     tokio::select! {
         () = running.drain() => tracing::info!("drained"),
         signal = signals.next() => tracing::warn!(signal, "ended without draining"),

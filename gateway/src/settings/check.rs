@@ -1,7 +1,6 @@
 //! Checks names, and rules that concern several settings.
 
 use super::{
-    problem::Problems,
     routes::RoutedService,
     sections::Service,
     settings::Settings,
@@ -12,7 +11,7 @@ use super::{
 };
 use gateway_core::model::{ChannelName, ServiceName};
 use secrecy::ExposeSecret as _;
-use shared_proto::name::check_user;
+use shared_proto::{name::check_user, process::settings::Problems};
 use std::{collections::HashSet, net::IpAddr};
 
 const NAME_BYTES: usize = 64;

@@ -1,23 +1,18 @@
 //! Loads settings: merges the layers, reads the values and checks them.
 
-use super::{
-    check,
-    layers::{self, Layers},
-    problem::Problems,
-    reader::Reader,
-    settings::Settings,
-};
+use super::{check, program::PROGRAM, reader::Reader, settings::Settings};
 use config::{Map, Value};
+use shared_proto::process::settings::{Layers, Problems, layers::merge_text};
 
 impl Settings {
     /// Merges and reads all layers, and checks the settings. Reports all problems at once.
     pub fn load(layers: &Layers<'_>) -> Result<Self, Problems> {
-        Self::from_merged(layers.merge()?)
+        Self::from_merged(layers.merge(&PROGRAM)?)
     }
 
     /// Reads and checks the defaults, overridden by `toml`.
     pub fn from_toml(toml: &str) -> Result<Self, Problems> {
-        Self::from_merged(layers::merge_text(toml)?)
+        Self::from_merged(merge_text(&PROGRAM, toml)?)
     }
 
     /// Settings that are allowed and will cause faults, each with its cure.

@@ -6,14 +6,13 @@
 //! - [`settings`]: all settings as one value; [`sections`]: the tables; [`routes`]: those of services
 //! - [`stomp`]: those of STOMP connections; [`stomp_rules`] checks and converts them
 //! - [`types`]: the types of settings and their notation
-//! - [`load`]: loads settings with [`layers`], [`reader`] and [`check`]; [`problem`]: the problems that they report
+//! - [`load`]: merges the layers of the [`program`] and reads them with [`reader`] and [`check`]
 //! - [`channels`]: converts settings to the options of channels
 
 mod channels;
 mod check;
-mod layers;
 mod load;
-mod problem;
+mod program;
 mod reader;
 mod routes;
 mod sections;
@@ -25,14 +24,14 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use layers::{DEFAULTS, Layers};
-pub use problem::{Problem, Problems};
+pub use program::{DEFAULTS, PROGRAM};
 pub use routes::{Route, RoutedService};
 pub use sections::{
     ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle, Link,
     Node, Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
 };
 pub use settings::Settings;
+pub use shared_proto::process::settings::{Layers, Problem, Problems};
 pub use stomp::{Destination, DestinationHead, DestinationOptions, Stomp, StompLimits};
 pub use types::choices::{
     AllowedData, BrokerKind, Callers, Delta, DestinationKind, Grant, LogFormat, NodeRole, Reach, Refused, SlowConsumer, TokenCheck,

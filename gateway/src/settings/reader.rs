@@ -1,7 +1,8 @@
 //! Reads typed settings from the merged layers, and collects all problems.
 
-use super::{problem::Problems, types::value::Setting};
+use super::types::value::Setting;
 use config::{Map, Value, ValueKind};
+use shared_proto::process::settings::Problems;
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// A table of settings.

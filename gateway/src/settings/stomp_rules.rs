@@ -1,7 +1,6 @@
 //! Checks the settings of STOMP, and converts them.
 
 use super::{
-    problem::Problems,
     settings::Settings,
     stomp::Stomp,
     types::choices::{DestinationKind, UnknownDestination},
@@ -10,6 +9,7 @@ use gateway_core::{
     protocol::stomp::ParserLimits,
     stomp::{InvalidTable, StompConfig, TransactionLimits, UnknownDestination as Unknown},
 };
+use shared_proto::process::settings::Problems;
 
 /// Most bytes of a path.
 const PATH_BYTES: usize = 255;

@@ -1,30 +1,27 @@
 //! The paths `/livez`, `/readyz` and `/metrics`.
 
+use crate::rest::ReadyBody;
 use actix_web::web::{Data, ServiceConfig, get};
 use actix_web::{HttpResponse, Resource, web};
 use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
 
-/// Whether a process can do its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// The process can do its work.
-    Ready,
-    /// The process cannot do its work, for this reason.
-    NotReady(&'static str),
-}
-
 /// The health paths and the data behind them.
 #[derive(Clone)]
 pub struct Health {
-    ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    ready: Arc<dyn Fn() -> ReadyBody + Send + Sync>,
     registry: Registry,
 }
 
 impl Health {
     /// `ready` is called with each request for `/readyz`.
-    pub fn new(registry: Registry, ready: impl Fn() -> Readiness + Send + Sync + 'static) -> Self {
+    pub fn new(registry: Registry, ready: impl Fn() -> ReadyBody + Send + Sync + 'static) -> Self {
         Self { ready: Arc::new(ready), registry }
+    }
+
+    /// Whether the process can do its work now.
+    pub fn readiness(&self) -> ReadyBody {
+        (self.ready)()
     }
 
     /// Adds the paths to an application.
@@ -43,20 +40,15 @@ fn only_get(path: &'static str, route: actix_web::Route) -> Resource {
 /// Check that the process is alive.
 #[cfg_attr(feature = "openapi", utoipa::path(get, path = "/livez", tag = "operations", security(()), responses((status = 200, description = "The process is alive", body = Object))))]
 pub async fn livez() -> HttpResponse {
-    json(&mut HttpResponse::Ok(), r#"{"status":"alive"}"#.to_owned())
+    HttpResponse::Ok().content_type("application/json").body(r#"{"status":"alive"}"#)
 }
 
 /// Check whether the process can do its work.
 #[cfg_attr(feature = "openapi", utoipa::path(get, path = "/readyz", tag = "operations", security(()),
-    responses((status = 200, description = "The process can do its work", body = Object), (status = 503, description = "The process cannot do its work, with the reason", body = Object))))]
+    responses((status = 200, description = "The process can do its work", body = ReadyBody), (status = 503, description = "The process cannot do its work, with the reasons", body = ReadyBody))))]
 pub async fn readyz(health: Data<Health>) -> HttpResponse {
-    match (health.ready)() {
-        Readiness::Ready => json(&mut HttpResponse::Ok(), r#"{"status":"ready"}"#.to_owned()),
-        Readiness::NotReady(reason) => {
-            let body = serde_json::json!({"status": "not ready", "reason": reason});
-            json(&mut HttpResponse::ServiceUnavailable(), body.to_string())
-        }
-    }
+    let answer = health.readiness();
+    if answer.ready { HttpResponse::Ok().json(answer) } else { HttpResponse::ServiceUnavailable().json(answer) }
 }
 
 /// Get all metrics, in the text format of Prometheus.
@@ -66,8 +58,4 @@ pub async fn metrics(health: Data<Health>) -> HttpResponse {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
         Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
     }
-}
-
-fn json(response: &mut actix_web::HttpResponseBuilder, body: String) -> HttpResponse {
-    response.content_type("application/json").body(body)
 }

@@ -1,18 +1,21 @@
-//! The parts that all service processes share.
+//! The parts that processes share.
 //!
+//! - [`program`]: what distinguishes one program from another
 //! - [`settings`]: reads and checks the settings from defaults, file, environment and command line
+//! - [`start`]: the process of a service, from its [`command`] line to its exit code
 //! - [`telemetry`]: logs, traces and metrics
-//! - [`health`]: `/livez`, `/readyz` and `/metrics`
+//! - [`health`]: `/livez`, `/readyz` and `/metrics`; [`probe`] asks them
+//! - [`supervisor`]: reports the state of the process to systemd
 //! - [`listener`]: the HTTP listener
 //! - [`signal`]: signals that end the process
 
+pub mod command;
 pub mod health;
 pub mod listener;
+pub mod probe;
+pub mod program;
 pub mod settings;
 pub mod signal;
+pub mod start;
+pub mod supervisor;
 pub mod telemetry;
-
-/// Exit code of a process that did not start because its settings are invalid (`EX_USAGE` of sysexits).
-pub const EXIT_USAGE: u8 = 64;
-/// Exit code of a process that ended because it could not do its work (`EX_UNAVAILABLE` of sysexits).
-pub const EXIT_UNAVAILABLE: u8 = 69;

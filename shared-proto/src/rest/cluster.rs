@@ -2,6 +2,7 @@
 
 use crate::json::or_default;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -115,13 +116,37 @@ pub struct AffectedNodesBody {
     pub nodes: usize,
 }
 
-/// The readiness of a node.
+/// The readiness of a node or a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReadyBody {
-    /// Whether the node can serve requests.
+    /// Whether it can serve requests.
     pub ready: bool,
-    /// The reasons why the node cannot serve, or serves only some of the channels.
+    /// The reasons why it cannot serve, or, a node, serves only some of the channels.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+}
+
+impl ReadyBody {
+    /// It can serve.
+    pub const fn ready() -> Self {
+        Self { ready: true, reasons: Vec::new() }
+    }
+
+    /// It cannot serve, for this reason.
+    pub fn not_ready(reason: impl Into<String>) -> Self {
+        Self { ready: false, reasons: vec![reason.into()] }
+    }
+}
+
+impl fmt::Display for ReadyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (is_ready, reasons) = (self.ready, self.reasons.join("; "));
+        match (is_ready, reasons.is_empty()) {
+            (true, true) => f.write_str("ready"),
+            (true, false) => write!(f, "ready, with problems: {reasons}"),
+            (false, true) => f.write_str("not ready"),
+            (false, false) => write!(f, "not ready: {reasons}"),
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Secrets in files.
 
 use super::*;
-use crate::settings::layers::secret_files::SECRETS;
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
 
@@ -37,7 +36,7 @@ fn load(file: Option<&str>, variables: &[(&str, &str)], flags: &[(&str, &str)]) 
 
 #[test]
 fn every_secret_may_be_in_a_file() {
-    let mut listed: Vec<_> = SECRETS.iter().map(|path| path.join(".")).filter(|key| key != "api_keys").collect();
+    let mut listed: Vec<_> = PROGRAM.secrets.iter().filter(|key| **key != "api_keys").map(ToString::to_string).collect();
     let mut secrets = Settings::secrets();
     listed.sort_unstable();
     secrets.sort_unstable();

@@ -1,38 +1,36 @@
 //! Reads and merges the sources of settings: the built-in defaults, a file, environment variables and flags.
 
-pub(super) mod secret_files;
-
 use super::problem::Problems;
+use super::secret_files;
+use crate::process::program::Program;
 use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source, Value};
-use std::{collections::HashMap, path::Path};
-
-/// The built-in file with every setting, its default and its documentation.
-pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+use std::collections::HashMap;
+use std::path::Path;
 
 /// The sources that override the defaults, in ascending priority.
 #[derive(Clone, Debug, Default)]
 pub struct Layers<'a> {
     /// A TOML file.
     pub file: Option<&'a Path>,
-    /// Environment variables. Only names such as `GATEWAY__SECTION__KEY` are read. `None`: the variables of this process.
+    /// Environment variables. Only names such as `PREFIX__SECTION__KEY` are read. `None`: the variables of this process.
     pub variables: Option<HashMap<String, String>>,
-    /// Flags. Each is a key such as `connection.ping_interval`, and its value.
+    /// Flags. Each is a key such as `http.address`, and its value.
     pub flags: &'a [(String, String)],
 }
 
 impl Layers<'_> {
-    /// Merges all layers into one table.
-    pub(super) fn merge(&self) -> Result<Map<String, Value>, Problems> {
-        let mut layers = vec![collected(File::from_str(DEFAULTS, FileFormat::Toml))?];
+    /// Merges all layers into one table. Files that have secrets are replaced by their content.
+    pub fn merge(&self, program: &Program) -> Result<Map<String, Value>, Problems> {
+        let mut layers = vec![collected(File::from_str(program.defaults, FileFormat::Toml))?];
         if let Some(path) = self.file {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Problems::of(path.display().to_string(), format!("cannot be read: {error}")))?;
             check_syntax(&text, &path.display().to_string())?;
             layers.push(collected(File::from(path).format(FileFormat::Toml))?);
         }
-        // Type detection stays off, because it would turn the secret "00123" into 123. Every `Setting` reads text.
+        // Type detection stays off, because it would turn the secret "00123" into 123. Every type of setting reads text.
         layers.push(collected(
-            Environment::with_prefix("GATEWAY")
+            Environment::with_prefix(program.prefix)
                 .prefix_separator("__")
                 .separator("__")
                 .ignore_empty(true)
@@ -42,22 +40,23 @@ impl Layers<'_> {
         for (key, value) in self.flags {
             flags = flags
                 .set_override(key, value.as_str())
-                .map_err(|_| Problems::of(key, "is not a valid key; expected a key such as connection.ping_interval"))?;
+                .map_err(|_| Problems::of(key, "is not a valid key; expected a key such as section.key"))?;
         }
         layers.push(flags.build().and_then(|config| config.collect()).map_err(problem)?);
-        merged(layers)
+        merged(program, layers)
     }
 }
 
 /// Merges the defaults and one TOML text.
-pub(super) fn merge_text(text: &str) -> Result<Map<String, Value>, Problems> {
+pub fn merge_text(program: &Program, text: &str) -> Result<Map<String, Value>, Problems> {
     check_syntax(text, "settings")?;
-    merged([DEFAULTS, text].into_iter().map(|text| collected(File::from_str(text, FileFormat::Toml))).collect::<Result<_, _>>()?)
+    let texts = [program.defaults, text];
+    merged(program, texts.into_iter().map(|text| collected(File::from_str(text, FileFormat::Toml))).collect::<Result<_, _>>()?)
 }
 
-/// The table of one layer.
+/// The table of one layer, or of all.
 #[derive(Clone, Debug)]
-struct Layer(Map<String, Value>);
+pub(super) struct Layer(pub(super) Map<String, Value>);
 
 impl Source for Layer {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
@@ -69,16 +68,16 @@ impl Source for Layer {
     }
 }
 
-fn collected(source: impl Source + Send + Sync + 'static) -> Result<Map<String, Value>, Problems> {
+pub(super) fn collected(source: impl Source + Send + Sync + 'static) -> Result<Map<String, Value>, Problems> {
     Config::builder().add_source(source).build().and_then(|config| config.collect()).map_err(problem)
 }
 
 /// Merges layers in ascending priority. The files of secrets are read first, so that a layer overrides a secret or its file by either of them.
-fn merged(layers: Vec<Map<String, Value>>) -> Result<Map<String, Value>, Problems> {
+fn merged(program: &Program, layers: Vec<Map<String, Value>>) -> Result<Map<String, Value>, Problems> {
     let mut problems = Problems::default();
     let mut builder = Config::builder();
     for mut layer in layers {
-        secret_files::read_all(&mut layer, &mut problems);
+        secret_files::read_all(&mut layer, program.secrets, &mut problems);
         builder = builder.add_source(Layer(layer));
     }
     let merged = builder.build().and_then(|config| config.collect()).map_err(problem)?;

@@ -1,65 +1,53 @@
-//! `gateway health`: asks the gateway on this machine whether it is ready.
+//! The command `health`: asks a program on this machine whether it is ready.
 
-use serde::Deserialize;
-use std::{
-    fmt,
-    io::{self, Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    time::{Duration, Instant},
-};
+use super::program::Program;
+use crate::rest::ReadyBody;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 /// Time for the whole answer.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// Largest answer, in bytes.
 const ANSWER_BYTES: usize = 64 << 10;
 
-/// What the gateway answers.
+/// What a program answers.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    /// It serves, perhaps without some channels, for these reasons.
-    Ready(Vec<String>),
-    /// It does not serve, for these reasons.
-    NotReady(Vec<String>),
-    /// It does not answer in time, or something else answers.
+pub enum Probed {
+    /// Whether it serves.
+    Answer(ReadyBody),
+    /// It does not answer in time, or something else answers: what that is, and the cure.
     NoAnswer(String),
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    ready: bool,
-    #[serde(default)]
-    reasons: Vec<String>,
-}
-
-impl Health {
-    /// Asks `/readyz` of the internal listener at this address.
-    pub(crate) fn ask(internal: SocketAddr) -> Self {
-        let address = reachable(internal);
-        let no_answer = |why: &dyn fmt::Display| {
-            let cure = "Start the gateway with the same settings, or name its address: --set internal.address=host:port";
-            Self::NoAnswer(format!("no gateway answers at http://{address}/readyz within {} s: {why}. {cure}", TIME_LIMIT.as_secs()))
-        };
-        match exchange(address, Instant::now() + TIME_LIMIT) {
-            Ok(answer) => parse(&answer).unwrap_or_else(|| no_answer(&"this is no answer of a gateway")),
-            Err(error) => no_answer(&error),
-        }
-    }
-
-    /// Whether the gateway is ready.
-    pub(crate) fn is_ready(&self) -> bool {
-        matches!(self, Self::Ready(_))
+impl Probed {
+    /// Whether the program is ready.
+    pub fn is_ready(&self) -> bool {
+        matches!(self, Self::Answer(answer) if answer.ready)
     }
 }
 
-impl fmt::Display for Health {
+impl fmt::Display for Probed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ready(reasons) if reasons.is_empty() => f.write_str("ready"),
-            Self::Ready(reasons) => write!(f, "ready, with problems: {}", reasons.join("; ")),
-            Self::NotReady(reasons) if reasons.is_empty() => f.write_str("not ready"),
-            Self::NotReady(reasons) => write!(f, "not ready: {}", reasons.join("; ")),
+            Self::Answer(answer) => answer.fmt(f),
             Self::NoAnswer(why) => f.write_str(why),
         }
+    }
+}
+
+/// Asks the program that listens at this address. Blocks for 2 s at most.
+pub fn probe(program: &Program, listens: SocketAddr) -> Probed {
+    let (name, key, address) = (program.name, program.address, reachable(listens));
+    let no_answer = |why: &dyn fmt::Display| {
+        let cure = format!("Start the {name} with the same settings, or name its address: --set {key}=host:port");
+        let limit = TIME_LIMIT.as_secs();
+        Probed::NoAnswer(format!("no {name} answers at http://{address}/readyz within {limit} s: {why}. {cure}"))
+    };
+    match exchange(address, Instant::now() + TIME_LIMIT) {
+        Ok(answer) => parse(&answer).map_or_else(|| no_answer(&format!("this is no answer of a {name}")), Probed::Answer),
+        Err(error) => no_answer(&error),
     }
 }
 
@@ -92,25 +80,23 @@ fn exchange(address: SocketAddr, deadline: Instant) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The answer of `/readyz`: its status, and its reasons in JSON. `None`: a gateway does not answer like this.
-fn parse(answer: &[u8]) -> Option<Health> {
+/// The answer of `/readyz`. `None`: `/readyz` does not answer like this.
+fn parse(answer: &[u8]) -> Option<ReadyBody> {
     let (head, body) = std::str::from_utf8(answer).ok()?.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;
-    let body: Answer = serde_json::from_str(body).ok()?;
-    match (status, body.ready) {
-        ("200", true) => Some(Health::Ready(body.reasons)),
-        ("503", false) => Some(Health::NotReady(body.reasons)),
-        _ => None,
-    }
+    let answer: ReadyBody = serde_json::from_str(body).ok()?;
+    (status == if answer.ready { "200" } else { "503" }).then_some(answer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{net::TcpListener, thread};
+    use crate::process::settings::load::example::PROGRAM;
+    use std::net::TcpListener;
+    use std::thread;
 
     #[test]
-    fn an_answer_is_ready_or_not_or_none_of_a_gateway() {
+    fn an_answer_is_ready_or_not_or_none_of_a_program() {
         let ok = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n";
         let unavailable = "HTTP/1.1 503 Service Unavailable\r\n\r\n";
         for (answer, expected) in [
@@ -125,8 +111,7 @@ mod tests {
             ("HTTP/1.1 2".into(), None),
             (String::new(), None),
         ] {
-            let health = parse(answer.as_bytes());
-            let found = health.as_ref().map(|health| (health.is_ready(), health.to_string()));
+            let found = parse(answer.as_bytes()).map(|answer| (answer.ready, answer.to_string()));
             assert_eq!(found, expected.map(|(is_ready, text)| (is_ready, text.to_owned())), "{answer}");
         }
     }
@@ -144,10 +129,11 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let silent = thread::spawn(move || listener.accept().map(|(socket, _)| (socket, listener)));
         let began = Instant::now();
-        let health = Health::ask(address);
-        assert!(began.elapsed() >= TIME_LIMIT && matches!(health, Health::NoAnswer(_)), "{health}");
+        let probed = probe(&PROGRAM, address);
+        assert!(began.elapsed() >= TIME_LIMIT && matches!(probed, Probed::NoAnswer(_)), "{probed}");
         drop(silent.join());
-        let text = Health::ask(address).to_string();
-        assert!(text.contains(&format!("http://{address}/readyz")) && text.contains("--set internal.address="), "{text}");
+        let text = probe(&PROGRAM, address).to_string();
+        assert!(text.contains(&format!("no example answers at http://{address}/readyz within 2 s: ")), "{text}");
+        assert!(text.ends_with("Start the example with the same settings, or name its address: --set http.address=host:port"), "{text}");
     }
 }

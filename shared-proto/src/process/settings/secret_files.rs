@@ -1,56 +1,41 @@
 //! Secrets in files: a key such as `tokens.hmac_secret_file` stands for `tokens.hmac_secret` with the content of the file.
 
-use crate::settings::problem::Problems;
+use super::problem::Problems;
 use config::{Map, Value, ValueKind};
-use std::{
-    fs::File,
-    io::{ErrorKind, Read as _},
-};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 
 /// Largest content of a file, in bytes.
 const FILE_BYTES: u64 = 64 << 10;
 
-/// The keys of all secrets. `*` stands for every name in a table, and for every index of a list.
-pub(in crate::settings) const SECRETS: [&[&str]; 8] = [
-    &["api_keys"],
-    &["api_keys", "*", "key"],
-    &["redis", "sentinel_password"],
-    &["redis", "url"],
-    &["services", "*", "headers"],
-    &["services", "*", "secrets"],
-    &["services", "*", "urls"],
-    &["tokens", "hmac_secret"],
-];
-
 /// Reads the files that one layer names. Where the layer has both a secret and its file, that is a problem; a later layer overrides both.
-pub(super) fn read_all(layer: &mut Map<String, Value>, problems: &mut Problems) {
-    for path in SECRETS {
-        walk(layer, "", path, problems);
+pub(super) fn read_all(layer: &mut Map<String, Value>, secrets: &[&str], problems: &mut Problems) {
+    for key in secrets {
+        walk(layer, "", key, problems);
     }
 }
 
-fn walk(table: &mut Map<String, Value>, prefix: &str, path: &[&str], problems: &mut Problems) {
-    match path {
-        [] => {}
-        [name] => replace(table, prefix, name, problems),
-        ["*", rest @ ..] => {
-            for (name, value) in table {
-                if let ValueKind::Table(inner) = &mut value.kind {
-                    walk(inner, &format!("{prefix}{name}."), rest, problems);
+fn walk(table: &mut Map<String, Value>, prefix: &str, key: &str, problems: &mut Problems) {
+    let Some((name, rest)) = key.split_once('.') else { return replace(table, prefix, key, problems) };
+    if name == "*" {
+        for (name, value) in table {
+            if let ValueKind::Table(inner) = &mut value.kind {
+                walk(inner, &format!("{prefix}{name}."), rest, problems);
+            }
+        }
+        return;
+    }
+    match table.get_mut(name).map(|value| &mut value.kind) {
+        Some(ValueKind::Table(inner)) => walk(inner, &format!("{prefix}{name}."), rest, problems),
+        Some(ValueKind::Array(items)) => {
+            let Some(rest) = rest.strip_prefix("*.") else { return };
+            for (at, item) in items.iter_mut().enumerate() {
+                if let ValueKind::Table(inner) = &mut item.kind {
+                    walk(inner, &format!("{prefix}{name}[{at}]."), rest, problems);
                 }
             }
         }
-        [name, rest @ ..] => match (table.get_mut(*name).map(|value| &mut value.kind), rest) {
-            (Some(ValueKind::Table(inner)), _) => walk(inner, &format!("{prefix}{name}."), rest, problems),
-            (Some(ValueKind::Array(items)), ["*", rest @ ..]) => {
-                for (at, item) in items.iter_mut().enumerate() {
-                    if let ValueKind::Table(inner) = &mut item.kind {
-                        walk(inner, &format!("{prefix}{name}[{at}]."), rest, problems);
-                    }
-                }
-            }
-            _ => {}
-        },
+        _ => {}
     }
 }
 

@@ -1,0 +1,104 @@
+//! The command line of a service.
+
+use super::program::Program;
+use super::settings::load::{self, Settings};
+use super::settings::{Layers, Problems, pair};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The action that the command line requests.
+#[derive(Debug)]
+pub enum Invocation<S> {
+    /// Run with these settings.
+    Run(S),
+    /// Ask the process with these settings whether it is ready.
+    Health(S),
+    /// Print this text and exit.
+    Print(String),
+}
+
+/// The settings or the command line are invalid. The text names the key or the flag.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command line.
+    #[error("{0}")]
+    CommandLine(#[from] clap::Error),
+    /// The settings.
+    #[error(transparent)]
+    Settings(#[from] Problems),
+}
+
+/// Reads the command line, and the settings that it names.
+pub fn load<S: Settings>(program: &Program, args: impl IntoIterator<Item = OsString>) -> Result<Invocation<S>, CommandError> {
+    let matches = match command(program).try_get_matches_from(args) {
+        Err(error) if !error.use_stderr() => return Ok(Invocation::Print(error.to_string())),
+        matches => matches?,
+    };
+    if let Some(("health", matches)) = matches.subcommand() {
+        return Ok(Invocation::Health(settings(program, matches)?.settings));
+    }
+    if matches.get_flag("print-defaults") {
+        return Ok(Invocation::Print(program.defaults.to_owned()));
+    }
+    let loaded = settings(program, &matches)?;
+    if matches.get_flag("check") { Ok(Invocation::Print(loaded.effective + "\n")) } else { Ok(Invocation::Run(loaded.settings)) }
+}
+
+fn settings<S: Settings>(program: &Program, matches: &ArgMatches) -> Result<load::Loaded<S>, Problems> {
+    let flags: Vec<(String, String)> = matches.get_many("set").into_iter().flatten().cloned().collect();
+    let file = matches.get_one("config").map(PathBuf::as_path);
+    load::load(program, &Layers { file, variables: None, flags: &flags })
+}
+
+fn command(program: &Program) -> Command {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
+    let health = "Ask the program on this machine whether it is ready, within 2 s; exit with 0 or 1";
+    Command::new(program.name)
+        .about(program.about)
+        .version(program.version)
+        .args_conflicts_with_subcommands(true)
+        .args(sources())
+        .arg(flag("check", "Check the settings, print them without secrets, and end"))
+        .arg(flag("print-defaults", "Print the documented default settings and end").conflicts_with("check"))
+        .subcommand(Command::new("health").about(health).args(sources()))
+}
+
+/// The sources of settings besides variables.
+fn sources() -> [Arg; 2] {
+    let file = Arg::new("config").long("config").value_name("FILE").help("A TOML file with settings").value_parser(value_parser!(PathBuf));
+    let flag = Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append).value_parser(pair);
+    [file, flag.help("One setting, such as http.address=127.0.0.1:9000; may be repeated")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::settings::load::example::{Example, PROGRAM};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command(&PROGRAM).debug_assert();
+    }
+
+    #[test]
+    fn the_command_line_selects_the_action() {
+        let load = |args: &[&str]| load::<Example>(&PROGRAM, std::iter::once("x").chain(args.iter().copied()).map(OsString::from));
+        assert!(matches!(load(&["--print-defaults"]), Ok(Invocation::Print(text)) if text == PROGRAM.defaults));
+        assert!(matches!(load(&["--version"]), Ok(Invocation::Print(_))));
+        assert!(matches!(load(&["--check"]), Ok(Invocation::Print(text)) if text.contains("http.connections = 1\n")));
+        assert!(matches!(load(&["--set", "http.connections=7"]), Ok(Invocation::Run(example)) if example.http.connections == 7));
+        let health = load(&["health", "--set", "http.address=127.0.0.1:7"]);
+        assert!(matches!(health, Ok(Invocation::Health(example)) if example.http.address.port() == 7));
+        for bad in [
+            &["--nonsense"][..],
+            &["--config", "/nowhere/at/all.toml"],
+            &["--set", "http.connections"],
+            &["--check", "--print-defaults"],
+            &["health", "--check"],
+            &["health", "--set", "http.connections=0"],
+        ] {
+            assert!(load(bad).is_err(), "{bad:?}");
+        }
+    }
+}
