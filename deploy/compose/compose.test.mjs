@@ -25,7 +25,7 @@ const VARIANTS = [
   ['everything', ALL, {}],
   ['the demo on other ports', BASE, { DEMO: 'true', HTTPS_PORT: '127.0.0.1:8443', HTTP_PORT: '127.0.0.1:8080', PUBLIC_URL: 'https://localhost:8443' }],
   ['a real site', BASE, { SITE_HOST: 'chat.example', PUBLIC_URL: 'https://chat.example', PROXY_TLS: 'admin@chat.example', ALLOWED_ORIGINS: 'https://app.example,https://*.app.example', TOKEN_AUDIENCE: 'chat', TOKEN_ISSUER: 'https://login.example' }],
-  ['other networks and a registry', ALL, { FRONT_SUBNET: '10.9.0.0/24', BACK_PREFIX: '10.9.1', IMAGES: 'registry.example/switchboard', SWITCHBOARD_VERSION: '9.9.9', OTLP_ENDPOINT: 'http://10.0.0.1:4318', TRACE_RATIO: '1' }],
+  ['other networks and a registry', ALL, { FRONT_PREFIX: '10.9.0', BACK_PREFIX: '10.9.1', IMAGES: 'registry.example/switchboard', SWITCHBOARD_VERSION: '9.9.9', OTLP_ENDPOINT: 'http://10.0.0.1:4318', TRACE_RATIO: '1' }],
   ['a small machine', BASE, { MAX_CONNECTIONS: '500', NOFILE: '4096', REDIS_MAXMEMORY: '64mb', DRAIN_DELAY: '5s', DRAIN_WINDOW: '3s', DRAIN_DEADLINE: '5s', STOP_GRACE_PERIOD: '20s', LOG_FORMAT: 'text', LOG_LEVEL: 'warn' }],
 ];
 
@@ -85,8 +85,9 @@ for (const [title, files, variables] of VARIANTS) {
       assert.equal(value('tokens.anonymous'), 'false');
       assert.equal(value('broker.kind'), '"redis"');
       assert.equal(value('public.max_connections'), variables.MAX_CONNECTIONS ?? '100000');
-      assert.match(value('public.trusted_proxies'), new RegExp(`"${variables.FRONT_SUBNET ?? '172.30.80.0/24'}"`));
-      assert.equal(model.networks.front.ipam.config[0].subnet, variables.FRONT_SUBNET ?? '172.30.80.0/24');
+      const proxy = model.services.proxy.networks.front.ipv4_address;
+      assert.equal(proxy, `${variables.FRONT_PREFIX ?? '172.30.80'}.10`);
+      assert.match(value('public.trusted_proxies'), new RegExp(`^\\["${proxy}(/32)?"\\]$`));
     });
 
     test('a gateway may take as long to stop as it drains', () => {

@@ -50,6 +50,12 @@ if (inside(import.meta.filename)) {
         assert(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
         return answer.json();
       },
+      /** The gateway with the only connection. */
+      async nodeOfTheClient() {
+        const open = async (service) => Number(/^switchboard_connections_open (\d+)$/m.exec(await (await fetch(`http://${address(service)}:8001/metrics`)).text())[1]);
+        await until('one connection', async () => (await open('gateway-1')) + (await open('gateway-2')) === 1);
+        return (await open('gateway-1')) ? ['gateway-1', 'gateway-2'] : ['gateway-2', 'gateway-1'];
+      },
       publish(service, channel, data) {
         return this.rest(service, `/v1/channels/${channel}/publications`, { method: 'POST', body: JSON.stringify({ data }) });
       },
@@ -141,22 +147,19 @@ if (inside(import.meta.filename)) {
     });
 
     test('a page resumes at the other gateway when its own is killed, and the engine starts that again', async () => {
-      const { node } = await it.rest('gateway-1', `/v1/connections/${alice.ids.at(-1)}`);
-      const other = node === 'gateway-1' ? 'gateway-2' : 'gateway-1';
+      const [node, other] = await it.nodeOfTheClient();
       const news = await alice.subscribe('news:killed');
       const before = alice.ids.length;
       process.kill(engine.inspect(it.container(node)).State.Pid, 'SIGKILL');
       for (let n = 0; n < 5; n++) await it.publish(other, 'news:killed', { n });
       await alice.reconnected(before + 1);
-      assert.equal((await it.rest(other, `/v1/connections/${alice.ids.at(-1)}`)).node, other);
       await until('the news', () => news.length === 5);
       assert.deepEqual(news.map(({ n }) => n), [0, 1, 2, 3, 4]);
       await allHealthy(engine, [it.container(node)]);
     });
 
     test('a gateway that stops takes less than stop_grace_period, and its pages lose nothing', async (t) => {
-      const { node } = await it.rest('gateway-1', `/v1/connections/${alice.ids.at(-1)}`);
-      const other = node === 'gateway-1' ? 'gateway-2' : 'gateway-1';
+      const [node, other] = await it.nodeOfTheClient();
       const news = await alice.subscribe('news:stopped');
       const before = alice.ids.length;
       const began = Date.now();
@@ -177,13 +180,12 @@ if (inside(import.meta.filename)) {
     });
 
     test('a restart of Redis keeps the histories', async () => {
-      const { epoch, offset } = await it.publish('gateway-1', 'news:kept', { headline: 'kept' });
+      const { offset } = await it.publish('gateway-1', 'news:kept', { headline: 'kept' });
       await it.start('restart', 'redis');
       await allHealthy(engine, ['redis', 'gateway-1', 'gateway-2'].map(it.container));
-      const { publications, ...position } = await it.rest('gateway-2', '/v1/channels/news:kept/history?limit=10');
-      assert.deepEqual(publications.map(({ data }) => data), [{ headline: 'kept' }]);
-      assert.equal(position.offset ?? publications[0].offset, offset);
-      void epoch;
+      const history = await it.rest('gateway-2', '/v1/channels/news:kept/publications');
+      assert.deepEqual(history.publications.map(({ data }) => data), [{ headline: 'kept' }]);
+      assert.equal(history.offset, offset);
     });
 
     test('secrets are in no process list, description or log', () => {
@@ -192,8 +194,10 @@ if (inside(import.meta.filename)) {
       const check = (what, text) => {
         for (const word of words) assert(!text.includes(word), `${what} has a secret`);
       };
-      const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-      for (const pid of processes) for (const file of ['cmdline', 'environ']) if (existsSync(`/proc/${pid}/${file}`)) check(`${file} of ${pid}`, readFileSync(`/proc/${pid}/${file}`, 'latin1'));
+      for (const name of SERVICES) {
+        const { Pid } = engine.inspect(it.container(name)).State;
+        for (const file of ['cmdline', 'environ']) check(`${file} of ${name}`, readFileSync(`/proc/${Pid}/${file}`, 'latin1'));
+      }
       for (const name of SERVICES) {
         check(`inspect ${name}`, engine.podman('inspect', it.container(name)));
         const { stdout, stderr } = engine.tryPodman('logs', it.container(name));
