@@ -5,13 +5,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ROOT } from '../testing/processes.mjs';
-import { BIN, CLEAN } from './testing.mjs';
+import { ROOT, start, until } from '../testing/processes.mjs';
+import { BIN, CLEAN, collector } from './testing.mjs';
 
 const MARK = 'SWITCHBOARD_TEST_NAMESPACES';
 
@@ -105,6 +105,12 @@ network_config_dir = "${path('networks')}"
   for (const name of ['gateway', 'chatbot-backend', 'notifier-backend']) {
     engine.image(`switchboard/${name}:0.1.0`, (root) => {
       copyProgram(root, join(BIN, name), `/usr/local/bin/${name}`);
+      // A build without optimisation reads the demo page from where its source was.
+      if (name === 'gateway') {
+        const source = join(realpathSync(BIN), '../..');
+        mkdirSync(join(root, source, 'gateway'), { recursive: true });
+        for (const part of ['index.html', 'css', 'img', 'js', 'vendor']) cpSync(join(ROOT, 'web', part), join(root, source, 'web', part), { recursive: true });
+      }
       folderOf(root, '/var/lib/switchboard', 10001);
     }, `ENTRYPOINT ["/usr/local/bin/${name}"]`);
   }
@@ -121,10 +127,28 @@ network_config_dir = "${path('networks')}"
   return engine;
 }
 
+/** Adds the images of compose.telemetry.yaml: Prometheus of this machine, and a collector from its source. */
+export function addTelemetry(engine) {
+  const { image } = engine;
+  image('prom/prometheus:v3.5.0', (root) => {
+    for (const program of ['prometheus', 'wget']) copyProgram(root, `/usr/bin/${program}`);
+    folderOf(root, '/prometheus', 65534);
+  }, 'ENV PATH=/usr/bin', 'ENTRYPOINT ["/usr/bin/prometheus"]');
+  image('otel/opentelemetry-collector:0.165.0', (root) => copyProgram(root, collector(), '/otelcol'), 'ENTRYPOINT ["/otelcol"]');
+}
+
+/** Serves Docker's interface at a socket. Returns its address. */
+export async function serveDocker(engine) {
+  const address = `unix://${engine.folder}/podman.sock`;
+  const service = start('podman', ['system', 'service', '--time', '0', address], engine.env);
+  await until('the socket of Podman', () => existsSync(address.slice('unix://'.length)));
+  return Object.assign(service, { address });
+}
+
 /** Runs the health checks of these containers until all succeed. Fails with the log of one that does not. */
 export async function allHealthy(engine, containers) {
   let left = containers;
-  for (const end = Date.now() + 60_000; ; await sleep(250)) {
+  for (const end = Date.now() + 120_000; ; await sleep(250)) {
     left = left.filter((container) => !engine.healthy(container));
     if (left.length === 0) return;
     if (Date.now() > end) {

@@ -1,7 +1,7 @@
 // What the tests of this folder share: both Compose programs, secrets, secrets to look for.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../testing/processes.mjs';
@@ -14,6 +14,19 @@ const tool = (kind, ...args) => execFileSync(join(ROOT, 'deploy/native', kind), 
 export const COMPOSE = tool('go-tool', 'compose', 'github.com/docker/compose/v2/cmd', '2.40.3');
 const PODMAN_COMPOSE_BIN = tool('python-tool', 'podman-compose', '1.6.0');
 export const PODMAN_COMPOSE = join(PODMAN_COMPOSE_BIN, 'podman-compose');
+
+/** The path of a collector with the components of collector.yaml. Builds it if it is missing. */
+export function collector() {
+  const { 1: version } = /opentelemetry-collector:([\d.]+)/.exec(readFileSync(join(FOLDER, 'compose.telemetry.yaml'), 'utf8'));
+  const source = join(FOLDER, 'collector');
+  const program = join(ROOT, 'target/tools', `otelcol-${version}`, 'otelcol');
+  if (existsSync(program)) return program;
+  if (!readFileSync(join(source, 'go.mod'), 'utf8').includes(`go.opentelemetry.io/collector/otelcol v${version}`)) throw new Error(`collector/go.mod must have version ${version}`);
+  const go = execFileSync(join(ROOT, 'deploy/native/requirement'), ['go'], { encoding: 'utf8' }).trim();
+  console.log(`building the OTLP collector ${version}`);
+  execFileSync(go, ['build', '-trimpath', '-o', program, '.'], { cwd: source, stdio: 'inherit', env: { ...process.env, CGO_ENABLED: '0' } });
+  return program;
+}
 
 /** The environment of this process without the variables of the stack, so that only an .env counts. */
 export const CLEAN = Object.fromEntries(Object.entries(process.env).filter(([key]) => ['PATH', 'HOME', 'LANG', 'TMPDIR'].includes(key)));
