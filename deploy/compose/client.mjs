@@ -43,7 +43,10 @@ export async function connect(url, { token, ca, origin = url, headers = {} }) {
   client.on('connected', ({ client: id }) => user.ids.push(id));
   client.on('publication', ({ data }) => user.personal.push(data));
   client.connect();
-  await client.ready(10_000);
+  await client.ready(10_000).catch((error) => {
+    client.disconnect();
+    throw error;
+  });
   user.subscribe = async (channel) => {
     const got = [];
     const subscription = client.newSubscription(channel, { recoverable: true });

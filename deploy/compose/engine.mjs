@@ -23,7 +23,7 @@ export function inside(file) {
     execFileSync(join(ROOT, 'deploy/native/requirement'), ['compose'], { stdio: 'inherit' });
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const { status } = spawnSync('unshare', [...namespaces, process.execPath, '--test', '--test-reporter=spec', file], { stdio: 'inherit', env: { ...env, [MARK]: '1' } });
+    const { status } = spawnSync('unshare', [...namespaces, process.execPath, '--test', '--test-reporter=spec', file], { stdio: 'inherit', env: { ...env, [MARK]: '1' }, timeout: 900_000 });
     assert.equal(status, 0, 'a test in the namespaces failed');
   });
   return false;
