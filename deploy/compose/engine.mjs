@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -13,7 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT, start, until } from '../testing/processes.mjs';
 import { BIN, CLEAN, collector } from './testing.mjs';
 
-const MARK = 'SWITCHBOARD_TEST_NAMESPACES';
+/** Names the folder of the engine in the namespaces. */
+const MARK = 'SWITCHBOARD_TEST_ENGINE';
 
 /** Whether this process is in the namespaces. If not, it adds a test that runs the file there. */
 export function inside(file) {
@@ -23,7 +24,10 @@ export function inside(file) {
     execFileSync(join(ROOT, 'deploy/native/requirement'), ['compose'], { stdio: 'inherit' });
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const { status } = spawnSync('unshare', [...namespaces, process.execPath, '--test', '--test-reporter=spec', file], { stdio: 'inherit', env: { ...env, [MARK]: '1' }, timeout: 900_000 });
+    const folder = mkdtempSync(join(tmpdir(), 'engine-'));
+    const { status } = spawnSync('unshare', [...namespaces, process.execPath, '--test', '--test-reporter=spec', file], { stdio: 'inherit', env: { ...env, [MARK]: folder }, timeout: 900_000 });
+    // What was mounted there is gone.
+    rmdirSync(folder);
     assert.equal(status, 0, 'a test in the namespaces failed');
   });
   return false;
@@ -44,7 +48,7 @@ function folderOf(root, path, user) {
 
 /** Starts Podman's world, with images of these programs: the project's from `BIN`, and Redis, Caddy and wget of this machine. */
 export function startEngine() {
-  const folder = mkdtempSync(join(tmpdir(), 'engine-'));
+  const folder = process.env[MARK];
   const path = (name) => join(folder, name);
   const sh = (command) => execFileSync('sh', ['-ec', command], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
 
