@@ -9,7 +9,7 @@ use crate::timestamp::Clock;
 use actix_web::App;
 use opentelemetry::metrics::Meter;
 use shared_proto::client::link::{Config, Link, Monitor};
-use shared_proto::client::rest::{self, ConfigError, Gateway};
+use shared_proto::client::rest::ConfigError;
 use shared_proto::process::health::Health;
 use shared_proto::process::listener::Listener;
 use shared_proto::process::settings::list;
@@ -38,17 +38,9 @@ pub enum RunError {
 /// Runs until a signal, and then shuts down.
 pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
     let bot = Chatbot::new(RuleResponder::new(&settings.bot.name), settings.bot.clone());
-    let urls = list(&settings.gateway.urls);
-    let mut config = Config::new(&settings.bot.service, urls.clone(), &settings.gateway.api_key);
+    let mut config = Config::new(&settings.bot.service, list(&settings.gateway.urls), &settings.gateway.api_key);
     config.credit = settings.bot.credit;
-    let request_timeout = Duration::from_millis(settings.gateway.timeout_ms);
-    let api_key = settings.gateway.api_key.clone();
-    let gateway = Gateway::new(&rest::Config {
-        urls,
-        api_key,
-        connect_timeout: request_timeout.min(Duration::from_secs(1)),
-        timeout: request_timeout,
-    })?;
+    let gateway = settings.gateway.client()?;
     let link = Link::start(config, bot.clone())?;
     let channel_io = Arc::new(ChannelIo::new(link.publisher(), gateway, settings.bot.clone(), Clock::SYSTEM));
     bot.set_channel_io(channel_io.clone());

@@ -1,8 +1,9 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
+use shared_proto::client::rest::{Config, ConfigError, Gateway as Client};
 use shared_proto::process::program::Program;
-use shared_proto::process::settings::{Settings as Checked, check_range};
+use shared_proto::process::settings::{Settings as Checked, check_range, list};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -107,6 +108,15 @@ pub struct Shutdown {
     pub drain_s: u64,
 }
 
+impl Gateway {
+    /// The client for the REST interface. Opens no connection.
+    pub fn client(&self) -> Result<Client, ConfigError> {
+        let timeout = Duration::from_millis(self.timeout_ms);
+        let connect_timeout = timeout.min(Duration::from_secs(1));
+        Client::new(&Config { urls: list(&self.urls), api_key: self.api_key.clone(), connect_timeout, timeout })
+    }
+}
+
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
         check_range("http.connections", self.http.connections as u64, 1, 100_000)?;
@@ -119,6 +129,10 @@ impl Checked for Settings {
         check_range("bot.part_ms", self.bot.part_ms, 20, 1000)?;
         check_range("bot.word_ms", self.bot.word_ms, 0, 1000)?;
         check_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
+        self.gateway.client().map_err(|error| {
+            let key = if matches!(error, ConfigError::BadKey) { "gateway.api_key" } else { "gateway.urls" };
+            format!("{key}: {error}")
+        })?;
         for (key, name) in [("bot.service", &self.bot.service), ("bot.name", &self.bot.name)] {
             let is_valid =
                 !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
@@ -142,6 +156,16 @@ impl Checked for Settings {
 mod tests {
     use super::*;
     use shared_proto::process::settings::{Layers, load::load};
+
+    #[test]
+    fn an_unusable_address_or_key_is_a_wrong_setting() {
+        for (key, value) in [("gateway.urls", ""), ("gateway.urls", "gw1:8001,http://x"), ("gateway.api_key", "two\nlines")] {
+            let flags = [(key.to_owned(), value.to_owned())];
+            let layers = Layers { variables: Some([].into()), flags: &flags, ..Layers::default() };
+            let problems = load::<Settings>(&PROGRAM, &layers).err().expect("refused").to_string();
+            assert!(problems.contains(&format!("{key}: ")), "{problems}");
+        }
+    }
 
     #[test]
     fn no_log_shows_a_secret() {

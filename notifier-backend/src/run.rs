@@ -6,10 +6,9 @@ use crate::outbox::{self, Outbox, StoreError};
 use crate::settings::{PROGRAM, Settings};
 use actix_web::App;
 use opentelemetry::metrics::Meter;
-use shared_proto::client::rest::{Config, ConfigError, Gateway};
+use shared_proto::client::rest::ConfigError;
 use shared_proto::process::health::Health;
 use shared_proto::process::listener::Listener;
-use shared_proto::process::settings::list;
 use shared_proto::process::{signal, supervisor::Supervisor, telemetry::Telemetry};
 use shared_proto::rest::ReadyBody;
 use std::io;
@@ -55,14 +54,7 @@ pub fn back_up(settings: &Settings, to: &Path) -> Result<String, RunError> {
 
 /// Runs until a signal, and then shuts down.
 pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunError> {
-    let request_timeout = Duration::from_millis(settings.gateway.timeout_ms);
-    let (urls, api_key) = (list(&settings.gateway.urls), settings.gateway.api_key.clone());
-    let gateway = Arc::new(Gateway::new(&Config {
-        urls,
-        api_key,
-        connect_timeout: request_timeout.min(Duration::from_secs(2)),
-        timeout: request_timeout,
-    })?);
+    let gateway = Arc::new(settings.gateway.client()?);
     let outbox = Outbox::open(&settings.outbox)?;
     let (counts, state) = (Arc::<Counts>::default(), Arc::<State>::default());
     observe(&telemetry.meter(PROGRAM.name), &counts, &state);

@@ -1,12 +1,14 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
+use shared_proto::client::rest::{Config, ConfigError, Gateway as Client};
 use shared_proto::process::program::{OwnCommand, Program};
-use shared_proto::process::settings::{Settings as Checked, check_range};
+use shared_proto::process::settings::{Settings as Checked, check_range, list};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Name, version, prefix and default settings of this program.
 pub const PROGRAM: Program = Program {
@@ -126,6 +128,15 @@ pub struct Shutdown {
     pub drain_s: u64,
 }
 
+impl Gateway {
+    /// The client for the REST interface. Opens no connection.
+    pub fn client(&self) -> Result<Client, ConfigError> {
+        let timeout = Duration::from_millis(self.timeout_ms);
+        let connect_timeout = timeout.min(Duration::from_secs(2));
+        Client::new(&Config { urls: list(&self.urls), api_key: self.api_key.clone(), connect_timeout, timeout })
+    }
+}
+
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
         check_range("http.connections", self.http.connections as u64, 1, 100_000)?;
@@ -146,6 +157,10 @@ impl Checked for Settings {
         check_range("delivery.breaker_failures", u64::from(self.delivery.breaker_failures), 1, 1000)?;
         check_range("delivery.breaker_pause_ms", self.delivery.breaker_pause_ms, 1, 600_000)?;
         check_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
+        self.gateway.client().map_err(|error| {
+            let key = if matches!(error, ConfigError::BadKey) { "gateway.api_key" } else { "gateway.urls" };
+            format!("{key}: {error}")
+        })?;
         self.telemetry.check()
     }
 
@@ -162,6 +177,16 @@ impl Checked for Settings {
 mod tests {
     use super::*;
     use shared_proto::process::settings::{Layers, load::load};
+
+    #[test]
+    fn an_unusable_address_or_key_is_a_wrong_setting() {
+        for (key, value) in [("gateway.urls", ""), ("gateway.urls", "gw1:8001,http://x"), ("gateway.api_key", "two\nlines")] {
+            let flags = [(key.to_owned(), value.to_owned())];
+            let layers = Layers { variables: Some([].into()), flags: &flags, ..Layers::default() };
+            let problems = load::<Settings>(&PROGRAM, &layers).err().expect("refused").to_string();
+            assert!(problems.contains(&format!("{key}: ")), "{problems}");
+        }
+    }
 
     #[test]
     fn no_log_shows_a_secret() {
