@@ -170,7 +170,8 @@ audit:
 # Lint the shell scripts; needs shellcheck
 [group('check')]
 check-scripts:
-    shellcheck --external-sources justw .ci/run deploy/native/* "{{ clients }}/build"
+    shellcheck --external-sources justw .ci/run deploy/native/* deploy/*/build deploy/images/{binaries,stubs} deploy/packages/{install,testing/boot} \
+        deploy/compose/make-secrets deploy/kubernetes/{render,testing/container} deploy/proxies/tool deploy/testing/run "{{ clients }}/build"
 
 # Format the source
 [group('develop')]

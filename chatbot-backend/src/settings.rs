@@ -16,6 +16,7 @@ pub const PROGRAM: Program = Program {
     defaults: include_str!("../config/default.toml"),
     secrets: &["gateway.api_key"],
     address: "http.address",
+    own_command: None,
 };
 
 /// All settings. `config/default.toml` explains each of them.

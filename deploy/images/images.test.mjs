@@ -267,7 +267,7 @@ describe('the containers', () => {
     const services = [chatbot(), notifier()];
     t.after(() => run('podman', ['volume', 'rm', '--force', volume]));
     for (const port of [8100, 8200]) await until('the listener', async () => (await fetch(`http://${POD}:${port}/livez`).catch(() => undefined))?.ok);
-    // Without a gateway the chat bot has no work, but the notifier keeps what it is told.
+    // Without a gateway the chat bot has no work, but the notifier accepts notifications.
     assert.deepEqual(services.map((service) => service.healthy()), [false, true]);
     const { Pid: notifierProcess } = services[1].inspect().State;
     process.kill(notifierProcess, 'SIGSTOP');

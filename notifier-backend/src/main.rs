@@ -1,9 +1,9 @@
 //! The process of the notifier.
 
-use notifier_backend::run::run;
+use notifier_backend::run::{back_up, run};
 use notifier_backend::settings::PROGRAM;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared_proto::process::start::start(&PROGRAM, run)
+    shared_proto::process::start::start_with(&PROGRAM, back_up, run)
 }

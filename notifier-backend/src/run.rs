@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::delivery::{Counts, Dispatcher, HistoryWatch};
-use crate::outbox::{Outbox, StoreError};
+use crate::outbox::{self, Outbox, StoreError};
 use crate::settings::{PROGRAM, Settings};
 use actix_web::App;
 use opentelemetry::metrics::Meter;
@@ -13,6 +13,7 @@ use shared_proto::process::settings::list;
 use shared_proto::process::{signal, supervisor::Supervisor, telemetry::Telemetry};
 use shared_proto::rest::ReadyBody;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -44,6 +45,12 @@ struct State {
     /// Whether the last read of the outbox failed.
     is_outbox_broken: AtomicBool,
     is_shutting_down: AtomicBool,
+}
+
+/// Copies the outbox into a new file. Returns the line to print.
+pub fn back_up(settings: &Settings, to: &Path) -> Result<String, RunError> {
+    outbox::back_up(&settings.outbox.path, to)?;
+    Ok(format!("the outbox {} is copied to {}", settings.outbox.path.display(), to.display()))
 }
 
 /// Runs until a signal, and then shuts down.

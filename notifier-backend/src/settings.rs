@@ -1,7 +1,7 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
-use shared_proto::process::program::Program;
+use shared_proto::process::program::{OwnCommand, Program};
 use shared_proto::process::settings::{Settings as Checked, check_range};
 use shared_proto::process::telemetry::TelemetrySettings;
 use std::fmt;
@@ -17,6 +17,7 @@ pub const PROGRAM: Program = Program {
     defaults: include_str!("../config/default.toml"),
     secrets: &["gateway.api_key", "http.api_keys"],
     address: "http.address",
+    own_command: Some(OwnCommand { name: "backup", about: "Copy the outbox into a new file, also while the notifier runs" }),
 };
 
 /// All settings. `config/default.toml` explains each of them.

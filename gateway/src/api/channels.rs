@@ -24,7 +24,7 @@ pub(super) struct ListQuery {
     limit: Option<usize>,
 }
 
-/// List the channels that have subscribers or publications, by name. A channel that became active at another node a moment ago may be missing.
+/// List the channels that have subscribers or publications, or had subscribers within `recovery.memory_time`, by name. A channel that became active at another node a moment ago may be missing.
 #[utoipa::path(get, path = "/v1/channels", tag = "channels", params(ListQuery),
     responses((status = 200, description = "One page", body = ChannelsBody),
         (status = 422, description = "`limit_exceeded`", body = Problem, content_type = "application/problem+json"),

@@ -235,7 +235,7 @@ pub(super) async fn history(
     Ok(HttpResponse::Ok().json(HistoryBody { epoch: page.epoch.to_string(), offset: page.top, publications }))
 }
 
-/// Delete the history of a channel. Epoch and offsets continue.
+/// Delete the history of a channel. Epoch and offsets continue. Clients that return within `recovery.memory_time` may still get what they missed.
 #[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "channels",
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world")),
     responses((status = 204, description = "The history is empty"),

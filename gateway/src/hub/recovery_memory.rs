@@ -65,6 +65,21 @@ impl Hub {
         removed
     }
 
+    /// Removes a channel that is kept only for clients that may return. Returns whether it was one.
+    pub(super) fn drop_unused(&self, key: ChannelKey) -> bool {
+        let removed = {
+            let mut state = self.state.borrow_mut();
+            let is_unused = state.local_channel(key).is_some_and(|it| it.unused_since.is_some());
+            let removed = is_unused.then(|| state.remove_channel(key)).flatten();
+            self.count_channels(&state);
+            removed
+        };
+        if let Some(channel) = &removed {
+            self.parts.broker.unsubscribe(channel, self.parts.worker);
+        }
+        removed.is_some()
+    }
+
     /// Forgets what has been kept for long enough.
     pub(super) fn forget_old(&self) {
         let mut due = Vec::new();

@@ -9,10 +9,9 @@ use super::{
         outbox::Outbox,
     },
     state::{
-        deliveries::{fan_out::publications, messages},
+        deliveries::{fan_out::publications, messages, recent::Recent},
         entry::{ReadProgress, Subscription, SubscriptionState},
         local_channel::{LocalChannel, Member},
-        recent::Recent,
         terms::Terms,
     },
 };

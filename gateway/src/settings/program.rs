@@ -23,4 +23,5 @@ pub const PROGRAM: Program = Program {
         "tokens.hmac_secret",
     ],
     address: "internal.address",
+    own_command: None,
 };

@@ -55,7 +55,13 @@ pub(super) fn upgraded(address: SocketAddr, path: &str) -> Client {
 /// Sends one line and returns the next line that arrives.
 pub(super) fn says(client: &mut Client, line: &Value) -> String {
     client.send(&masked(0x81, line.to_string().as_bytes()));
-    String::from_utf8(client.frame().expect("it stays open").payload).expect("text")
+    loop {
+        let text = String::from_utf8(client.frame().expect("it stays open").payload).expect("text");
+        // A ping may come at any time.
+        if text != "{}" {
+            return text;
+        }
+    }
 }
 
 /// Asserts that an answer contains the text of the error table, and nothing from the store.

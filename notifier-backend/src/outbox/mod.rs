@@ -3,6 +3,7 @@
 //!
 //! Sending notifications does not belong here; see [`crate::delivery`].
 
+mod backup;
 mod handle;
 mod reader;
 mod store;
@@ -12,6 +13,7 @@ mod types;
 mod view;
 mod writer;
 
+pub use backup::back_up;
 pub use handle::Outbox;
 pub use types::{Accepted, Conflict, Delivery, Outcome, Refused, StoreError};
 pub use view::{DeliveryState, DeliveryView, Filter, NotificationView, Page};

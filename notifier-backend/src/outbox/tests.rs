@@ -4,6 +4,7 @@ use super::store;
 use super::*;
 use crate::notification::{Millis, Notification, Request, Target};
 use crate::settings;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 fn open(directory: &tempfile::TempDir) -> Outbox {
@@ -45,6 +46,29 @@ async fn each_target_keeps_its_order_and_does_not_delay_others() {
     let view = outbox.find("n1".into()).await.expect("read").expect("there");
     assert_eq!((view.targets[0].state, view.targets[0].attempts), (DeliveryState::Delivered, 2));
     assert_eq!((view.targets[1].state, view.targets[1].cause.as_deref()), (DeliveryState::Failed, Some("no")));
+}
+
+#[tokio::test]
+async fn a_backup_of_a_used_outbox_has_what_was_accepted_and_replaces_no_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let outbox = open(&directory);
+    outbox.accept(notification("n1", &["a"], Millis(1)), None).await.expect("accepted");
+    let (from, to) = (directory.path().join("outbox.db"), directory.path().join("copy.db"));
+    back_up(&from, &to).expect("copied");
+    assert_eq!(std::fs::metadata(&to).expect("there").permissions().mode() & 0o777, 0o600);
+    outbox.accept(notification("n2", &["a"], Millis(1)), None).await.expect("accepted");
+    let error = back_up(&from, &to).expect_err("the file is there").to_string();
+    assert!(error.contains("copy.db: File exists"), "{error}");
+    let missing = back_up(&directory.path().join("none.db"), &directory.path().join("other.db")).expect_err("no outbox").to_string();
+    assert!(missing.contains("unable to open database file"), "{missing}");
+    let files = std::fs::read_dir(directory.path()).expect("readable").map(|entry| entry.expect("an entry").file_name());
+    let kept = files.filter(|name| !name.to_string_lossy().starts_with("outbox.db")).collect::<Vec<_>>();
+    assert_eq!(kept, ["copy.db"], "a copy that fails leaves nothing");
+
+    let restored = tempfile::tempdir().expect("a directory");
+    std::fs::rename(&to, restored.path().join("outbox.db")).expect("moved");
+    assert_eq!(ids(&open(&restored), Millis(1)).await, ["n1-0"]);
+    assert_eq!(ids(&outbox, Millis(1)).await, ["n1-0"], "the notifier goes on");
 }
 
 #[test]

@@ -80,6 +80,12 @@ pub enum StoreError {
     /// The commit of this write and others failed.
     #[error("outbox: the commit failed: {0}")]
     Commit(String),
+    /// The copy cannot be created.
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Backup(std::path::PathBuf, std::io::Error),
+    /// Another process keeps the outbox locked.
+    #[error("outbox: another process keeps it locked; try again")]
+    Locked,
     /// The outbox is closed.
     #[error("the outbox is closed")]
     Closed,

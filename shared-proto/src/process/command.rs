@@ -15,6 +15,8 @@ pub enum Invocation<S> {
     Run(S),
     /// Ask the process with these settings whether it is ready.
     Health(S),
+    /// Carry out the program's own command on this file, and exit.
+    Own(S, PathBuf),
     /// Print this text and exit.
     Print(String),
 }
@@ -47,6 +49,10 @@ pub fn load<S: Settings>(program: &Program, args: impl IntoIterator<Item = OsStr
             let shell = matches.get_one("shell").copied().unwrap_or(Shell::Bash);
             return Ok(Invocation::Print(completions(shell, command(program), &name)));
         }
+        Some((_, matches)) if matches.try_contains_id("file").unwrap_or_default() => {
+            let file = matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+            return Ok(Invocation::Own(settings(program, matches)?.settings, file));
+        }
         Some(_) => return Ok(Invocation::Print(page(program, command(program), &name)?)),
         None => {}
     }
@@ -71,6 +77,7 @@ fn command(program: &Program) -> Command {
         .hide_possible_values(true)
         .required(true)
         .value_parser(value_parser!(Shell));
+    let file = Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
     let health = "Ask the program on this machine whether it is ready, within 2 s; exit with 0 or 1";
     Command::new(program.name)
         .about(program.about)
@@ -80,6 +87,7 @@ fn command(program: &Program) -> Command {
         .arg(flag("check", "Check the settings, print them without secrets, and end"))
         .arg(flag("print-defaults", "Print the documented default settings and end").conflicts_with("check"))
         .subcommand(Command::new("health").about(health).args(sources()))
+        .subcommands(program.own_command.iter().map(|own| Command::new(own.name).about(own.about).arg(file.clone()).args(sources())))
         .subcommand(Command::new("completions").about("Print completions for a shell").arg(shell))
         .subcommand(Command::new("man").about("Print the manual page in roff").hide(true))
 }
@@ -95,6 +103,7 @@ fn sources() -> [Arg; 2] {
 mod tests {
     use super::*;
     use crate::process::settings::load::example::{Example, PROGRAM};
+    use std::path::Path;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -112,8 +121,11 @@ mod tests {
         assert!(matches!(load(&["man"]), Ok(Invocation::Print(text)) if text.contains(".SS health\n") && !text.contains(".SS man")));
         let health = load(&["health", "--set", "http.address=127.0.0.1:7"]);
         assert!(matches!(health, Ok(Invocation::Health(example)) if example.http.address.port() == 7));
+        let own = load(&["copy", "to.txt", "--set", "http.connections=7"]);
+        assert!(matches!(own, Ok(Invocation::Own(example, file)) if example.http.connections == 7 && file == Path::new("to.txt")));
         for bad in [
-            &["--nonsense"][..],
+            &["copy"][..],
+            &["--nonsense"],
             &["--config", "/nowhere/at/all.toml"],
             &["--set", "http.connections"],
             &["--check", "--print-defaults"],

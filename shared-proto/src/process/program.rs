@@ -17,4 +17,15 @@ pub struct Program {
     pub secrets: &'static [&'static str],
     /// The key of the address at which it serves `/readyz`.
     pub address: &'static str,
+    /// A command that only this program has.
+    pub own_command: Option<OwnCommand>,
+}
+
+/// A command of one program. It works on a file, and ends.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnCommand {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One line for `--help`.
+    pub about: &'static str,
 }

@@ -7,6 +7,7 @@ use super::settings::Settings;
 use super::telemetry::Telemetry;
 use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit code of `health` if the program is not ready, or does not answer.
@@ -18,12 +19,27 @@ const EXIT_UNAVAILABLE: u8 = 69;
 
 /// Does what the command line requests. `run` runs the service until its end.
 pub fn start<S: Settings, E: Display>(program: &'static Program, run: impl AsyncFnOnce(S, &Telemetry) -> Result<(), E>) -> ExitCode {
+    start_with(program, |_, _| Ok::<_, E>("there is no such command".to_owned()), run)
+}
+
+/// The same for a program with a command of its own. `own` carries it out on a file, and returns the line that it prints.
+pub fn start_with<S: Settings, E: Display>(
+    program: &'static Program,
+    own: impl FnOnce(&S, &Path) -> Result<String, E>,
+    run: impl AsyncFnOnce(S, &Telemetry) -> Result<(), E>,
+) -> ExitCode {
     let settings: S = match load(program, std::env::args_os()) {
         Ok(Invocation::Run(settings)) => settings,
         Ok(Invocation::Print(text)) => return print(&text, 0),
         Ok(Invocation::Health(settings)) => {
             let answer = probe(program, settings.address());
             return print(&format!("{answer}\n"), if answer.is_ready() { 0 } else { EXIT_NOT_READY });
+        }
+        Ok(Invocation::Own(settings, file)) => {
+            return match own(&settings, &file) {
+                Ok(line) => print(&format!("{line}\n"), 0),
+                Err(error) => fail(program, EXIT_UNAVAILABLE, &error),
+            };
         }
         Err(error) => return fail(program, EXIT_USAGE, &error),
     };

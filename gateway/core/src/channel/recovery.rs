@@ -25,7 +25,9 @@ pub struct SubscriptionStart {
 impl SubscriptionStart {
     /// A successful recovery from a worker's memory. The publications follow `answer` without a gap, up to the newest that the worker knows.
     pub fn from_memory(answer: Position, publications: Vec<Arc<Publication>>) -> Self {
-        let cursor = publications.last().and_then(|last| last.position).unwrap_or(answer);
+        // The publications may be from before a fork. What the client gets next is in the epoch of the answer.
+        let offset = publications.last().and_then(|last| last.position).map_or(answer.offset, |last| last.offset);
+        let cursor = Position { offset, ..answer };
         Self { answer, cursor, top: cursor.offset, recovery: Recovery::Recovered, publications }
     }
 }

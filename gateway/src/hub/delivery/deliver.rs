@@ -107,6 +107,11 @@ impl Hub {
     /// Handles the loss of some deliveries of this channel, for which the mailbox had no room.
     fn dirty(self: &Rc<Self>, channel: &ChannelName) {
         let now = self.now();
+        let known = self.state.borrow().channels.get(channel).copied();
+        // Nobody waits for it, so it is not worth a read.
+        if known.is_some_and(|key| self.drop_unused(key)) {
+            return;
+        }
         let (key, read, at_most_once) = {
             let mut state = self.state.borrow_mut();
             let Some(key) = state.channels.get(channel).copied() else { return };

@@ -5,9 +5,9 @@ use super::{
     deliveries::{
         fan_out::{Content, FanOut},
         fork::ForkTransition,
+        recent::{Recent, Room},
     },
     members::Members,
-    recent::{Recent, Room},
     resubscribe_queue::Resubscribe,
     terms::Terms,
 };

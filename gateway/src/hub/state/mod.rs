@@ -1,6 +1,6 @@
 //! The state of a hub: connections, channels, and the work queues of its tasks. Nothing here calls the broker or wakes a connection.
 //!
-//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`], [`by_connection`], [`recent`]: a channel; [`deliveries`]: its
+//! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`], [`by_connection`]: a channel; [`deliveries`]: its
 //!   deliveries
 //! - [`terms`]: what a subscription negotiated
 //! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work queues; [`wheel`]: deadlines
@@ -11,7 +11,6 @@ pub(crate) mod entry;
 pub(crate) mod local_channel;
 mod members;
 pub(crate) mod presence_queue;
-pub(crate) mod recent;
 pub(crate) mod registry_queue;
 pub(crate) mod resubscribe_queue;
 pub(crate) mod subscription_registry;

@@ -1,9 +1,9 @@
 //! All connections and channels of a worker.
 
 use super::{
+    deliveries::recent::RecentBytes,
     entry::{Entry, SubscriptionState},
     local_channel::{LocalChannel, Member},
-    recent::RecentBytes,
     resubscribe_queue::Resubscribe,
     wheel::Wheel,
 };

@@ -60,8 +60,22 @@ pub(super) fn start(config: RedisConfig, mailboxes: Vec<Arc<Mailbox>>) -> (Arc<B
 }
 
 /// The rights that docs/redis.md lists, with the prefix of the tests.
-pub(super) const DOCUMENTED: [&str; 10] =
-    ["~test:*", "resetchannels", "&test:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+info", "+time"];
+pub(super) const DOCUMENTED: [&str; 14] = [
+    "~test:*",
+    "resetchannels",
+    "&test:*",
+    "+@read",
+    "+@write",
+    "+@scripting",
+    "+@pubsub",
+    "+@connection",
+    "+info",
+    "+time",
+    "-flushall",
+    "-flushdb",
+    "-swapdb",
+    "-migrate",
+];
 
 /// Gives the user the rights on all keys of the gateway except `without`.
 pub(super) async fn allow_keys(server: &Server, without: &str) {

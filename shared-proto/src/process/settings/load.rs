@@ -42,6 +42,7 @@ pub fn load<S: Settings>(program: &Program, layers: &Layers<'_>) -> Result<Loade
 #[cfg(test)]
 pub(crate) mod example {
     use super::*;
+    use crate::process::program::OwnCommand;
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
@@ -82,6 +83,7 @@ pub(crate) mod example {
                    [telemetry]\nlog = \"info\"\nlog_format = \"text\"\notlp_endpoint = \"\"\ntrace_ratio = 1.0\n",
         secrets: &["http.api_keys"],
         address: "http.address",
+        own_command: Some(OwnCommand { name: "copy", about: "Copy something" }),
     };
 }
 
