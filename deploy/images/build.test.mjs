@@ -45,17 +45,17 @@ test('the first engine that answers builds all images', () => {
 
 test('an engine gets the target, the tag, the time and its own options', () => {
   const args = ['gateway', '--builder', 'rust', '--tag', 'a', '--tag', 'b', '--symbols', '/out', '--engine'];
-  const ofAll = (engine) => [`${engine} build --file deploy/images/Containerfile --build-arg VERSION=${VERSION}`, '--build-arg BUILDER=rust --platform linux/arm64 .'];
+  const ofAll = (engine) => [`${engine} build --file deploy/images/Containerfile --build-arg VERSION=${VERSION} --build-arg SOURCE_DATE_EPOCH=1700000000`, '--build-arg BUILDER=rust --platform linux/arm64 .'];
   for (const [engine, own] of [
-    ['docker', '--build-arg SOURCE_DATE_EPOCH=1700000000'],
-    ['podman', '--format docker --layers --timestamp 1700000000 --ignorefile deploy/images/Containerfile.dockerignore'],
-    ['buildah', '--format docker --layers --timestamp 1700000000 --ignorefile deploy/images/Containerfile.dockerignore'],
+    ['docker', ''],
+    ['podman', ' --format docker --layers --timestamp 1700000000 --ignorefile deploy/images/Containerfile.dockerignore'],
+    ['buildah', ' --format docker --layers --timestamp 1700000000 --ignorefile deploy/images/Containerfile.dockerignore'],
   ]) {
     const { commands } = build({ docker: true, podman: true, buildah: true }, [...args, engine, '--', '--platform', 'linux/arm64']);
     const [begin, end] = ofAll(engine);
     assert.deepEqual(commands, [
-      `${begin} ${own} --target gateway --tag=switchboard/gateway:a --tag=switchboard/gateway:b ${end}`,
-      `${begin} ${own} --target symbols --output type=local,dest=/out ${end}`,
+      `${begin}${own} --target gateway --tag=switchboard/gateway:a --tag=switchboard/gateway:b ${end}`,
+      `${begin}${own} --target symbols --output type=local,dest=/out ${end}`,
     ]);
   }
 });

@@ -93,7 +93,7 @@ for (const name of NAMES) {
     test('has the program and what it needs', () => {
       const volume = expected.volume ? ['d 755 10001 /var/lib/switchboard'] : [];
       const folders = ['etc', 'etc/ssl', 'etc/ssl/certs', 'usr', 'usr/local', 'usr/local/bin', 'var', 'var/lib'];
-      const files = ['etc/group', 'etc/nsswitch.conf', 'etc/passwd', 'etc/ssl/certs/ca-certificates.crt'];
+      const files = ['etc/group', 'etc/nsswitch.conf', 'etc/os-release', 'etc/passwd', 'etc/ssl/certs/ca-certificates.crt'];
       mounted(image(name), (root) => {
         const wanted = [`f 755 0 ${program}`, ...volume, ...folders.map((path) => `d 755 0 /${path}`), ...files.map((path) => `f 644 0 /${path}`)];
         assert.deepEqual(filesOf(root), wanted.sort());

@@ -17,7 +17,8 @@ after(removeStore);
 /** Builds the images with a tag. Returns the digests of the images and the hashes of the symbols. */
 async function built(tag, root, crates) {
   const symbols = join(FOLDER, `symbols-${tag}`);
-  await build(['--tag', tag, '--symbols', symbols], { root, crates });
+  // Docker's format names the container of the build.
+  await build(['--tag', tag, '--symbols', symbols], { root, crates, options: ['--format=oci'] });
   return Object.fromEntries(NAMES.map((name) => {
     const [{ Digest: digest, Id: id }] = JSON.parse(run('podman', ['image', 'inspect', `localhost/switchboard/${name}:${tag}`]));
     return [name, { digest, id, symbols: hash(join(symbols, `${name}.debug`)) }];
