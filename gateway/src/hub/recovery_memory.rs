@@ -40,10 +40,11 @@ impl Hub {
         let Some(local_channel) = state.local_channel(key) else { return };
         let before = local_channel.pending.len();
         local_channel.deliver(publication, now, limits);
-        let (added, keeps) = (local_channel.pending.len() - before, local_channel.recent.oldest().is_some());
+        let added = local_channel.pending.len() - before;
+        let forget_at = local_channel.recent.oldest().map(|_| now.after(local_channel.recent_time(limits.memory.time)));
         state.pending += added;
-        if keeps {
-            state.wake_channel_at(now.after(limits.memory.time), key);
+        if let Some(at) = forget_at {
+            state.wake_channel_at(at, key);
         }
     }
 
@@ -105,9 +106,10 @@ impl Hub {
             return removed;
         }
         local_channel.forget_recent(now, time);
-        let since = [local_channel.unused_since, local_channel.recent.oldest()].into_iter().flatten().min()?;
-        let next = since.after(time).max(now.after(Duration::from_millis(BUCKET_MS)));
-        state.wake_channel_at(next, key);
+        let forget_at = local_channel.recent.oldest().map(|oldest| oldest.after(local_channel.recent_time(time)));
+        let remove_at = local_channel.unused_since.map(|since| since.after(time));
+        let next = forget_at.into_iter().chain(remove_at).min()?;
+        state.wake_channel_at(next.max(now.after(Duration::from_millis(BUCKET_MS))), key);
         None
     }
 

@@ -62,10 +62,18 @@ fn run_over<F: Future<Output = ()>>(
         let mailbox = Arc::new(Mailbox::new(mailbox, 1 << 20));
         let broker = Arc::new(broker(mailbox.clone()).await);
         let stream = ChannelOptions { retention: Some(STREAM), ..ChannelOptions::default() };
+        let short = ChannelOptions { retention: Some(Retention { size: 2, ttl: Duration::from_secs(3) }), ..ChannelOptions::default() };
         let crowd = ChannelOptions { presence: true, join_leave: true, ..ChannelOptions::default() };
         let latest = ChannelOptions { slow_consumer: SlowConsumer::Latest, ..stream.clone() };
         let deltas = ChannelOptions { delta: DeltaOption::Fossil, ..latest.clone() };
-        let named = [("stream", stream), ("crowd", crowd), ("latest", latest), ("plain", ChannelOptions::default()), ("deltas", deltas)];
+        let named = [
+            ("stream", stream),
+            ("short", short),
+            ("crowd", crowd),
+            ("latest", latest),
+            ("plain", ChannelOptions::default()),
+            ("deltas", deltas),
+        ];
         let namespaces = Namespaces {
             named: named.into_iter().map(|(name, options)| (name.into(), Arc::new(options))).collect(),
             ..Namespaces::default()

@@ -183,7 +183,12 @@ impl LocalChannel {
     pub(crate) fn deliver(&mut self, publication: Arc<Publication>, now: Tick, limits: &HubLimits) {
         let is_needed = self.needs_recent();
         if publication.position.is_some() && (is_needed || !limits.memory.time.is_zero()) {
-            let room = Room { entries: limits.attach_buffer, bytes: (!is_needed).then_some(limits.memory.bytes) };
+            let kept = self.options.retention.map_or(0, |retention| retention.size as usize);
+            let room = if is_needed {
+                Room { entries: limits.attach_buffer, bytes: None }
+            } else {
+                Room { entries: limits.attach_buffer.min(kept), bytes: Some(limits.memory.bytes) }
+            };
             self.recent.push(now, publication.clone(), room);
         }
         if !self.members.is_empty() {
@@ -239,10 +244,15 @@ impl LocalChannel {
         }
     }
 
-    /// Forgets recent publications that are as old as `time`, unless a connection needs them.
+    /// How long recent publications are kept where the worker keeps them for `time`: not longer than the history keeps them.
+    pub(crate) fn recent_time(&self, time: Duration) -> Duration {
+        self.options.retention.map_or(time, |retention| retention.ttl.min(time))
+    }
+
+    /// Forgets recent publications that are older than `time` or the history allows, unless a connection needs them.
     pub(crate) fn forget_recent(&mut self, now: Tick, time: Duration) {
         if !self.needs_recent() {
-            self.recent.forget(Tick(now.0.saturating_sub(time.as_millis() as u64)));
+            self.recent.forget(Tick(now.0.saturating_sub(self.recent_time(time).as_millis() as u64)));
         }
     }
 

@@ -82,6 +82,25 @@ fn what_nobody_returned_for_is_forgotten() {
 }
 
 #[test]
+fn the_memory_has_no_more_than_the_history() {
+    run(remembering(), 1000, |world| async move {
+        let (channel, connection) = (World::channel("short:a"), world.connect());
+        world.subscribe(&connection, "short:a").await;
+        let seen = world.publish("short:a", "1").await.expect("stored");
+        for text in ["2", "3", "4"] {
+            world.publish("short:a", text).await;
+        }
+        settle().await;
+        let recover = |offset| RecoverFrom { epoch: seen.epoch.to_string(), offset };
+        let limit = PageLimit { entries: 100, bytes: 10_000 };
+        assert!(world.hub.recover_from_memory(&channel, &recover(1), limit).is_none(), "the history keeps two");
+        assert!(world.hub.recover_from_memory(&channel, &recover(2), limit).is_some());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(world.hub.recover_from_memory(&channel, &recover(2), limit).is_none(), "for three seconds");
+    });
+}
+
+#[test]
 fn a_channel_that_is_used_again_is_not_removed_when_its_time_is_over() {
     run(remembering(), 1000, |world| async move {
         let first = world.connect();
