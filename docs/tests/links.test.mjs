@@ -1,13 +1,21 @@
 // Every link of a page leads to a file of the project, and to a heading that exists.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from './support/blocks.mjs';
 
-const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+/** The pages in a folder and below it, without what builds and installations put there. */
+function pagesIn(folder) {
+    return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+        const path = join(folder, entry.name);
+        if (entry.isDirectory()) return /^(\.|target$|node_modules$|venv$|secrets$)/.test(entry.name) ? [] : pagesIn(path);
+        return entry.isFile() && path.endsWith('.md') ? [path] : [];
+    });
+}
+
+const pages = pagesIn('');
 const withoutCode = (page) => readFileSync(join(ROOT, page), 'utf8').replace(/^ *```[^]*?^ *```$/gm, '');
 
 /** The anchor of a heading, as GitHub and GitLab make it. */
