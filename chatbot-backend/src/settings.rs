@@ -129,10 +129,7 @@ impl Checked for Settings {
         check_range("bot.part_ms", self.bot.part_ms, 20, 1000)?;
         check_range("bot.word_ms", self.bot.word_ms, 0, 1000)?;
         check_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
-        self.gateway.client().map_err(|error| {
-            let key = if matches!(error, ConfigError::BadKey) { "gateway.api_key" } else { "gateway.urls" };
-            format!("{key}: {error}")
-        })?;
+        self.gateway.client().map_err(|error| format!("{}: {error}", error.key()))?;
         for (key, name) in [("bot.service", &self.bot.service), ("bot.name", &self.bot.name)] {
             let is_valid =
                 !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));

@@ -157,10 +157,7 @@ impl Checked for Settings {
         check_range("delivery.breaker_failures", u64::from(self.delivery.breaker_failures), 1, 1000)?;
         check_range("delivery.breaker_pause_ms", self.delivery.breaker_pause_ms, 1, 600_000)?;
         check_range("shutdown.drain_s", self.shutdown.drain_s, 0, 300)?;
-        self.gateway.client().map_err(|error| {
-            let key = if matches!(error, ConfigError::BadKey) { "gateway.api_key" } else { "gateway.urls" };
-            format!("{key}: {error}")
-        })?;
+        self.gateway.client().map_err(|error| format!("{}: {error}", error.key()))?;
         self.telemetry.check()
     }
 

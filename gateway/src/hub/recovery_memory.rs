@@ -99,7 +99,7 @@ impl Hub {
     fn forget_old_of(&self, state: &mut State, key: ChannelKey, number: u64) -> Option<ChannelName> {
         let (now, time) = (self.now(), self.parts.limits.memory.time);
         let local_channel = state.local_channel(key).filter(|it| it.number == number)?;
-        local_channel.is_woken = false;
+        local_channel.has_wake_up = false;
         if local_channel.unused_since.is_some_and(|since| now.since(since) >= time) {
             let removed = state.remove_channel(key);
             self.count_channels(state);

@@ -52,7 +52,7 @@ pub(crate) struct LocalChannel {
     /// Whether the channel is in the worker's fan-out queue.
     pub(crate) is_queued: bool,
     /// Whether the channel has a wake-up in [`State::channel_wheel`](super::table::State::channel_wheel).
-    pub(crate) is_woken: bool,
+    pub(crate) has_wake_up: bool,
 }
 
 /// The parts of a channel that few channels need.
@@ -134,7 +134,7 @@ impl LocalChannel {
             members_timeline: 0,
             fan_out: None,
             is_queued: false,
-            is_woken: false,
+            has_wake_up: false,
         }
     }
 

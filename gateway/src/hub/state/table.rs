@@ -59,7 +59,7 @@ impl State {
     /// Looks at the channel at this time, or up to a second later, for what it has to forget. An earlier wake-up comes in its place.
     pub(crate) fn wake_channel_at(&mut self, at: Tick, key: ChannelKey) {
         if let (Some(local_channel), Some(wheel)) = (self.local_channels.get_mut(key.index()), &mut self.channel_wheel)
-            && !std::mem::replace(&mut local_channel.is_woken, true)
+            && !std::mem::replace(&mut local_channel.has_wake_up, true)
         {
             wheel.insert(at, (key, local_channel.number));
         }

@@ -41,3 +41,10 @@ pub enum ConfigError {
     #[error("cannot create the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
+
+impl ConfigError {
+    /// The setting that is wrong, in the table of a service's settings for its gateway.
+    pub fn key(&self) -> &'static str {
+        if matches!(self, Self::BadKey) { "gateway.api_key" } else { "gateway.urls" }
+    }
+}
