@@ -12,6 +12,7 @@ mod lifecycle;
 mod revocations;
 mod socket;
 mod stomp;
+mod streams;
 mod tokens;
 
 use super::*;
