@@ -6,6 +6,7 @@
 
 pub mod centrifuge;
 mod command;
+pub mod event_stream;
 pub mod fossil;
 mod reply;
 pub mod stomp;
