@@ -53,7 +53,7 @@ impl ChosenProtocol {
     pub(in crate::connection) fn of_hub(&self) -> Protocol {
         match self {
             Self::Centrifuge { encoding, .. } => Protocol::Centrifuge(*encoding),
-            Self::Stomp { .. } => Protocol::Stomp,
+            Self::Stomp { .. } => Protocol::WithForm,
         }
     }
 

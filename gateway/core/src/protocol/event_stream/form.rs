@@ -44,6 +44,14 @@ impl EventForm {
         matches!(self, Self::Several { .. })
     }
 
+    /// Number of channels of the stream.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Single { .. } => 1,
+            Self::Several { positions, .. } => positions.channels(),
+        }
+    }
+
     fn envelope(&self) -> Option<&ChannelName> {
         match self {
             Self::Single { envelope } => envelope.as_ref(),

@@ -8,6 +8,7 @@
 //! | [`LastEventId`] | what an id says, and how ids are written |
 //! | [`StreamPositions`] | where a stream of several channels is |
 //! | [`EventForm`], [`EventTemplate`] | write a publication for many streams |
+//! | `testing` | reads a stream as a client does, for tests |
 
 mod channel_list;
 mod envelope;
@@ -15,6 +16,8 @@ mod event;
 mod event_id;
 mod form;
 mod stream_positions;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

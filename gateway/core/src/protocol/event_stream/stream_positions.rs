@@ -36,6 +36,11 @@ impl StreamPositions {
         Self(Arc::new(Shared { mark: channels.mark(), positions }))
     }
 
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        lock(&self.0.positions).len()
+    }
+
     /// The position in the channel with this index.
     pub fn get(&self, index: usize) -> Option<Position> {
         lock(&self.0.positions).get(index).copied().flatten()

@@ -3,12 +3,11 @@
 mod events;
 mod forms;
 mod ids;
-mod reader;
 
 use super::*;
 use crate::model::{ChannelName, Content, Data, Epoch, Position, Publication, Tags};
 use proptest::prelude::*;
-use reader::{Event, read};
+use testing::{Event, read};
 
 fn channel(name: &str) -> ChannelName {
     name.parse().expect("valid")

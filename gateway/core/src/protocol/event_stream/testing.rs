@@ -2,24 +2,30 @@
 
 /// What a page gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Event {
-    pub(super) kind: String,
-    pub(super) data: String,
-    pub(super) last_id: String,
+pub struct Event {
+    /// Its type.
+    pub kind: String,
+    /// Its data.
+    pub data: String,
+    /// The id that a page sees with it.
+    pub last_id: String,
 }
 
 /// What a client knows after a stream.
 #[derive(Debug, Default)]
-pub(super) struct Read {
-    pub(super) events: Vec<Event>,
+pub struct Read {
+    /// The events, in their order.
+    pub events: Vec<Event>,
     /// What the client sends when it connects again.
-    pub(super) last_id: String,
-    pub(super) retry: Option<u64>,
-    pub(super) comments: usize,
+    pub last_id: String,
+    /// After how many milliseconds it connects again.
+    pub retry: Option<u64>,
+    /// Number of comments.
+    pub comments: usize,
 }
 
 /// Reads all of a stream.
-pub(super) fn read(bytes: &[u8]) -> Read {
+pub fn read(bytes: &[u8]) -> Read {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let (mut result, mut id, mut kind, mut data) = (Read::default(), String::new(), String::new(), String::new());
