@@ -30,6 +30,7 @@ impl Driver {
         }
         if matches!(cause, CloseCause::Session | CloseCause::Violation(_) | CloseCause::MessageTimeout) {
             self.stomp_closing(code, reason);
+            self.stream_closing(code, reason);
         }
         self.close_sockjs(code, reason);
         let last = self.last_bytes(code, reason);

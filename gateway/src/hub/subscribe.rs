@@ -182,6 +182,17 @@ impl Hub {
         }
     }
 
+    /// The position up to which the connection's outbox got everything of a channel. `None`: it is not known, or the channel has no history.
+    pub fn delivered_to(&self, key: ConnKey, channel: &ChannelName) -> Option<Position> {
+        let mut state = self.state.borrow_mut();
+        let channel_key = state.channels.get(channel).copied()?;
+        let member = match &state.entry(key)?.subscription(channel_key)?.state {
+            SubscriptionState::Live(index) => *index as usize,
+            SubscriptionState::Attaching(progress) => return progress.as_ref().map(|progress| progress.at),
+        };
+        state.local_channel(channel_key)?.delivered_to(member)
+    }
+
     // NL-4.10, NL-5.3
     /// Delivers the recent publications after the connection's position, and starts live delivery. Does neither if the connection first needs
     /// history.
