@@ -69,8 +69,8 @@ impl Open {
                 stream.index(&channel)?;
                 return Some(Ending::ForGood(why.code().into(), why.reason().into()));
             }
-            // Nobody asked for joins and leaves, and no service can subscribe a stream to a channel. Comments stand for pings.
-            Push::Ping | Push::Join(..) | Push::Leave(..) | Push::Subscribe(..) => {}
+            // Nobody asked for joins and leaves, and no service can subscribe a stream to a channel. Comments stand for pings, and `end` for a disconnect.
+            Push::Ping | Push::Join(..) | Push::Leave(..) | Push::Subscribe(..) | Push::Disconnect { .. } => {}
         }
         None
     }

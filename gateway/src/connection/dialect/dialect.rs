@@ -63,7 +63,8 @@ impl ChosenProtocol {
     pub(in crate::connection) fn session_forms(&self) -> (PingForm, ServerSide) {
         match self {
             Self::Centrifuge { ping_form, .. } => (*ping_form, ServerSide::Subscribes),
-            Self::Stomp { .. } | Self::EventSource(_) => (PingForm::ControlFrame, ServerSide::Permits),
+            Self::Stomp { .. } => (PingForm::ControlFrame, ServerSide::Permits),
+            Self::EventSource(_) => (PingForm::StreamComment, ServerSide::Permits),
         }
     }
 

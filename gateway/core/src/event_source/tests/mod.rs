@@ -197,7 +197,17 @@ fn publication(position: Option<Position>) -> Publication {
 
 fn connected() -> Reply {
     let client = "000102030405060708090a0b0c0d0e0f".parse().expect("valid");
-    Reply::Connect(Box::new(Connected { client, time_ms: 0, node: "n1".into(), ping: None, ttl: None, data: None, subs: Vec::new() }))
+    Reply::Connect(Box::new(Connected {
+        client,
+        time_ms: 0,
+        node: "n1".into(),
+        ping: None,
+        pong: false,
+        session: None,
+        ttl: None,
+        data: None,
+        subs: Vec::new(),
+    }))
 }
 
 /// A subscribe that begins at a position, and what the client missed.
