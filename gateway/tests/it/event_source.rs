@@ -156,7 +156,7 @@ fn several_channels_share_a_stream() {
 }
 
 #[test]
-fn what_the_history_has_lost_is_told() {
+fn what_the_history_has_lost_is_a_reset() {
     let gateway = Gateway::start();
     gateway.publish("news:a", &json!(0));
     let mut stream = gateway.open("channel=news:a", "Last-Event-ID: abcd1234-5\r\n");
@@ -239,7 +239,7 @@ fn a_token_comes_in_the_query_a_header_or_a_cookie_of_the_same_site() {
 }
 
 #[test]
-fn a_user_who_must_not_come_back_is_told() {
+fn a_user_who_must_not_come_back_gets_an_end() {
     let gateway = Gateway::start();
     let query = format!("channel=news:a&token={}", gateway.token("alice"));
     let stream = gateway.open(&query, "").opened();

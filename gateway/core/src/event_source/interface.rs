@@ -21,7 +21,7 @@ pub struct EventSourceStart {
     pub begin: Begin,
     /// Whether the data of a single channel is in an envelope. That of several always is.
     pub has_envelope: bool,
-    /// Whether the client comes back by itself. Then it is told not to, where it may not.
+    /// Whether the client comes back by itself. Where it may not, it gets 204.
     pub is_return: bool,
     /// After which time the client connects again.
     pub retry: Duration,

@@ -11,8 +11,8 @@
 //! | `rejection` | what the request is answered if there is no stream |
 //! | `interface` | what a translator takes and returns |
 //!
-//! A client has no way to say something after its request. So it is told what it cannot find out: `reset` where publications are lost, and `end`
-//! where it must not come back. It comes back by itself after any other end, and says with its last id where it was.
+//! A client has no way to say something after its request. So the stream says what the client cannot find out: `reset` where publications are lost,
+//! and `end` where it must not come back. It comes back by itself after any other end, and says with its last id where it was.
 
 mod interface;
 mod open;

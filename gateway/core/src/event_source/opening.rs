@@ -1,7 +1,7 @@
 //! From the request to the decision whether there is a stream.
 //!
 //! A stream begins when the session has accepted all channels. Until the client has read that something is missing in a channel, the ids keep the
-//! position that it came with: if it is cut off before, it comes back from there, and is told then.
+//! position that it came with: if it is cut off before, it comes back from there, and gets the reset then.
 
 use super::{
     interface::{Begin, Step},

@@ -93,7 +93,7 @@ impl Stream {
 
     /// The connection left the channel, or is about to, after it got everything up to this position.
     pub(super) fn left(&mut self, at: Option<Position>) {
-        // With several channels each event has told where the client is.
+        // With several channels each event says where the client is.
         if let Place::Single(known) = &mut self.place {
             *known = at;
         }

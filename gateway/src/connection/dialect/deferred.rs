@@ -1,13 +1,11 @@
 //! Commands of a translator that wait until the actions of the session before them are carried out.
 
-use super::dialect::Dialect;
-use crate::connection::driver::Driver;
 use gateway_core::protocol::Command;
 use std::{collections::VecDeque, mem};
 
 /// Commands that wait.
 #[derive(Default)]
-pub(in crate::connection) struct Deferred {
+pub(super) struct Deferred {
     commands: VecDeque<Command>,
     /// Whether they are being carried out.
     is_running: bool,
@@ -17,35 +15,21 @@ impl Deferred {
     pub(super) fn push(&mut self, command: Command) {
         self.commands.push_back(command);
     }
-}
 
-impl Dialect {
-    fn deferred(&mut self) -> Option<&mut Deferred> {
-        match self {
-            Self::Centrifuge(_) => None,
-            Self::Stomp(stomp) => Some(&mut stomp.deferred),
-            Self::EventSource(stream) => Some(&mut stream.deferred),
-        }
+    /// Begins to carry out the commands. Returns false if somebody does already.
+    pub(super) fn begin(&mut self) -> bool {
+        !mem::replace(&mut self.is_running, true)
     }
-}
 
-impl Driver {
-    /// Passes the commands to the session that wait for the end of the actions before them. A command may cause further ones. While the session
-    /// takes no input, they wait for the end of an operation.
-    pub(in crate::connection) fn run_deferred(&mut self) {
-        let Some(deferred) = self.dialect.deferred() else { return };
-        if mem::replace(&mut deferred.is_running, true) {
-            return;
+    /// The next command, if the session takes one. Otherwise nobody carries them out any more.
+    pub(super) fn next(&mut self, takes_input: bool) -> Option<Command> {
+        let next = self.commands.pop_front_if(|_| takes_input);
+        if next.is_none() {
+            self.is_running = false;
+            if self.commands.is_empty() {
+                self.commands = VecDeque::new();
+            }
         }
-        while let Some(deferred) = self.dialect.deferred() {
-            let Some(command) = deferred.commands.pop_front_if(|_| self.needs.input) else {
-                deferred.is_running = false;
-                if deferred.commands.is_empty() {
-                    deferred.commands = VecDeque::new();
-                }
-                return;
-            };
-            self.command(command);
-        }
+        next
     }
 }

@@ -1,6 +1,6 @@
 //! The protocol that a connection speaks.
 
-use super::{deferred::Deferred, event_source_steps::EventSourceDialect};
+use super::{deferred::Deferred, event_source::EventSourceDialect};
 use crate::hub::Protocol;
 use gateway_core::{
     event_source::EventSourceStart,
@@ -82,6 +82,15 @@ impl ChosenProtocol {
 }
 
 impl Dialect {
+    /// The commands of the translator that wait.
+    pub(super) fn deferred(&mut self) -> Option<&mut Deferred> {
+        match self {
+            Self::Centrifuge(_) => None,
+            Self::Stomp(stomp) => Some(&mut stomp.deferred),
+            Self::EventSource(stream) => Some(&mut stream.deferred),
+        }
+    }
+
     /// When the protocol needs the timer. The session has deadlines of its own.
     pub(in crate::connection) fn deadline(&self) -> Option<Tick> {
         match self {

@@ -1,65 +1,16 @@
 //! Carries out the steps of an event stream's translator.
 
-use super::{deferred::Deferred, dialect::Dialect};
+use super::dialect::Dialect;
 use crate::{
     connection::{close_cause::CloseCause, driver::Driver},
     hub::Batch,
     telemetry::DropCause,
 };
 use gateway_core::{
-    event_source::{Decision, EventSourceStart, Step, Translator},
+    event_source::{Decision, Step, Translator},
     model::{ChannelName, Position},
     protocol::{Push, Reply, event_stream::HEART_BEAT},
 };
-use std::mem;
-
-/// An event stream.
-pub(in crate::connection) struct EventSourceDialect {
-    translator: Translator,
-    pub(super) deferred: Deferred,
-    progress: Progress,
-}
-
-/// How far a request is.
-enum Progress {
-    /// It is not decided. These channels may go live once it is accepted.
-    Opening(Vec<ChannelName>),
-    /// It is decided, and nobody has asked how.
-    Decided(Decision),
-    /// Whoever opens the stream knows the decision.
-    Known,
-}
-
-impl EventSourceDialect {
-    pub(super) fn begin(start: EventSourceStart) -> Self {
-        let (mut steps, mut deferred) = (Vec::new(), Deferred::default());
-        let translator = Translator::begin(start, &mut steps);
-        for step in steps {
-            if let Step::Command(command) = step {
-                deferred.push(command);
-            }
-        }
-        Self { translator, deferred, progress: Progress::Opening(Vec::new()) }
-    }
-
-    /// The decision about the request, once.
-    pub(in crate::connection) fn take_decision(&mut self) -> Option<Decision> {
-        match mem::replace(&mut self.progress, Progress::Known) {
-            Progress::Decided(decision) => Some(decision),
-            other => {
-                self.progress = other;
-                None
-            }
-        }
-    }
-
-    /// Keeps a channel from going live before the request is accepted. Returns whether it does.
-    pub(in crate::connection) fn holds(&mut self, channel: &ChannelName) -> bool {
-        let Progress::Opening(held) = &mut self.progress else { return false };
-        held.push(channel.clone());
-        true
-    }
-}
 
 impl Driver {
     /// Lets the translator of an event stream handle something, and carries out its steps. Does nothing for other protocols.
@@ -87,19 +38,15 @@ impl Driver {
     }
 
     fn decided(&mut self, decision: Decision) {
-        let Dialect::EventSource(stream) = &mut self.dialect else { return };
-        let is_accepted = decision == Decision::Accepted;
-        if let Progress::Opening(held) = mem::replace(&mut stream.progress, Progress::Decided(decision))
-            && is_accepted
-        {
-            held.into_iter().for_each(|channel| self.go_live(channel));
+        if let Dialect::EventSource(stream) = &mut self.dialect {
+            stream.decide(decision).into_iter().for_each(|channel| self.go_live(channel));
         }
     }
 
     /// Keeps the stream alive, once there is one.
     pub(in crate::connection) fn beat_stream(&mut self) {
         if let Dialect::EventSource(stream) = &self.dialect
-            && !matches!(stream.progress, Progress::Opening(_))
+            && !stream.is_opening()
         {
             self.carry_out_of_stream(Step::Send(HEART_BEAT.to_vec()));
         }

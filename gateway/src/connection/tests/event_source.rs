@@ -9,6 +9,7 @@ use gateway_core::{
         testing::{Event, Read, read},
     },
 };
+use std::cell::RefCell;
 
 fn start(channels: &[&str]) -> EventSourceStart {
     EventSourceStart {
@@ -28,7 +29,7 @@ fn list(channels: &[&str]) -> ChannelList {
 /// A browser's end of a stream.
 struct Browser {
     peer: Peer,
-    bytes: std::cell::RefCell<Vec<u8>>,
+    bytes: RefCell<Vec<u8>>,
 }
 
 impl World {
@@ -46,13 +47,7 @@ impl World {
     async fn browser(&self, start: EventSourceStart) -> Browser {
         let mut opening = self.opening(start);
         assert_eq!(opening.decide().await, Decision::Accepted);
-        self.enter(opening)
-    }
-
-    fn enter(&self, opening: Opening) -> Browser {
-        let socket = Socket::default();
-        let task = tokio::task::spawn_local(opening.into_connection(Wire::stream(socket.clone())));
-        Browser { peer: Peer { socket, task }, bytes: Default::default() }
+        Browser::enter(opening)
     }
 
     async fn rejection(&self, start: EventSourceStart) -> Rejection {
@@ -64,6 +59,12 @@ impl World {
 }
 
 impl Browser {
+    fn enter(opening: Opening) -> Self {
+        let socket = Socket::default();
+        let task = tokio::task::spawn_local(opening.into_connection(Wire::stream(socket.clone())));
+        Self { peer: Peer { socket, task }, bytes: RefCell::default() }
+    }
+
     /// Everything that it has read.
     async fn read(&self) -> Read {
         settle().await;
@@ -127,7 +128,7 @@ fn nothing_is_written_and_nothing_lost_before_all_channels_are_accepted() {
         bot.send(&json!({"reply": {"id": asked["call"]["id"], "data": {}}}));
         assert_eq!(decided.await.expect("no panic"), Decision::Accepted);
         let Ok(opening) = Rc::try_unwrap(opening) else { panic!("the task has ended") };
-        let browser = world.enter(opening.into_inner());
+        let browser = Browser::enter(opening.into_inner());
         let read = browser.read().await;
         let texts: Vec<String> = read
             .events
@@ -160,7 +161,7 @@ fn requests_without_permission_get_no_stream() {
 }
 
 #[test]
-fn a_browser_that_must_not_come_back_is_told() {
+fn a_browser_that_must_not_come_back_gets_an_end() {
     run(default_bounds(), |world| async move {
         let browser = world.browser(EventSourceStart { token: world.token_of("alice"), ..start(&["kept:a"]) }).await;
         world.publish("kept:a", "1").await;
@@ -179,7 +180,7 @@ fn a_browser_that_must_not_come_back_is_told() {
 }
 
 #[test]
-fn a_browser_that_may_come_back_is_told_nothing() {
+fn a_browser_that_may_come_back_gets_nothing() {
     run(default_bounds(), |world| async move {
         let browser = world.browser(EventSourceStart { token: world.token_of("alice"), ..start(&["kept:a", "open:b"]) }).await;
         world.command("alice", ServerCommand::Disconnect { code: 3011, reason: "again".into() }).await;
@@ -201,7 +202,7 @@ fn the_personal_channel_and_messages_of_services() {
 }
 
 #[test]
-fn a_lost_channel_is_told_and_goes_on() {
+fn a_lost_channel_has_a_reset_and_goes_on() {
     run(default_bounds(), |world| async move {
         let browser = world.browser(start(&["open:a"])).await;
         world.publish("open:a", "1").await;

@@ -54,7 +54,7 @@ impl World {
 /// Removes the queued events of an outbox: the id and the data of each.
 fn events(connection: &Registration) -> Vec<(String, String)> {
     let frames = received_frames(connection);
-    let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.as_ref()).copied().collect();
+    let bytes: Vec<u8> = frames.iter().flat_map(AsRef::as_ref).copied().collect();
     let text = String::from_utf8(bytes).expect("UTF-8");
     let event = |block: &str| {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();

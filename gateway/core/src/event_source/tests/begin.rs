@@ -48,7 +48,7 @@ fn with_an_envelope_the_data_names_its_channel() {
 }
 
 #[test]
-fn what_is_gone_is_told_with_the_new_id() {
+fn a_reset_says_what_is_gone_and_has_the_new_id() {
     let (mut page, _) = Page::connected(returning(&["a"], "abcd1234-5"));
     let lines = page.answer(2, subscribed(Some(position(50)), Recovery::Lost, &[]));
     assert_eq!(lines, ["opening", r#"reset {"channel":"a"} at 50"#, "Accepted"]);
@@ -58,7 +58,7 @@ fn what_is_gone_is_told_with_the_new_id() {
     assert!(page.text().contains("\nid: \nevent: reset"), "the client forgets its id");
 }
 
-/// A client that is cut off before it has read a reset comes back from where it was in that channel, so that it is told again.
+/// A client that is cut off before it has read a reset comes back from where it was in that channel, so that it gets the reset again.
 #[test]
 fn until_a_client_has_read_a_reset_its_id_does_not_hide_the_loss() {
     let mut id = Page::open(&["a", "b", "c"], &[Some(position(1)), Some(position(2)), Some(position(3))]).last_id();

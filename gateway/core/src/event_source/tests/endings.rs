@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_client_learns_why_it_must_not_come_back() {
-    for (code, is_told) in [
+    for (code, has_end) in [
         (Disconnect::Shutdown.code(), false),
         (Disconnect::Slow.code(), false),
         (Disconnect::ForceReconnect.code(), false),
@@ -19,7 +19,7 @@ fn a_client_learns_why_it_must_not_come_back() {
         assert_eq!(page.translator.only_channel(), Some(&channel("a")));
         page.translator.left(&channel("a"), Some(position(2)));
         let expected = format!(r#"end {{"code":{code},"reason":"go \"away\""}} at 2 end"#);
-        assert_eq!(page.closing(code, "go \"away\""), if is_told { vec![expected] } else { vec![] }, "{code}");
+        assert_eq!(page.closing(code, "go \"away\""), if has_end { vec![expected] } else { vec![] }, "{code}");
         assert_eq!(page.translator.only_channel(), None);
         assert_eq!(page.push(Push::Unsubscribe(channel("a"), Unsubscribe::Server)), NOTHING, "it is over");
     }

@@ -123,22 +123,25 @@ fn parse_position(id: &str) -> Option<Position> {
 fn parse_several(id: &str) -> Option<(&[u8], Vec<Option<Position>>)> {
     let (mark, positions) = id.split_at_checked(ListMark::LENGTH)?;
     let is_mark = mark.bytes().all(|digit| value(digit).is_some());
-    let positions = positions.split('.').map(parse_part).collect::<Option<Vec<_>>>()?;
+    let positions = positions.split('.').map(parse_part).collect::<Result<Vec<_>, _>>().ok()?;
     (is_mark && (2..=ChannelList::MAX).contains(&positions.len())).then_some((mark.as_bytes(), positions))
 }
 
-fn parse_part(part: &str) -> Option<Option<Position>> {
+fn parse_part(part: &str) -> Result<Option<Position>, BadEventId> {
     if part.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
-    let (epoch, digits) = part.split_at_checked(EPOCH)?;
-    let epoch = Epoch::parse(epoch)?;
+    let parts = part.split_at_checked(EPOCH).and_then(|(epoch, digits)| Some((Epoch::parse(epoch)?, parse_offset(digits)?)));
+    parts.map(|(epoch, offset)| Some(Position { epoch, offset })).ok_or(BadEventId::Malformed)
+}
+
+fn parse_offset(digits: &str) -> Option<u64> {
     let mut offset = 0u64;
     for (index, digit) in digits.bytes().enumerate() {
         let digit = value(digit).filter(|digit| index > 0 || *digit > 0)?;
         offset = offset.checked_mul(64)?.checked_add(digit)?;
     }
-    Some(Some(Position { epoch, offset }))
+    Some(offset)
 }
 
 /// The value of a digit of base64url.

@@ -22,7 +22,7 @@ pub(super) struct EventQuery {
     pub(super) token: Option<String>,
     /// Whether the client comes back by itself.
     pub(super) is_return: bool,
-    /// Whether the client was told not to come back, and comes by itself.
+    /// Whether the last event of a client that comes back by itself was an `end`.
     pub(super) is_ended: bool,
 }
 
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_query_names_channels_and_more() {
         let query = good("channel=chat%3Aa&channel=%23alice&envelope=true&token=t%20x&_=123", &[]);
-        assert_eq!(query.channels.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["chat:a", "#alice"]);
+        assert_eq!(*query.channels, ["chat:a", "#alice"].map(|name| name.parse().expect("valid")));
         assert_eq!((query.has_envelope, query.token.as_deref(), query.is_return, query.begin), (true, Some("t x"), false, Begin::Now));
         let query = good("channel=a", &[]);
         assert_eq!((query.has_envelope, query.token, query.is_ended), (false, None, false));
