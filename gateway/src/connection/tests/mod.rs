@@ -7,6 +7,7 @@ mod catch_up;
 mod close;
 mod commands;
 mod dead_node;
+mod event_source;
 mod guards;
 mod lifecycle;
 mod revocations;
