@@ -58,10 +58,11 @@ mod tests {
 
     #[test]
     fn both_forms_say_the_same() {
-        let json = EmulationRequest::from_json(br#"{"session":"k","node":"n:1","data":"{\"id\":1}\n{}","later":1}"#).ok().expect("valid");
+        let json = EmulationRequest::from_json(br#"{"session":"k","node":"n:1","data":"{\"id\":1}\n{}","later":1}"#)
+            .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((&*json.session, &*json.node, &*json.data), ("k", "n:1", "{\"id\":1}\n{}"));
         let body = b"\x0a\x03n:1\x12\x01k\x1a\x02\x00\xff";
-        let protobuf = EmulationRequest::from_protobuf(body).ok().expect("valid");
+        let protobuf = EmulationRequest::from_protobuf(body).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((protobuf.session, protobuf.node, protobuf.data), ("k".to_owned(), "n:1".to_owned(), vec![0, 255]));
     }
 

@@ -198,8 +198,6 @@ impl OpenConnection {
         match push {
             Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &[], &data.into()),
             Push::Message { queue: None, .. } => cx.step(Step::Undelivered),
-            // An ERROR frame says it (`Translator::closing`).
-            Push::Disconnect { .. } => {}
             Push::Publication(channel, publication) => {
                 if let Some(group) = self.subscriptions.group(Some(&channel)) {
                     cx.write_publication(&group.form, &publication);
@@ -213,7 +211,8 @@ impl OpenConnection {
             }
             Push::Unsubscribe(channel, why) => return self.ended(cx, channel, why),
             // Nobody asked for joins and leaves, and the gateway pings with control frames.
-            Push::Ping | Push::Join(..) | Push::Leave(..) => {}
+            // An ERROR frame says why the gateway disconnects (`Translator::closing`).
+            Push::Disconnect { .. } | Push::Ping | Push::Join(..) | Push::Leave(..) => {}
         }
         None
     }
