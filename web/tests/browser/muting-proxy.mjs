@@ -1,10 +1,10 @@
-/** A proxy in front of the stack that lets some requests wait without an answer, as proxies do that know no WebSockets, or that buffer streams. */
+/** A proxy in front of the stack that lets some requests wait without an answer, as proxies do that know no WebSockets or that buffer streams. */
 
 import { createServer, request } from 'node:http';
 import { page } from './stack.mjs';
 
-/** Starts it; it ends with the test. `mute` lists paths. Resolves to its address. */
-export async function mutingProxy(t, mute) {
+/** Starts it; it ends with the test. It never answers requests of the paths in `mute`, nor upgrades; `muted` counts them. `cut` breaks all connections. */
+export async function mutingProxy(t, mute = []) {
   const gateway = new URL(page);
   const muted = { http: 0, upgrade: 0 };
   const pass = (incoming, answer) => {
@@ -25,5 +25,5 @@ export async function mutingProxy(t, mute) {
     proxy.close();
     proxy.closeAllConnections();
   });
-  return { address: `http://127.0.0.1:${proxy.address().port}/`, muted };
+  return { address: `http://127.0.0.1:${proxy.address().port}/`, muted, cut: () => proxy.closeAllConnections() };
 }
