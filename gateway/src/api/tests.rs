@@ -77,6 +77,7 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         connect_timeout: Duration::from_secs(5),
         attach_timeout: Duration::from_secs(4),
         ping_interval: Duration::from_secs(25),
+        stream_ping_interval: Duration::from_secs(15),
         pong_timeout: Duration::from_secs(10),
         expiry_grace: Duration::from_secs(10),
         max_subscriptions: 100,

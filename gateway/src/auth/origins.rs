@@ -1,4 +1,4 @@
-//! Which web pages may connect: `public.allowed_origins`. `server/public.rs` checks every upgrade and refuses with `origin_not_allowed`.
+//! Which web pages may connect: `public.allowed_origins`. `server/public` checks every upgrade and refuses with `origin_not_allowed`.
 //! Browsers let any page open a WebSocket to any host, so only this check keeps pages of other sites out (RFC 6455 section 10.2).
 
 use crate::settings::{self, Problems};

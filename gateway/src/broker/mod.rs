@@ -23,7 +23,7 @@ use futures_util::future::{Either, ready};
 use gateway_core::model::{
     ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId,
 };
-pub use mailbox::{Delivery, Dropped, Mailbox, MailboxEntry, MailboxStats, TopReason};
+pub use mailbox::{Delivery, Dropped, Mailbox, MailboxEntry, MailboxStats, PostOutcome, PostedCommands, TopReason};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub(crate) use name_hasher::NameHasher;
 pub use reads::Reads;

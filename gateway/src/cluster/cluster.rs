@@ -5,13 +5,14 @@ use super::{
     local_workers::LocalWorkers,
     member::Member,
     message::{self, Request, Response},
+    requests::unknown_node,
     shared_cluster::SharedCluster,
     types::{ClusterTimings, DeadNodeEntries, DrainOrder, NodeDescription, NodeSummary, ReceivedDrainOrder},
 };
-use crate::broker::{Broker, Mailbox, mailbox::ConnectionSummary};
+use crate::broker::{Broker, Mailbox, Nodes, PostOutcome, PostedCommands, mailbox::ConnectionSummary};
 use gateway_core::{
     channel::Namespaces,
-    model::{ChannelName, CommandTarget, Refusal, ServerCommand, WorkerId, lock},
+    model::{ChannelName, CommandTarget, Refusal, ServerCommand, SessionKey, WorkerId, lock},
 };
 use std::{
     sync::Arc,
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// The nodes that share one store.
 pub struct Cluster {
     kind: Kind,
+    address: Arc<str>,
 }
 
 enum Kind {
@@ -34,7 +36,8 @@ impl Cluster {
     /// A cluster of this node alone.
     pub fn single(description: NodeDescription, workers: Vec<Arc<Mailbox>>, holds: Arc<Holds>) -> Self {
         let this_node = member(&description, workers.len());
-        Self { kind: Kind::Single(this_node, LocalWorkers::new(description.name, workers), holds) }
+        let address = format!("{}:{:016x}", description.name, rand::random::<u64>()).into();
+        Self { kind: Kind::Single(this_node, LocalWorkers::new(description.name, workers), holds), address }
     }
 
     /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that belongs to no worker, with its index.
@@ -47,14 +50,29 @@ impl Cluster {
         timings: ClusterTimings,
     ) -> Self {
         let this_node = member(&description, workers.len());
+        let address = broker.nodes().map(Nodes::address).unwrap_or_default().into();
         let local = LocalWorkers::new(description.name, workers);
-        Self { kind: Kind::Shared(Arc::new(SharedCluster::new(broker, local, inbox, namespaces, this_node, timings))) }
+        Self { kind: Kind::Shared(Arc::new(SharedCluster::new(broker, local, inbox, namespaces, this_node, timings))), address }
     }
 
     fn local(&self) -> &LocalWorkers {
         match &self.kind {
             Kind::Single(_, local, _) => local,
             Kind::Shared(shared) => &shared.local,
+        }
+    }
+
+    /// The address of this process: the node's name, and an id that no other process has.
+    pub fn address(&self) -> Arc<str> {
+        self.address.clone()
+    }
+
+    /// Hands commands to the session with this key, on the node with this address.
+    pub async fn post_commands(&self, address: &str, key: SessionKey, commands: PostedCommands) -> Result<PostOutcome, Refusal> {
+        match &self.kind {
+            _ if *self.address == *address => self.local().post_commands(key, commands).await,
+            Kind::Single(..) => Err(unknown_node()),
+            Kind::Shared(shared) => shared.post_commands(address, key, commands).await,
         }
     }
 

@@ -70,6 +70,7 @@ impl Inbox {
                     MailboxEntry::Delivery(..)
                     | MailboxEntry::Command(..)
                     | MailboxEntry::Query(_)
+                    | MailboxEntry::Post(..)
                     | MailboxEntry::RegisterAgain
                     | MailboxEntry::CheckRevocations
                     | MailboxEntry::RegisterConnections

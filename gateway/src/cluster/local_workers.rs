@@ -1,14 +1,14 @@
 //! Requests to the workers of this node, through their mailboxes.
 
 use crate::broker::{
-    Mailbox, MailboxEntry,
+    Mailbox, MailboxEntry, PostOutcome, PostedCommands,
     mailbox::{ConnectionSummary, HubQuery},
 };
-use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand};
+use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, ServerCommand, SessionKey};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{Notify, mpsc},
-    time::{Instant, sleep, timeout_at},
+    sync::{Notify, mpsc, oneshot},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 /// Time for all workers to answer.
@@ -43,6 +43,30 @@ impl LocalWorkers {
     pub(super) async fn subscribers(&self, channel: &ChannelName) -> Result<usize, Refusal> {
         let counts = self.ask(|answer| MailboxEntry::Query(HubQuery::Subscribers(channel.clone(), answer))).await?;
         Ok(counts.into_iter().sum())
+    }
+
+    /// Hands commands to the session with this key. They are behind all that were posted before this returns its future.
+    pub(super) fn post_commands(
+        &self,
+        key: SessionKey,
+        commands: PostedCommands,
+    ) -> impl Future<Output = Result<PostOutcome, Refusal>> + use<> {
+        let worker = key.worker().index();
+        let (sender, receiver) = oneshot::channel();
+        let posted = self.workers.get(worker).map(|mailbox| mailbox.post(MailboxEntry::Post(key, commands, sender)));
+        let failed = |what| Err(self.unavailable(worker, what));
+        let (full, dropped, late) = (failed("has a full mailbox"), failed("dropped the request"), failed("did not answer in time"));
+        async move {
+            match posted {
+                None => Ok(PostOutcome::Gone),
+                Some(false) => full,
+                Some(true) => match timeout(ANSWER_TIMEOUT, receiver).await {
+                    Ok(Ok(outcome)) => Ok(outcome),
+                    Ok(Err(_)) => dropped,
+                    Err(_) => late,
+                },
+            }
+        }
     }
 
     /// Posts to every worker; waits while a mailbox is full.

@@ -1,11 +1,12 @@
 //! Messages between nodes: JSON, published in the channel of the receiving node.
 
 use super::types::DrainOrder;
-use crate::broker::mailbox::ConnectionSummary;
-use gateway_core::model::{CommandTarget, Data, Epoch, Position, ServerCommand, Unsubscribe};
+use crate::broker::{PostOutcome, PostedCommands, mailbox::ConnectionSummary};
+use gateway_core::model::{CommandTarget, Data, Epoch, Position, ServerCommand, SessionKey, Unsubscribe};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{net::IpAddr, time::Duration};
+use shared_proto::base64;
+use std::{fmt, net::IpAddr, time::Duration};
 
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub(super) enum Request {
     Connections(Target),
     /// Count the subscribers of a channel.
     Subscribers(String),
+    /// Post these commands to the session with this key.
+    Post(Post),
     /// Find a part of a service, drain it, or end that.
     Drain(DrainOrder),
 }
@@ -35,8 +38,79 @@ pub(super) enum Request {
 pub(super) enum Response {
     Number(usize),
     Connections(Vec<Connection>),
+    /// What became of posted commands.
+    Posted(Posted),
     /// The request failed; why.
     Failed(String),
+}
+
+/// Commands for the session with this key.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Post {
+    session: String,
+    commands: Commands,
+}
+
+/// The key and the commands are for the session alone.
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Post")
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Commands {
+    Json(String),
+    /// In base64.
+    Protobuf(String),
+}
+
+/// See [`PostOutcome`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Posted {
+    Taken,
+    Gone,
+    Full,
+}
+
+impl Post {
+    pub(super) fn new(key: SessionKey, commands: PostedCommands) -> Self {
+        let commands = match commands {
+            PostedCommands::Json(text) => Commands::Json(text.into()),
+            PostedCommands::Protobuf(bytes) => Commands::Protobuf(base64::encode(&bytes)),
+        };
+        Self { session: key.reveal(), commands }
+    }
+
+    pub(super) fn into_model(self) -> Option<(SessionKey, PostedCommands)> {
+        let commands = match self.commands {
+            Commands::Json(text) => PostedCommands::Json(text.into()),
+            Commands::Protobuf(text) => PostedCommands::Protobuf(base64::decode(&text)?.into()),
+        };
+        Some((self.session.parse().ok()?, commands))
+    }
+}
+
+impl From<PostOutcome> for Posted {
+    fn from(outcome: PostOutcome) -> Self {
+        match outcome {
+            PostOutcome::Taken => Self::Taken,
+            PostOutcome::Gone => Self::Gone,
+            PostOutcome::Full => Self::Full,
+        }
+    }
+}
+
+impl From<Posted> for PostOutcome {
+    fn from(posted: Posted) -> Self {
+        match posted {
+            Posted::Taken => Self::Taken,
+            Posted::Gone => Self::Gone,
+            Posted::Full => Self::Full,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -183,7 +257,7 @@ mod tests {
         super::types::{DrainAction, DrainPart},
         *,
     };
-    use gateway_core::model::ConnectionId;
+    use gateway_core::model::{ConnectionId, WorkerId};
 
     fn sent(request: Request) -> Request {
         let message = Message::Request { id: 7, from: "n1".into(), request };
@@ -224,6 +298,20 @@ mod tests {
             let order = DrainOrder { service: "bot".into(), part, action };
             let request = sent(Request::Drain(order.clone()));
             assert!(matches!(&request, Request::Drain(received) if *received == order), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn posts_arrive_as_they_were_sent_and_stay_hidden() {
+        let key = SessionKey::random(WorkerId::FIRST);
+        for commands in [PostedCommands::Json("{\"id\":1}\n{\"a\":\"\u{2028}\"}".into()), PostedCommands::Protobuf([0, 255, 10].into())] {
+            let request = sent(Request::Post(Post::new(key, commands.clone())));
+            assert!(!format!("{request:?}").contains(&key.reveal()));
+            let Request::Post(post) = request else { panic!("{request:?}") };
+            assert_eq!(post.into_model(), Some((key, commands)));
+        }
+        for outcome in [PostOutcome::Taken, PostOutcome::Gone, PostOutcome::Full] {
+            assert_eq!(PostOutcome::from(Posted::from(outcome)), outcome);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use super::{
     inbox::{Inbox, Incoming, RETENTION},
-    message::{Connection, Message, Request, Response},
+    message::{Connection, Message, Post, Request, Response},
     shared_cluster::SharedCluster,
 };
-use crate::broker::{BrokerError, NewPublication, Nodes};
-use gateway_core::model::{ChannelName, ErrorCode, Refusal, Tags, lock};
+use crate::broker::{BrokerError, NewPublication, Nodes, PostOutcome, PostedCommands};
+use gateway_core::model::{ChannelName, ErrorCode, Refusal, SessionKey, Tags, lock};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
@@ -29,9 +29,23 @@ impl SharedCluster {
     /// Sends a request to every other live node, and waits for all responses.
     pub(super) async fn request_all(&self, request: &Request) -> Result<Vec<Response>, Refusal> {
         let others = self.others().await?;
-        if others.is_empty() {
-            return Ok(Vec::new());
+        if others.is_empty() { Ok(Vec::new()) } else { self.request(others, request).await }
+    }
+
+    /// Hands commands to a session on another node.
+    pub(super) async fn post_commands(&self, address: &str, key: SessionKey, commands: PostedCommands) -> Result<PostOutcome, Refusal> {
+        if !self.others().await?.iter().any(|other| **other == *address) {
+            return Err(unknown_node());
         }
+        let responses = self.request(vec![address.into()], &Request::Post(Post::new(key, commands))).await?;
+        match responses.first() {
+            Some(Response::Posted(posted)) => Ok((*posted).into()),
+            _ => Err(Refusal::new(ErrorCode::ServiceUnavailable, "The node of the session has another version. Connect again.")),
+        }
+    }
+
+    /// Sends a request to these nodes, and waits for all responses.
+    async fn request(&self, others: Vec<Box<str>>, request: &Request) -> Result<Vec<Response>, Refusal> {
         let deadline = Instant::now() + RESPONSE_TIMEOUT;
         let id = self.next_request.fetch_add(1, Relaxed);
         let (sender, mut receiver) = mpsc::channel(others.len());
@@ -118,8 +132,9 @@ impl SharedCluster {
                 Some(Message::Request { id, from, request }) => {
                     let Ok(permit) = permits.clone().acquire_owned().await else { return };
                     let this = self.clone();
+                    let response = self.clone().begin(request);
                     tokio::spawn(async move {
-                        let response = this.respond(request).await.unwrap_or_else(|refusal| Response::Failed(refusal.detail));
+                        let response = response.await.unwrap_or_else(|refusal| Response::Failed(refusal.detail));
                         let message = Message::Response { id, from: this.address(), response };
                         if let Err(error) = this.send(&from, &message).await {
                             tracing::warn!(node = from, %error, "the response to another node could not be sent");
@@ -137,9 +152,24 @@ impl SharedCluster {
         }
     }
 
+    /// Begins to carry out a request. Posted commands are in the queue of their worker when this returns, so they keep their order.
+    fn begin(self: Arc<Self>, request: Request) -> impl Future<Output = Result<Response, Refusal>> + Send {
+        let (posted, request) = match request {
+            Request::Post(post) => (post.into_model().map(|(key, commands)| self.local.post_commands(key, commands)), None),
+            other => (None, Some(other)),
+        };
+        async move {
+            match (posted, request) {
+                (Some(posted), _) => posted.await.map(|outcome| Response::Posted(outcome.into())),
+                (None, Some(request)) => self.respond(request).await,
+                (None, None) => Err(not_understood()),
+            }
+        }
+    }
+
     async fn respond(&self, request: Request) -> Result<Response, Refusal> {
-        let not_understood = || Refusal::new(ErrorCode::Internal, "A node of another version did not understand the request.");
         Ok(match request {
+            Request::Post(_) => return Err(not_understood()),
             Request::Command(target, command) => {
                 let (target, command) = target.into_model().zip(command.into_model()).ok_or_else(not_understood)?;
                 Response::Number(self.local.command(target, command).await?)
@@ -163,6 +193,15 @@ impl SharedCluster {
 /// The channel of the node at this address. Namespaces of frontends and services never begin with `$`.
 fn node_channel(address: &str) -> Option<ChannelName> {
     format!("$node:{address}").parse().ok()
+}
+
+fn not_understood() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "A node of another version did not understand the request.")
+}
+
+/// No live node has this address.
+pub(super) fn unknown_node() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "No node has this session: the node was restarted, or is gone. Connect again.")
 }
 
 /// Removes a request from the pending ones when dropped.

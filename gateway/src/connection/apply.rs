@@ -7,7 +7,7 @@ use super::{
     operations::{Requester, RunningTask, TaskId},
 };
 use crate::{
-    hub::{Batch, LiveStatus, frame},
+    hub::{Batch, LiveStatus},
     services::End,
 };
 use gateway_core::{
@@ -32,12 +32,13 @@ impl Driver {
             match action {
                 // A reply before it has closed the connection.
                 Action::Start(..) | Action::GoLive(_) if self.closing.is_some() => {}
-                Action::Reply(id, reply) => {
+                Action::Reply(id, mut reply) => {
+                    self.add_session_key(&mut reply);
                     if let Reply::Error(refusal) = &reply {
                         self.worker.hub.metrics().reply_error(refusal.code);
                     }
                     match self.dialect {
-                        Dialect::Centrifuge(codec) => codec.append_reply(id, &reply, &mut payload),
+                        Dialect::Centrifuge(encoding) => encoding.codec().append_reply(id, &reply, &mut payload),
                         Dialect::Stomp(_) => self.stomp_reply(id, reply),
                     }
                 }
@@ -46,7 +47,7 @@ impl Driver {
                     self.ping();
                 }
                 Action::Push(push) => match self.dialect {
-                    Dialect::Centrifuge(codec) => codec.append_push(&push, &mut payload),
+                    Dialect::Centrifuge(encoding) => encoding.codec().append_push(&push, &mut payload),
                     Dialect::Stomp(_) => self.stomp_push(push),
                 },
                 Action::Start(id, op) => {
@@ -103,12 +104,20 @@ impl Driver {
         self.running.retain(|running| running.task != task);
     }
 
+    /// A client whose commands come in requests of their own learns with which key, and to which process they belong.
+    fn add_session_key(&self, reply: &mut Reply) {
+        if let (Reply::Connect(connected), Some(posted)) = (reply, &self.posted) {
+            connected.session = Some(posted.key());
+            connected.node = self.worker.node.cluster.address();
+        }
+    }
+
     /// Queues the payload as one message.
     fn send(&mut self, payload: &mut Vec<u8>) {
-        if let Dialect::Centrifuge(codec) = self.dialect
+        if let Dialect::Centrifuge(encoding) = self.dialect
             && !payload.is_empty()
         {
-            self.registration.outbox().push(self.now(), Batch::new(frame(codec, payload), self.worker.hub.budget()));
+            self.registration.outbox().push(self.now(), Batch::new(encoding.frame(payload), self.worker.hub.budget()));
             payload.clear();
         }
     }

@@ -33,8 +33,8 @@ pub(super) struct Closing {
     pub(super) deadline: Tick,
     /// Whether the peer's close frame has arrived, so that the connection may end.
     pub(super) peer_answered: bool,
-    /// Whether all further input is discarded, even a close frame, because input after a violation cannot be read. Once the close frame is
-    /// written, the sending side of the socket is shut down without waiting for the peer's close frame.
+    /// Whether all further input is discarded, even a close frame: input after a violation cannot be read, and a stream has none. Once the last
+    /// bytes are written, the sending side of the socket is shut down without waiting for the peer's close frame.
     pub(super) discards_input: bool,
 }
 

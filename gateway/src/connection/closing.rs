@@ -12,7 +12,10 @@ use crate::{
     telemetry::{Closed, DropCause, OverflowPolicy, TransportEnd},
 };
 use futures_util::future::join_all;
-use gateway_core::{model::Disconnect, protocol::websocket};
+use gateway_core::{
+    model::Disconnect,
+    protocol::{Push, websocket},
+};
 use std::mem;
 use tokio::{task::spawn_local, time::timeout};
 
@@ -20,7 +23,7 @@ use tokio::{task::spawn_local, time::timeout};
 const NO_STATUS: u16 = 1005;
 
 impl Driver {
-    /// Queues a close frame. Does nothing if the connection is already closing.
+    /// Queues the last bytes. Does nothing if the connection is already closing.
     pub(super) fn close(&mut self, cause: CloseCause, code: u16, reason: &str) {
         if self.closing.is_some() {
             return;
@@ -29,9 +32,29 @@ impl Driver {
             self.stomp_closing(code, reason);
         }
         self.close_sockjs(code, reason);
-        let mut close = Vec::new();
-        websocket::encode::close(Some(code), reason, &mut close);
-        self.begin_close(cause, End::new(code, reason), close);
+        let last = self.last_bytes(code, reason);
+        self.begin_close(cause, End::new(code, reason), last);
+    }
+
+    /// What the client gets as the last: a close frame, or on a stream a message that says the same.
+    fn last_bytes(&self, code: u16, reason: &str) -> Vec<u8> {
+        match self.dialect {
+            Dialect::Centrifuge(encoding) if encoding.is_stream() => {
+                let mut payload = Vec::new();
+                encoding.codec().append_push(&Push::Disconnect { code, reason: reason.into() }, &mut payload);
+                encoding.frame(&payload)
+            }
+            Dialect::Centrifuge(_) | Dialect::Stomp(_) => {
+                let mut close = Vec::new();
+                websocket::encode::close(Some(code), reason, &mut close);
+                close
+            }
+        }
+    }
+
+    /// Whether an HTTP response carries the connection, so that the client cannot answer the last bytes.
+    fn is_stream(&self) -> bool {
+        matches!(self.dialect, Dialect::Centrifuge(encoding) if encoding.is_stream())
     }
 
     /// Answers the peer's close frame with one of the same code.
@@ -59,7 +82,8 @@ impl Driver {
         }
         metrics.closed(cause.metric(end.code));
         self.end_operations(cause);
-        let (deadline, discards_input) = (now.after(self.worker.limits.close_timeout), matches!(cause, CloseCause::Violation(_)));
+        let discards_input = self.is_stream() || matches!(cause, CloseCause::Violation(_));
+        let deadline = now.after(self.worker.limits.close_timeout);
         self.closing = Some(Box::new(Closing { end, deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
     }
 

@@ -2,7 +2,8 @@
 
 use super::{close_cause::CloseCause, connect_turns::Ticket, driver::Driver, driver::Handshake, worker_context::WorkerContext};
 use crate::{
-    hub::Written,
+    broker::PostedCommands,
+    hub::{Batch, Written},
     telemetry::{Count, TransportEnd},
     transport::{self, Abort, Wire},
 };
@@ -22,9 +23,28 @@ pub struct Connection<T> {
 }
 
 impl<T> Connection<T> {
-    /// Creates a connection after the answer to its upgrade request.
+    /// Creates a connection after the answer to its request.
     pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, handshake: Handshake) -> Self {
         Self { wire, driver: Driver::new(worker, handshake), ticket: None }
+    }
+
+    /// What comes before all messages.
+    #[must_use]
+    pub fn with_first_bytes(self, bytes: Vec<u8>) -> Self {
+        let Self { driver, .. } = &self;
+        if !bytes.is_empty() {
+            driver.registration.outbox().push(driver.now(), Batch::new(bytes, driver.worker.hub.budget()));
+        }
+        self
+    }
+
+    /// The commands in the request that opened the stream.
+    #[must_use]
+    pub fn with_first_commands(self, commands: PostedCommands) -> Self {
+        if let Some(posted) = &self.driver.posted {
+            posted.push(commands);
+        }
+        self
     }
 }
 
@@ -60,7 +80,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let awaited = (wire.is_mid_message() || driver.dialect.is_mid_frame()) && driver.wants_input();
         driver.incomplete_since = awaited.then(|| driver.incomplete_since.unwrap_or_else(|| driver.now()));
         match turn {
-            Poll::Pending => Ok(()),
+            Poll::Pending => {
+                if driver.take_posted(limits.turn_messages, cx) {
+                    cx.waker().wake_by_ref();
+                }
+                Ok(())
+            }
             Poll::Ready(transport::End::Violation(violation)) => {
                 driver.close(CloseCause::Violation(violation), violation.code(), &violation.to_string());
                 // The next turn reads and discards further input.

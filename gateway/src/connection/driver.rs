@@ -3,12 +3,13 @@
 use super::{
     close_cause::{CloseCause, Closing},
     dialect::{ChosenProtocol, Dialect},
-    lifecycle_state::LifecycleState,
+    lifecycle::LifecycleState,
     operations::{RunningTask, TaskId, TaskResult},
     worker_context::WorkerContext,
 };
 use crate::{
-    hub::{Batch, CatchUpStep, Drain, LiveStatus, Notice, Registration},
+    broker::PostedCommands,
+    hub::{Batch, CatchUpStep, Drain, LiveStatus, Notice, PostedSession, Registration},
     services::KeptRequest,
     telemetry::{CommandKind, Count, TransportEnd},
 };
@@ -31,10 +32,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// What the upgrade decides about a connection.
+/// What the request decides about a connection.
 #[derive(Debug)]
 pub struct Handshake {
-    /// The id of the connection, which the response contains.
+    /// The id of the connection.
     pub id: ConnectionId,
     /// The protocol of all messages.
     pub protocol: ChosenProtocol,
@@ -53,6 +54,8 @@ pub(super) struct Driver {
     pub(super) worker: Rc<WorkerContext>,
     pub(super) dialect: Dialect,
     pub(super) registration: Registration,
+    /// The session's key and commands, if those come in requests of their own.
+    pub(super) posted: Option<Box<PostedSession>>,
     pub(super) info: Option<Arc<ClientInfo>>,
     /// What a service keeps with the connection.
     pub(super) meta: Option<Meta>,
@@ -95,6 +98,7 @@ impl Driver {
     pub(super) fn new(worker: Rc<WorkerContext>, handshake: Handshake) -> Self {
         let Handshake { id, protocol, address, traceparent, request } = handshake;
         let registration = worker.hub.register(id, protocol.of_hub());
+        let posted = protocol.is_posted().then(|| Box::new(worker.hub.open_session(registration.key())));
         if let Some(address) = address {
             worker.hub.set_address(registration.key(), address);
         }
@@ -114,6 +118,7 @@ impl Driver {
             worker,
             dialect,
             registration,
+            posted,
             info,
             meta,
             lifecycle_state,
@@ -266,7 +271,8 @@ impl Driver {
         let metrics = self.worker.hub.metrics();
         metrics.count(Count::FramesIn, 1);
         metrics.count(Count::BytesIn, payload.len() as u64);
-        let Dialect::Centrifuge(codec) = self.dialect else { return self.stomp_message(payload) };
+        let Dialect::Centrifuge(encoding) = self.dialect else { return self.stomp_message(payload) };
+        let codec = encoding.codec();
         let Some(commands) = codec.decode(payload) else { return self.refuse_other_encoding(codec) };
         for command in commands {
             match command {
@@ -274,6 +280,24 @@ impl Driver {
                 Err(bad) => return self.close(CloseCause::Session, Disconnect::BadRequest.code(), &bad.to_string()),
             }
         }
+    }
+
+    /// Passes commands that came in requests of their own to the session, at most `limit` requests. Returns whether some are left.
+    pub(super) fn take_posted(&mut self, limit: usize, cx: &mut Context<'_>) -> bool {
+        for _ in 0..limit {
+            if !self.wants_input() {
+                return false;
+            }
+            let Some(commands) = self.posted.as_ref().and_then(|posted| posted.pop()) else { return false };
+            if self.closing.is_none() {
+                match &commands {
+                    PostedCommands::Json(text) => self.message(Payload::Text(text)),
+                    PostedCommands::Protobuf(bytes) => self.message(Payload::Binary(bytes)),
+                }
+            }
+            self.poll_tasks(cx);
+        }
+        self.posted.as_ref().is_some_and(|posted| !posted.is_empty())
     }
 
     /// Passes a command of the frontend to the session.

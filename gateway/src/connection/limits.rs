@@ -1,4 +1,4 @@
-//! Bounds of one connection. `server/public.rs` limits the number of connections.
+//! Bounds of one connection. `server/public` limits the number of connections.
 
 use std::time::Duration;
 

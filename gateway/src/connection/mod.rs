@@ -4,7 +4,7 @@
 //! - [`connect_turns`]: how many connections that are not connected yet come between two turns of others
 //! - [`apply`]: performs the session's actions; [`dialect`]: the protocol of the connection
 //! - [`operations`]: asynchronous operations for a session
-//! - [`lifecycle_reporter`], [`lifecycle_state`]: lifecycle events for services
+//! - [`lifecycle`]: lifecycle events for services
 //! - [`closing`], [`close_cause`]: how a connection closes
 
 mod apply;
@@ -15,8 +15,7 @@ mod connect_turns;
 mod connection;
 mod dialect;
 mod driver;
-mod lifecycle_reporter;
-mod lifecycle_state;
+mod lifecycle;
 mod limits;
 mod operations;
 #[cfg(feature = "testing")]

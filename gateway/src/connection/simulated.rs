@@ -7,7 +7,10 @@ use crate::{
 };
 use gateway_core::{
     model::ConnectionId,
-    protocol::{Command, centrifuge::Codec},
+    protocol::{
+        Command,
+        centrifuge::{Codec, Encoding},
+    },
     session::{Input, PingForm},
 };
 use std::{rc::Rc, task::Context, time::Duration};
@@ -21,7 +24,7 @@ impl SocketlessConnection {
             worker,
             Handshake {
                 id: ConnectionId::random(),
-                protocol: ChosenProtocol::Centrifuge { codec, ping_form: PingForm::Message },
+                protocol: ChosenProtocol::Centrifuge { encoding: Encoding::in_messages(codec), ping_form: PingForm::Message },
                 address: None,
                 traceparent: None,
                 request: KeptRequest::default(),

@@ -12,9 +12,9 @@ use super::{
     },
     state::{
         entry::Entry,
-        presence_queue::PresenceQueue,
-        registry_queue::RegistryQueue,
-        resubscribe_queue::ResubscribeQueue,
+        queues::presence_queue::PresenceQueue,
+        queues::registry_queue::RegistryQueue,
+        queues::resubscribe_queue::ResubscribeQueue,
         subscription_registry::SubscriptionRegistry,
         table::State,
         wheel::{self, Wheel},

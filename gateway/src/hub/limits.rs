@@ -24,6 +24,8 @@ pub struct HubLimits {
     pub slice: usize,
     /// Largest number of recent publications that a channel keeps.
     pub attach_buffer: usize,
+    /// Largest number of bytes of posted commands that wait for one session.
+    pub posted_bytes: usize,
     /// What the worker keeps for clients that return soon.
     pub memory: RecoveryMemoryLimits,
     /// Largest result of one history read.

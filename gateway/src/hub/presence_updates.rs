@@ -1,7 +1,7 @@
 //! Presence, joins and leaves. One task writes them to the broker in the order in which they happened. A connection that leaves and returns at
 //! once is therefore present at the end.
 
-use super::{hub::Hub, state::presence_queue::PresenceChange};
+use super::{hub::Hub, state::queues::presence_queue::PresenceChange};
 use crate::{
     broker::{Announcement, BrokerError},
     telemetry::{DropCause, FailureLog},

@@ -9,7 +9,7 @@ use super::{
     keys::ConnKey,
     output::outbox::Notice,
     state::{
-        registry_queue::{AfterRegistration, CHUNK},
+        queues::registry_queue::{AfterRegistration, CHUNK},
         subscription_registry::RegisteredEnd,
     },
 };

@@ -103,8 +103,8 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let terms = match state.entry(key)?.protocol {
-            Protocol::Centrifuge(codec) => {
-                Terms::centrifuge(DeliveryFormat::new(codec, is_compact, has_deltas), join_leave, filter.is_some())
+            Protocol::Centrifuge(encoding) => {
+                Terms::centrifuge(DeliveryFormat::new(encoding, is_compact, has_deltas), join_leave, filter.is_some())
             }
             Protocol::Stomp => Terms::stomp(),
         };
@@ -273,7 +273,7 @@ impl Hub {
             (HistoryTarget { outbox, number, terms, filter, form }, new_position)
         };
         if let Some(at) = new_position {
-            target.outbox.push(self.now(), Batch::new(encode::position(channel, target.terms.format().codec(), at), &self.budget));
+            target.outbox.push(self.now(), Batch::new(encode::position(channel, target.terms.format().encoding(), at), &self.budget));
         }
         self.queue_history(channel, &page.publications, &target);
         CatchUpStep::Status(self.go_live(key, channel))

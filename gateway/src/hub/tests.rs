@@ -17,7 +17,7 @@ use gateway_core::{
         ChannelName, ClientInfo, CommandTarget, ConnectionId, Data, Disconnect, Epoch, Page, PageLimit, Position, ReadRange, RecoverFrom,
         Retention, ServerCommand, SubscriptionSide, Tags, Tick, UserId, WorkerId,
     },
-    protocol::centrifuge::Codec,
+    protocol::centrifuge::{Codec, Encoding},
 };
 use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
 
@@ -32,6 +32,7 @@ const STREAM: Retention = Retention { size: 1000, ttl: Duration::from_secs(3600)
 
 fn limits() -> HubLimits {
     HubLimits {
+        posted_bytes: 1000,
         outbox_bytes: 10_000,
         worker_outbox_bytes: 1_000_000,
         batch_bytes: 1000,
@@ -100,7 +101,7 @@ impl World {
     }
 
     fn connect(&self) -> Registration {
-        self.hub.register(ConnectionId::random(), Protocol::Centrifuge(Codec::Json))
+        self.hub.register(ConnectionId::random(), Protocol::Centrifuge(Encoding::JsonMessages))
     }
 
     async fn publish(&self, channel: &str, text: &str) -> Option<Position> {

@@ -1,16 +1,13 @@
 //! The life of a gateway process: wire, listen, serve, drain, stop.
 //!
 //! - [`wiring`]: builds the parts of a node from the settings
-//! - [`public`]: the listener for frontends, and the gate that admits their WebSockets; [`demo`]: the demo page on that listener
-//! - [`stomp`]: the paths of STOMP on that listener; [`cors`]: which pages may read responses
+//! - [`public`]: the listener for frontends
 //! - [`internal`]: the listener for services and operators
 //! - [`observe`]: exposes counters of other modules as metrics
 //! - [`open_files`]: fits the connection limits to the limit of open files
 //! - [`signals`]: waits for the signals that end the process
 //! - [`running`]: starts the listeners, drains and stops the node
 
-mod cors;
-mod demo;
 mod error;
 mod internal;
 mod observe;
@@ -18,7 +15,6 @@ mod open_files;
 mod public;
 mod running;
 mod signals;
-mod stomp;
 mod wiring;
 
 pub use error::RunError;

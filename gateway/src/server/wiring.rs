@@ -220,6 +220,7 @@ fn session_config(settings: &Settings, namespaces: Namespaces) -> SessionConfig 
         connect_timeout: connection.connect_timeout,
         attach_timeout: settings.recovery.attach_timeout,
         ping_interval: connection.ping_interval,
+        stream_ping_interval: settings.streams.heart_beat,
         pong_timeout: connection.pong_timeout,
         expiry_grace: connection.expiry_grace,
         max_subscriptions: connection.max_subscriptions,
@@ -234,6 +235,7 @@ fn hub(settings: &Settings) -> HubLimits {
         worker_outbox_bytes: settings.connection.worker_outbox_bytes.bytes(),
         batch_bytes: settings.fan_out.batch_bytes.bytes(),
         slice: settings.fan_out.subscribers_per_turn,
+        posted_bytes: settings.streams.queue_bytes.bytes(),
         attach_buffer: settings.recovery.attach_buffer,
         memory: RecoveryMemoryLimits {
             time: settings.recovery.memory_time,

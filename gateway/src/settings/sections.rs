@@ -76,6 +76,16 @@ section! {
         header_bytes: ByteSize = size(64)..=size(16 * KIB),
     }
 
+    /// `[streams]`: HTTP responses in place of WebSockets.
+    Streams {
+        /// Time between the pings or comments of a stream.
+        heart_beat: Duration = SECOND..=MINUTE,
+        /// Limit of the bytes of commands that wait for the session of one stream.
+        queue_bytes: ByteSize = size(KIB)..=size(256 * MIB),
+        /// How long an EventSource waits before it connects again.
+        retry: Duration = millis(100)..=HOUR,
+    }
+
     /// `[fan_out]`: delivery from the broker to the subscribers.
     FanOut {
         /// Approximate size of a batch of publications of one channel.

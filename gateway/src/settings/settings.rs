@@ -7,7 +7,7 @@ use super::{
     routes::RoutedService,
     sections::{
         ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle,
-        Link, Node, Personal, Presence, Public, Publish, Recovery, Redis, Subscriptions, Telemetry, Tokens, Webhook,
+        Link, Node, Personal, Presence, Public, Publish, Recovery, Redis, Streams, Subscriptions, Telemetry, Tokens, Webhook,
     },
     stomp::Stomp,
     types::choices::{AllowedData, Delta, Grant, SlowConsumer, Unrecoverable, WhenAway},
@@ -85,6 +85,8 @@ settings! {
     internal: Internal,
     /// Connections of frontends.
     connection: Connection,
+    /// HTTP responses in place of WebSockets.
+    streams: Streams,
     /// Delivery from the broker to the subscribers.
     fan_out: FanOut,
     /// Reads of missed publications.

@@ -158,6 +158,7 @@ fn session_config(name: &str, shape: &Shape) -> SessionConfig {
         connect_timeout: Duration::from_secs(10),
         // Pings have a random phase, and are not part of this simulation.
         ping_interval: Duration::from_hours(1000),
+        stream_ping_interval: Duration::from_secs(15),
         pong_timeout: Duration::from_secs(8),
         expiry_grace: Duration::from_secs(20),
         max_subscriptions: 10,
@@ -169,6 +170,7 @@ fn session_config(name: &str, shape: &Shape) -> SessionConfig {
 
 fn hub_limits(shape: &Shape) -> HubLimits {
     HubLimits {
+        posted_bytes: 1000,
         outbox_bytes: shape.outbox,
         worker_outbox_bytes: 1 << 20,
         batch_bytes: shape.batch_bytes,

@@ -1,4 +1,4 @@
-//! One WebSocket: reads input in turns, and combines frames into few writes.
+//! One WebSocket or stream: reads input in turns, and combines frames into few writes.
 
 #[cfg(test)]
 mod tests;
@@ -47,7 +47,7 @@ pub struct WriteResult {
     pub state: Poll<io::Result<()>>,
 }
 
-/// The server's side of a WebSocket.
+/// The server's side of a WebSocket, or of an HTTP response that does not end. Input of the latter is read and ignored.
 ///
 /// Input is read in turns, so that a peer that sends without a pause cannot block the worker. A turn reads a limited number of bytes into a
 /// buffer that all connections of the thread share. It then wakes its task and returns. A connection uses memory for input only while a
@@ -57,7 +57,8 @@ pub struct WriteResult {
 #[derive(Debug)]
 pub struct Wire<T> {
     io: T,
-    decoder: Decoder,
+    /// `None`: there is no input to decode.
+    decoder: Option<Decoder>,
     /// Input that was read but not decoded. Usually none.
     unread: Option<Box<Unread>>,
     /// Number of bytes of the queue's front frame that are written.
@@ -89,7 +90,12 @@ enum Decoded {
 impl<T> Wire<T> {
     /// Takes a socket after its upgrade, and the bytes that followed the request.
     pub fn new(io: T, leftover: &[u8], decoder: Decoder) -> Self {
-        Self { io, decoder, unread: Unread::new(leftover), front_written: 0, unflushed: false }
+        Self { io, decoder: Some(decoder), unread: Unread::new(leftover), front_written: 0, unflushed: false }
+    }
+
+    /// Takes a socket after the head of a response that does not end.
+    pub fn stream(io: T) -> Self {
+        Self { io, decoder: None, unread: None, front_written: 0, unflushed: false }
     }
 
     /// The socket.
@@ -99,12 +105,12 @@ impl<T> Wire<T> {
 
     /// Whether a frame or a message is incomplete.
     pub fn is_mid_message(&self) -> bool {
-        self.decoder.is_mid_message()
+        self.decoder.as_ref().is_some_and(Decoder::is_mid_message)
     }
 
     /// Whether a frame or message became complete since the last call; see [`Decoder::take_completed`].
     pub fn take_completed(&mut self) -> bool {
-        self.decoder.take_completed()
+        self.decoder.as_mut().is_some_and(Decoder::take_completed)
     }
 
     /// Number of bytes of the queue's front frame that are written. If it is not zero, the frame must stay at the front, because the peer
@@ -115,10 +121,15 @@ impl<T> Wire<T> {
 
     /// Memory used for incomplete input, in bytes.
     pub fn buffered(&self) -> usize {
-        self.decoder.buffered() + self.unread.as_ref().map_or(0, |unread| unread.bytes.capacity())
+        self.decoder.as_ref().map_or(0, Decoder::buffered) + self.unread.as_ref().map_or(0, |unread| unread.bytes.capacity())
     }
 
-    fn decode(decoder: &mut Decoder, mut input: &mut [u8], receive: &mut impl FnMut(Event<'_>) -> Next) -> Result<Decoded, Violation> {
+    fn decode(
+        decoder: &mut Option<Decoder>,
+        mut input: &mut [u8],
+        receive: &mut impl FnMut(Event<'_>) -> Next,
+    ) -> Result<Decoded, Violation> {
+        let Some(decoder) = decoder else { return Ok(Decoded::All) };
         while let Some(event) = decoder.feed(&mut input)? {
             match receive(event) {
                 Next::Continue => {}

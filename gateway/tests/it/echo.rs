@@ -67,7 +67,9 @@ impl Gate<TcpStream> for Echo {
         match request.path() {
             "/full" => return Err(Denial::retry_after(ErrorCode::ConnectionLimit, Duration::from_millis(1500))),
             "/draining" => return Err(Denial::retry_after(ErrorCode::Draining, Duration::from_secs(5))),
-            "/same-origin" if request.origin()?.is_some_and(|origin| origin != format!("http://{}", request.host())) => {
+            "/same-origin"
+                if request.origin()?.is_some_and(|origin| origin != format!("http://{}", request.header("host").unwrap_or_default())) =>
+            {
                 return Err(ErrorCode::OriginNotAllowed.into());
             }
             "/odd" => return Err(Refusal::new(ErrorCode::BadRequest, "\"\r\nX: \u{7}").into()),

@@ -23,6 +23,7 @@ mod proxy_protocol;
 mod query;
 mod service;
 mod stream;
+mod takeover;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -34,3 +35,4 @@ pub use proxy_protocol::ProxyProtocol;
 pub use query::{QueryError, read_query};
 pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve, service};
 pub use stream::{AcceptsWebSocket, RequestStream};
+pub use takeover::{Takeover, TakeoverBody};

@@ -133,6 +133,7 @@ where
     let HttpOptions { request_timeout, keep_alive, allow_half_closed, permits, errors, configure_socket, proxy_protocol, shutdown } =
         options;
     let http = HttpServiceBuilder::default()
+        .on_connect_ext(|io: &RequestStream<TcpStream>, data| drop(data.insert(io.takeover())))
         .keep_alive(keep_alive)
         // RequestStream has its own deadline, which allows for time in which this process was suspended.
         .client_request_timeout(Duration::ZERO)

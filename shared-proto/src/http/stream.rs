@@ -4,6 +4,7 @@ use super::body::Body;
 use super::deadline::{Deadline, HeadTimeout};
 use super::errors::{Cause, ConnectionErrors};
 use super::head;
+use super::takeover::Takeover;
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::pin::Pin;
@@ -25,7 +26,9 @@ pub type AcceptsWebSocket = Rc<dyn Fn(&str) -> bool>;
 /// The reason is actix-http. It closes a connection after the response to any request with the connection option `upgrade`, and reads everything
 /// after `Upgrade: websocket` as one body. RFC 9110, section 7.8, allows a server to ignore an offer.
 pub struct RequestStream<T> {
-    io: T,
+    /// `None` after a takeover. Then nothing more comes, and what the library writes is ignored.
+    io: Option<T>,
+    takeover: Takeover<T>,
     accepts_websocket: AcceptsWebSocket,
     /// The rest of the current body.
     body: Body,
@@ -42,7 +45,7 @@ pub struct RequestStream<T> {
     errors: Arc<ConnectionErrors>,
 }
 
-impl<T> RequestStream<T> {
+impl<T: 'static> RequestStream<T> {
     /// `timeout` limits the time of each head. The time of the first head starts now, the time of a later one with its first byte.
     pub fn new(io: T, accepts_websocket: AcceptsWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
         Self::resumed(io, BytesMut::new(), accepts_websocket, timeout, errors)
@@ -57,12 +60,29 @@ impl<T> RequestStream<T> {
         errors: Arc<ConnectionErrors>,
     ) -> Self {
         let deadline = Deadline::new(timeout);
-        Self { io, accepts_websocket, body: Body::Ended, buffer: first, ready: 0, searched: 0, deadline, has_begun: false, errors }
+        let (io, takeover) = (Some(io), Takeover::new());
+        Self {
+            io,
+            takeover,
+            accepts_websocket,
+            body: Body::Ended,
+            buffer: first,
+            ready: 0,
+            searched: 0,
+            deadline,
+            has_begun: false,
+            errors,
+        }
     }
 
-    /// The stream, and the bytes that were read from it and not yet passed on.
-    pub fn into_parts(self) -> (T, BytesMut) {
-        (self.io, self.buffer)
+    /// The stream, and the bytes that were read from it and not yet passed on. `None` after a takeover.
+    pub fn into_parts(self) -> Option<(T, BytesMut)> {
+        Some((self.io?, self.buffer))
+    }
+
+    /// Lets handlers take the stream.
+    pub(super) fn takeover(&self) -> Takeover<T> {
+        self.takeover.clone()
     }
 
     /// Parses the next bytes. Returns how many of them can be passed on now. The rest is the beginning of a head, or empty lines before one.
@@ -122,7 +142,7 @@ impl<T> RequestStream<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for RequestStream<T> {
+impl<T: AsyncRead + Unpin + 'static> AsyncRead for RequestStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
@@ -141,7 +161,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for RequestStream<T> {
                 return Poll::Ready(Ok(()));
             }
             let start = buf.filled().len();
-            if Pin::new(&mut this.io).poll_read(cx, buf)?.is_pending() {
+            let Some(io) = &mut this.io else { return Poll::Ready(Ok(())) };
+            if Pin::new(io).poll_read(cx, buf)?.is_pending() {
                 if this.awaits_head() {
                     ready!(this.deadline.poll(cx));
                     return Poll::Ready(Err(HeadTimeout.into()));
@@ -161,24 +182,41 @@ impl<T: AsyncRead + Unpin> AsyncRead for RequestStream<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for RequestStream<T> {
+impl<T: AsyncWrite + Unpin + 'static> AsyncWrite for RequestStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        match &mut self.io {
+            Some(io) => Pin::new(io).poll_write(cx, bytes),
+            None => Poll::Ready(Ok(bytes.len())),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let this = &mut *self;
+        let Some(io) = &mut this.io else { return Poll::Ready(Ok(())) };
+        ready!(Pin::new(io).poll_flush(cx))?;
+        // The library flushes once its write buffer is empty, so the head is on its way.
+        if let Some(enter) = this.takeover.take()
+            && let Some(io) = this.io.take()
+        {
+            enter(io);
+            // The library has to see the end of its connection.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        self.io.as_mut().map_or(Poll::Ready(Ok(())), |io| Pin::new(io).poll_shutdown(cx))
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, parts)
+        match &mut self.io {
+            Some(io) => Pin::new(io).poll_write_vectored(cx, parts),
+            None => Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum())),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.io.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 }

@@ -1,7 +1,8 @@
 //! The replies and pushes to frontends.
 
 use crate::model::{
-    ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Position, PresenceStats, Publication, Recovery, Refusal, Unsubscribe,
+    ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Position, PresenceStats, Publication, Recovery, Refusal, SessionKey,
+    Unsubscribe,
 };
 use std::sync::Arc;
 
@@ -73,14 +74,18 @@ impl From<ErrorCode> for Reply {
 /// The fields of [`Reply::Connect`].
 #[derive(Debug)]
 pub struct Connected {
-    /// The id of the connection. It is also the id of the session.
+    /// The id of the connection.
     pub client: ConnectionId,
+    /// The key of the session. `None`: the connection needs no key, and its id stands for it.
+    pub session: Option<SessionKey>,
     /// The wall clock, in milliseconds since 1970.
     pub time_ms: u64,
-    /// The name of this node.
+    /// The name of this node. For a session with a key: the address of its process.
     pub node: Arc<str>,
     /// Seconds between two pings of the protocol. None: the gateway pings with control frames of the WebSocket.
     pub ping: Option<u32>,
+    /// Whether the client answers pings.
+    pub pong: bool,
     /// Seconds until the connection token expires; none: it does not expire.
     pub ttl: Option<u32>,
     /// What the service that let the connection in says to the application.
@@ -129,5 +134,12 @@ pub enum Push {
         data: Data,
         /// The queue in which a STOMP client receives it.
         queue: Option<Box<str>>,
+    },
+    /// The gateway closes the connection. Streams end with it, because they have no close frame.
+    Disconnect {
+        /// The code of [`Disconnect`](crate::model::Disconnect), or of a service.
+        code: u16,
+        /// Why, for people.
+        reason: Box<str>,
     },
 }

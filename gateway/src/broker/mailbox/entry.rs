@@ -1,9 +1,9 @@
 //! The entries of a mailbox.
 
 use crate::broker::types::Announcement;
-use gateway_core::model::{ChannelName, CommandTarget, ConnectionId, Position, Publication, ServerCommand, UserId};
-use std::{net::IpAddr, sync::Arc, time::Duration};
-use tokio::sync::mpsc::Sender;
+use gateway_core::model::{ChannelName, CommandTarget, ConnectionId, Position, Publication, ServerCommand, SessionKey, UserId};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::{mpsc::Sender, oneshot};
 
 /// A message of a channel to its subscribers.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub enum MailboxEntry {
     Command(CommandTarget, ServerCommand, Sender<usize>),
     /// A query to the worker's hub.
     Query(HubQuery),
+    /// Commands for the session with this key, from a request of their own. The worker answers what became of them.
+    Post(SessionKey, PostedCommands, oneshot::Sender<PostOutcome>),
     /// This node lost its lease: workers must add their presence and register their connections again.
     RegisterAgain,
     /// This node may have missed commands of services: workers must check which of their users were revoked.
@@ -59,6 +61,48 @@ pub enum HubQuery {
     Connections(CommandTarget, Sender<Vec<ConnectionSummary>>),
     /// The number of subscribers of a channel.
     Subscribers(ChannelName, Sender<usize>),
+}
+
+/// The commands of one request for the session of a stream.
+#[derive(Clone, PartialEq, Eq)]
+pub enum PostedCommands {
+    /// JSON commands, separated by line breaks.
+    Json(Box<str>),
+    /// Protobuf commands, each with its length before it.
+    Protobuf(Box<[u8]>),
+}
+
+impl PostedCommands {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Json(text) => text.len(),
+            Self::Protobuf(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Commands may contain tokens.
+impl fmt::Debug for PostedCommands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostedCommands({} bytes)", self.len())
+    }
+}
+
+/// What became of posted commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostOutcome {
+    /// The session has them, behind all that it had before.
+    Taken,
+    /// There is no such session.
+    Gone,
+    /// Too many commands wait for this session. None of these was taken.
+    Full,
 }
 
 /// A connection, as operators see it.

@@ -11,6 +11,6 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{ConnectionSummary, Delivery, DrainPlan, HubQuery, MailboxEntry, TopReason};
+pub use entry::{ConnectionSummary, Delivery, DrainPlan, HubQuery, MailboxEntry, PostOutcome, PostedCommands, TopReason};
 pub use mailbox::Mailbox;
 pub use stats::{Dropped, MailboxStats};

@@ -173,6 +173,7 @@ impl Queue {
             | MailboxEntry::RegisterSubscriptions
             | MailboxEntry::Command(..)
             | MailboxEntry::Query(_)
+            | MailboxEntry::Post(..)
             | MailboxEntry::Drain(_)) => control,
         };
         let after = self.controls.plus(Load::one(control_size(&entry)));
@@ -244,6 +245,7 @@ fn control_size(entry: &MailboxEntry) -> usize {
             data.get().len() + queue.as_ref().map_or(0, |queue| queue.len())
         }
         MailboxEntry::Command(_, ServerCommand::Disconnect { reason, .. }, _) => reason.len(),
+        MailboxEntry::Post(_, commands, _) => commands.len(),
         _ => 0,
     };
     size_of::<MailboxEntry>() + content

@@ -31,6 +31,7 @@ fn short(entries: Vec<MailboxEntry>) -> Vec<String> {
         MailboxEntry::Top(channel, top, _) => format!("^{channel}{}", top.offset),
         MailboxEntry::Command(..)
         | MailboxEntry::Query(_)
+        | MailboxEntry::Post(..)
         | MailboxEntry::RegisterAgain
         | MailboxEntry::CheckRevocations
         | MailboxEntry::RegisterConnections

@@ -3,19 +3,19 @@
 use crate::hub::Protocol;
 use gateway_core::{
     model::Tick,
-    protocol::{Command, centrifuge::Codec, stomp::Framing},
+    protocol::{Command, centrifuge::Encoding, stomp::Framing},
     session::{PingForm, ServerSide},
     stomp::{StompConfig, StompStart, Translator},
 };
 use std::{collections::VecDeque, sync::Arc};
 
-/// The protocol that the upgrade chose.
+/// The protocol that the request chose.
 #[derive(Debug)]
 pub enum ChosenProtocol {
     /// The Centrifuge protocol.
     Centrifuge {
         /// The encoding of all messages.
-        codec: Codec,
+        encoding: Encoding,
         /// How the gateway pings the client.
         ping_form: PingForm,
     },
@@ -30,7 +30,7 @@ pub enum ChosenProtocol {
 
 /// The state of a connection's protocol.
 pub(in crate::connection) enum Dialect {
-    Centrifuge(Codec),
+    Centrifuge(Encoding),
     Stomp(Box<StompDialect>),
 }
 
@@ -45,9 +45,14 @@ pub(in crate::connection) struct StompDialect {
 }
 
 impl ChosenProtocol {
+    /// Whether commands come in requests of their own.
+    pub(in crate::connection) fn is_posted(&self) -> bool {
+        matches!(self, Self::Centrifuge { encoding, .. } if encoding.is_stream())
+    }
+
     pub(in crate::connection) fn of_hub(&self) -> Protocol {
         match self {
-            Self::Centrifuge { codec, .. } => Protocol::Centrifuge(*codec),
+            Self::Centrifuge { encoding, .. } => Protocol::Centrifuge(*encoding),
             Self::Stomp { .. } => Protocol::Stomp,
         }
     }
@@ -62,7 +67,7 @@ impl ChosenProtocol {
 
     pub(in crate::connection) fn begin(self, stomp: &Arc<StompConfig>, now: Tick) -> Dialect {
         match self {
-            Self::Centrifuge { codec, .. } => Dialect::Centrifuge(codec),
+            Self::Centrifuge { encoding, .. } => Dialect::Centrifuge(encoding),
             Self::Stomp { framing, token } => Dialect::Stomp(Box::new(StompDialect {
                 framing,
                 translator: Translator::new(stomp.clone(), StompStart { framing, token, now }),

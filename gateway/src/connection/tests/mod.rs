@@ -33,7 +33,7 @@ use gateway_core::{
         WorkerId,
     },
     protocol::{
-        centrifuge::Codec,
+        centrifuge::{Codec, Encoding},
         websocket::{self, Decoder, Opcode},
     },
     session::{PingForm, SessionConfig},
@@ -108,6 +108,7 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         node: "n1".into(),
         connect_timeout: Duration::from_secs(10),
         ping_interval: bounds.ping_interval,
+        stream_ping_interval: Duration::from_secs(15),
         pong_timeout: Duration::from_secs(8),
         expiry_grace: Duration::from_secs(20),
         max_subscriptions: 10,
@@ -138,6 +139,7 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
             holds: node.cluster.holds().clone(),
             namespaces: Arc::new(node.session_config.namespaces.clone()),
             limits: HubLimits {
+                posted_bytes: 1000,
                 outbox_bytes: bounds.outbox,
                 worker_outbox_bytes: 1 << 20,
                 batch_bytes: 500,
@@ -171,7 +173,7 @@ impl World {
 
     /// Creates a connection without a task.
     fn connection(&self, socket: &Socket, codec: Codec) -> Connection<Socket> {
-        self.connection_of(socket, ChosenProtocol::Centrifuge { codec, ping_form: PingForm::Message })
+        self.connection_of(socket, ChosenProtocol::Centrifuge { encoding: Encoding::in_messages(codec), ping_form: PingForm::Message })
     }
 
     fn connection_of(&self, socket: &Socket, protocol: ChosenProtocol) -> Connection<Socket> {

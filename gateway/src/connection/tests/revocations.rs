@@ -16,7 +16,7 @@ fn a_token_is_accepted_after_half_a_second_without_an_answer() {
         let node = Node { broker: Arc::new(silent_broker()), ..node(&world.mailbox, &default_bounds()) };
         let worker = Rc::new(WorkerContext::new(world.worker.hub.clone(), Arc::new(node), limits()));
         let connection = ConnectionId::random();
-        let registration = worker.hub.register(connection, crate::hub::Protocol::Centrifuge(Codec::Json));
+        let registration = worker.hub.register(connection, crate::hub::Protocol::Centrifuge(Encoding::JsonMessages));
         let claims = ConnectionClaims::of("alice".parse().expect("valid"));
         let token = worker.node.tokens.sign_connection(&claims, 0).expect("a key");
         let (key, request) = (registration.key(), KeptRequest::default());

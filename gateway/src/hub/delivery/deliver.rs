@@ -54,6 +54,8 @@ impl Hub {
             MailboxEntry::Top(channel, top, reason) => self.compare_top(&channel, top, reason),
             MailboxEntry::Command(target, command, answer) => self.command(&target, &command, &answer),
             MailboxEntry::Query(query) => self.answer_query(query),
+            // The request may have ended meanwhile.
+            MailboxEntry::Post(key, commands, answer) => drop(answer.send(self.post(key, commands))),
             MailboxEntry::RegisterAgain => {
                 self.restore_presence();
                 self.reregister_all();

@@ -14,7 +14,7 @@ use crate::hub::{
         },
         entry::Entry,
         local_channel::{Member, MemberState},
-        resubscribe_queue::Resubscribe,
+        queues::resubscribe_queue::Resubscribe,
     },
 };
 use gateway_core::model::Position;
@@ -42,7 +42,7 @@ impl FanOutTurn<'_> {
                     let position = if at == transition.change.position {
                         fan_out.whole(self.names(), member.terms.format(), Chain::Begins, self.hub.budget())
                     } else {
-                        Batch::new(encode::position(&self.name, member.terms.format().codec(), at), self.hub.budget())
+                        Batch::new(encode::position(&self.name, member.terms.format().encoding(), at), self.hub.budget())
                     };
                     entry.outbox.push(self.now, position);
                 }

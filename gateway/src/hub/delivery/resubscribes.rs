@@ -7,7 +7,7 @@ use crate::hub::{
     hub::Hub,
     keys::ConnKey,
     output::outbox::Notice,
-    state::{local_channel::MemberState, resubscribe_queue::Resubscribe},
+    state::{local_channel::MemberState, queues::resubscribe_queue::Resubscribe},
 };
 use gateway_core::model::ChannelName;
 use std::{rc::Rc, time::Duration};

@@ -1,12 +1,11 @@
-//! Encodes messages to clients as complete WebSocket frames, once for all receivers that share an encoding.
+//! Encodes messages to clients as complete WebSocket frames or parts of a stream, once for all receivers that share an encoding.
 
 use crate::broker::Announcement;
 use gateway_core::{
     model::{ChannelName, Position, Publication},
     protocol::{
         Push, Subscribed,
-        centrifuge::{Codec, DataForm, PushChannel},
-        websocket,
+        centrifuge::{DataForm, Encoding, PushChannel},
     },
 };
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// The Centrifuge protocol, in this encoding.
-    Centrifuge(Codec),
+    Centrifuge(Encoding),
     /// STOMP. The form of the messages belongs to each subscription.
     Stomp,
 }
@@ -24,28 +23,25 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeliveryFormat(u8);
 
-const PROTOBUF: u8 = 1;
-const COMPACT: u8 = 1 << 1;
-const DELTAS: u8 = 1 << 2;
+const COMPACT: u8 = 1;
+const DELTAS: u8 = 1 << 1;
+/// The encoding is in the bits from this one on.
+const ENCODING: u32 = 2;
 
 impl DeliveryFormat {
     /// Number of formats.
-    pub(crate) const COUNT: usize = 1 << Self::BITS;
+    pub(crate) const COUNT: usize = Encoding::ALL.len() << ENCODING;
     /// Number of bits in [`Self::bits`].
-    pub(crate) const BITS: u32 = 3;
+    pub(crate) const BITS: u32 = 5;
 
     /// In a compact format pushes have the channel's number in place of its name. With deltas, publications are deltas to the ones before them.
-    pub(crate) fn new(codec: Codec, is_compact: bool, has_deltas: bool) -> Self {
-        let protobuf = match codec {
-            Codec::Json => 0,
-            Codec::Protobuf => PROTOBUF,
-        };
-        Self(protobuf | if is_compact { COMPACT } else { 0 } | if has_deltas { DELTAS } else { 0 })
+    pub(crate) fn new(encoding: Encoding, is_compact: bool, has_deltas: bool) -> Self {
+        Self((encoding as u8) << ENCODING | if is_compact { COMPACT } else { 0 } | if has_deltas { DELTAS } else { 0 })
     }
 
     /// The format in the lowest bits.
     pub(crate) fn from_bits(bits: u8) -> Self {
-        Self(bits & (PROTOBUF | COMPACT | DELTAS))
+        Self(bits & ((1 << Self::BITS) - 1))
     }
 
     /// The format as bits.
@@ -59,8 +55,8 @@ impl DeliveryFormat {
     }
 
     /// The encoding of the connection.
-    pub(crate) fn codec(self) -> Codec {
-        if self.0 & PROTOBUF == 0 { Codec::Json } else { Codec::Protobuf }
+    pub(crate) fn encoding(self) -> Encoding {
+        Encoding::ALL.get(usize::from(self.0 >> ENCODING)).copied().unwrap_or(Encoding::JsonMessages)
     }
 
     /// Whether publications are deltas to the ones before them.
@@ -87,14 +83,6 @@ impl<'a> ChannelNames<'a> {
     }
 }
 
-/// Encodes one frame.
-pub fn frame(codec: Codec, payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(payload.len() + websocket::encode::MAX_HEADER);
-    websocket::encode::header(codec.opcode(), payload.len(), &mut out);
-    out.extend_from_slice(payload);
-    out
-}
-
 /// Encodes publications of a channel as one message. In a format with deltas, `delta` is the delta of the publication at this index, if the
 /// receivers have the one before it.
 pub(crate) fn publications<'a>(
@@ -106,14 +94,14 @@ pub(crate) fn publications<'a>(
     let mut payload = Vec::new();
     for (at, publication) in publications.iter().enumerate() {
         let form = if format.has_deltas() { DataForm::of(delta(at)) } else { DataForm::Plain };
-        format.codec().append_publication(channel.in_format(format), publication, form, &mut payload);
+        format.encoding().codec().append_publication(channel.in_format(format), publication, form, &mut payload);
     }
-    frame(format.codec(), &payload)
+    format.encoding().frame(&payload)
 }
 
 /// Publications of a channel, each encoded on its own.
 pub(crate) struct Parts {
-    codec: Codec,
+    encoding: Encoding,
     payload: Vec<u8>,
     /// Where each publication ends in the payload.
     ends: Vec<u32>,
@@ -124,11 +112,11 @@ impl Parts {
         let (mut payload, mut ends, mut part) = (Vec::new(), Vec::with_capacity(publications.len()), Vec::new());
         for publication in publications {
             part.clear();
-            format.codec().append_publication(channel.in_format(format), publication, DataForm::Plain, &mut part);
+            format.encoding().codec().append_publication(channel.in_format(format), publication, DataForm::Plain, &mut part);
             payload.extend_from_slice(&part);
             ends.push(payload.len() as u32);
         }
-        Self { codec: format.codec(), payload, ends }
+        Self { encoding: format.encoding(), payload, ends }
     }
 
     /// The publications at these indices as one message.
@@ -136,29 +124,29 @@ impl Parts {
         let mut payload = Vec::new();
         for (place, at) in selected.iter().map(|at| *at as usize).enumerate() {
             let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
-            payload.extend_from_slice(if place == 0 { b"" } else { self.codec.separator() });
+            payload.extend_from_slice(if place == 0 { b"" } else { self.encoding.codec().separator() });
             payload.extend_from_slice(&self.payload[start..self.ends[at] as usize]);
         }
-        frame(self.codec, &payload)
+        self.encoding.frame(&payload)
     }
 }
 
 /// Encodes joins and leaves of a channel as one message.
 pub(crate) fn announcements(channel: ChannelNames<'_>, format: DeliveryFormat, announcements: &[Announcement]) -> Vec<u8> {
-    let mut payload = Vec::new();
+    let (codec, mut payload) = (format.encoding().codec(), Vec::new());
     for announcement in announcements {
         match announcement {
-            Announcement::Join(info) => format.codec().append_join(channel.in_format(format), info, &mut payload),
-            Announcement::Leave(info) => format.codec().append_leave(channel.in_format(format), info, &mut payload),
+            Announcement::Join(info) => codec.append_join(channel.in_format(format), info, &mut payload),
+            Announcement::Leave(info) => codec.append_leave(channel.in_format(format), info, &mut payload),
         }
     }
-    frame(format.codec(), &payload)
+    format.encoding().frame(&payload)
 }
 
 /// Encodes the new position of a server-side subscription.
-pub(crate) fn position(channel: &ChannelName, codec: Codec, at: Position) -> Vec<u8> {
+pub(crate) fn position(channel: &ChannelName, encoding: Encoding, at: Position) -> Vec<u8> {
     let subscribed = Subscribed { position: Some(at), ..Subscribed::default() };
     let mut payload = Vec::new();
-    codec.append_push(&Push::Subscribe(channel.clone(), subscribed), &mut payload);
-    frame(codec, &payload)
+    encoding.codec().append_push(&Push::Subscribe(channel.clone(), subscribed), &mut payload);
+    encoding.frame(&payload)
 }

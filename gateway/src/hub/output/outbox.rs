@@ -294,7 +294,8 @@ impl Outbox {
         self.waker.set(Some(waker.clone()));
     }
 
-    fn wake(&self) {
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

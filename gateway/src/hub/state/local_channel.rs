@@ -8,7 +8,7 @@ use super::{
         recent::{Recent, Room},
     },
     members::Members,
-    resubscribe_queue::Resubscribe,
+    queues::resubscribe_queue::Resubscribe,
     terms::Terms,
 };
 use crate::{

@@ -3,16 +3,14 @@
 //! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`], [`by_connection`]: a channel; [`deliveries`]: its
 //!   deliveries
 //! - [`terms`]: what a subscription negotiated
-//! - [`presence_queue`], [`registry_queue`], [`resubscribe_queue`]: work queues; [`wheel`]: deadlines
+//! - [`queues`]: work queues; [`wheel`]: deadlines
 
 pub(crate) mod by_connection;
 pub(crate) mod deliveries;
 pub(crate) mod entry;
 pub(crate) mod local_channel;
 mod members;
-pub(crate) mod presence_queue;
-pub(crate) mod registry_queue;
-pub(crate) mod resubscribe_queue;
+pub(crate) mod queues;
 pub(crate) mod subscription_registry;
 pub(crate) mod table;
 pub(crate) mod terms;

@@ -1,6 +1,6 @@
 //! The subscriptions to channels with `lifecycle` that are in the registry, or that the hub has to add to it.
 
-use super::registry_queue::{AfterRegistration, CHUNK};
+use super::queues::registry_queue::{AfterRegistration, CHUNK};
 use crate::{broker::RegistryKey, hub::keys::ConnKey};
 use gateway_core::model::{ChannelName, ConnectionId};
 use std::{

@@ -4,7 +4,8 @@ use super::{
     deliveries::recent::RecentBytes,
     entry::{Entry, SubscriptionState},
     local_channel::{LocalChannel, Member},
-    resubscribe_queue::Resubscribe,
+    queues::posted_queue::Sessions,
+    queues::resubscribe_queue::Resubscribe,
     wheel::Wheel,
 };
 use crate::{
@@ -21,6 +22,8 @@ pub(crate) struct State {
     pub(in crate::hub) connections: Slab<Entry>,
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) ids: HashMap<ConnectionId, u32, foldhash::quality::RandomState>,
+    /// The sessions whose commands come in requests of their own.
+    pub(in crate::hub) sessions: Sessions,
     pub(in crate::hub) users: HashMap<UserId, Vec<u32>, foldhash::quality::RandomState>,
     pub(in crate::hub) channels: HashMap<ChannelName, ChannelKey, NameHasher>,
     pub(in crate::hub) local_channels: Slab<LocalChannel>,

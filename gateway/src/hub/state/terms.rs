@@ -49,15 +49,15 @@ impl Terms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_core::protocol::centrifuge::Codec;
+    use gateway_core::protocol::centrifuge::Encoding;
 
     #[test]
     fn terms_have_what_was_negotiated() {
-        for bits in 0..32u8 {
+        for (encoding, bits) in Encoding::ALL.into_iter().flat_map(|encoding| (0..16u8).map(move |bits| (encoding, bits))) {
             let [is_compact, has_deltas, join_leave, has_filter] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
-            let codec = if bits & 16 == 0 { Codec::Json } else { Codec::Protobuf };
-            let format = DeliveryFormat::new(codec, is_compact, has_deltas);
-            assert_eq!((format.codec(), format.has_deltas()), (codec, has_deltas));
+            let format = DeliveryFormat::new(encoding, is_compact, has_deltas);
+            assert_eq!((format.encoding(), format.has_deltas()), (encoding, has_deltas));
+            assert!(format.index() < DeliveryFormat::COUNT);
             let terms = Terms::centrifuge(format, join_leave, has_filter);
             assert_eq!((terms.format(), terms.join_leave(), terms.has_filter()), (format, join_leave, has_filter));
             assert!(!terms.is_stomp());

@@ -19,7 +19,8 @@ struct Reader {
 
 impl Reader {
     fn subscribe(world: &World, codec: Codec) -> Self {
-        let (connection, channel) = (world.hub.register(ConnectionId::random(), Protocol::Centrifuge(codec)), World::channel(CHANNEL));
+        let (connection, channel) =
+            (world.hub.register(ConnectionId::random(), Protocol::Centrifuge(Encoding::in_messages(codec))), World::channel(CHANNEL));
         let options = world.hub.parts.namespaces.options(&channel).expect("configured").clone();
         let request = NewSubscription { has_deltas: true, ..subscription(&options, SubscriptionSide::Client) };
         world.hub.join(connection.key(), &channel, request).expect("registered");

@@ -26,7 +26,7 @@ impl World {
     }
 
     async fn subscribe_filtered(&self, codec: Codec, classes: Option<&[u8]>) -> Registration {
-        let connection = self.hub.register(ConnectionId::random(), Protocol::Centrifuge(codec));
+        let connection = self.hub.register(ConnectionId::random(), Protocol::Centrifuge(Encoding::in_messages(codec)));
         let (channel, filter) = (Self::channel(CHANNEL), classes.map(filter));
         let options = self.hub.parts.namespaces.options(&channel).expect("configured").clone();
         self.hub.join(connection.key(), &channel, NewSubscription { filter, ..subscription(&options, SubscriptionSide::Client) });

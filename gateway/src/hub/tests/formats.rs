@@ -14,7 +14,7 @@ struct Subscriber {
 
 impl World {
     async fn subscriber(&self, channel: &str, codec: Codec, is_compact: bool) -> Subscriber {
-        let connection = self.hub.register(ConnectionId::random(), Protocol::Centrifuge(codec));
+        let connection = self.hub.register(ConnectionId::random(), Protocol::Centrifuge(Encoding::in_messages(codec)));
         let name = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&name).expect("configured").clone();
         let request = NewSubscription { is_compact, join_leave: true, ..subscription(&options, SubscriptionSide::Client) };
@@ -96,7 +96,7 @@ fn history_and_joins_have_the_format_of_the_subscription() {
         let [push] = &pushes(frame, Codec::Protobuf)[..] else { panic!("several pushes") };
         assert_eq!((&push["join"]["info"]["user"], &push["id"]), (&json!("alice"), &json!(watcher.number)));
 
-        let reader = world.hub.register(ConnectionId::random(), Protocol::Centrifuge(Codec::Protobuf));
+        let reader = world.hub.register(ConnectionId::random(), Protocol::Centrifuge(Encoding::ProtobufMessages));
         let channel = World::channel("stream:a");
         world.publish("stream:a", "old").await;
         let options = world.hub.parts.namespaces.options(&channel).expect("configured").clone();

@@ -1,10 +1,8 @@
-//! The interface between the upgrade and the rest of the gateway, which implements it and decides which requests are admitted (`server/public.rs`).
+//! The interface between the upgrade and the rest of the gateway, which implements it and decides which requests are admitted (`server/public`).
 
 use super::Subprotocols;
-use actix_http::{
-    RequestHead,
-    header::{HeaderMap, ORIGIN},
-};
+use crate::transport::request_origin;
+use actix_http::{RequestHead, header::HeaderMap};
 use gateway_core::model::{ConnectionId, ErrorCode, Refusal};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -112,19 +110,9 @@ impl<'a> UpgradeRequest<'a> {
         self.head.uri.query()
     }
 
-    /// The `Host` header.
-    pub fn host(&self) -> &'a str {
-        self.header("host").unwrap_or_default()
-    }
-
-    /// The page's origin. `None` for clients that are not browsers. A repeated or non-ASCII origin is refused.
+    /// The page's origin; see [`request_origin`].
     pub fn origin(&self) -> Result<Option<&'a str>, Refusal> {
-        let mut all = self.headers().get_all(ORIGIN);
-        match (all.next(), all.next()) {
-            (None, _) => Ok(None),
-            (Some(origin), None) if origin.to_str().is_ok() => Ok(origin.to_str().ok()),
-            _ => Err(ErrorCode::OriginNotAllowed.into()),
-        }
+        request_origin(self.headers())
     }
 
     /// The subprotocols that the client offers.

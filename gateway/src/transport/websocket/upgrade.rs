@@ -21,11 +21,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// most a second: if it closed the socket with unread input, the kernel would discard the response.
 pub async fn upgrade<T, G>(gate: &G, request: Request, framed: Framed<RequestStream<T>, Codec>)
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
     G: Gate<T>,
 {
     let parts = framed.into_parts();
-    let (mut io, unread) = parts.io.into_parts();
+    let Some((mut io, unread)) = parts.io.into_parts() else { return };
     let leftover = [&parts.read_buf[..], &unread].concat();
     drop((parts.read_buf, unread));
     // The write buffer may contain responses to earlier pipelined requests.

@@ -2,8 +2,8 @@
 
 use super::{
     fields::{
-        client_info, connect_result, error, history_result, message, presence_event, presence_result, presence_stats_result, publication,
-        push, refresh_result, reply, rpc_result, sub_refresh_result, subscribe_push, subscribe_result, unsubscribe,
+        client_info, connect_result, disconnect, error, history_result, message, presence_event, presence_result, presence_stats_result,
+        publication, push, refresh_result, reply, rpc_result, sub_refresh_result, subscribe_push, subscribe_result, unsubscribe,
     },
     writer::Writer,
 };
@@ -108,6 +108,12 @@ pub(super) fn write_push(it: &mut impl Writer, push: &Push) {
         Push::Unsubscribe(channel, code) => {
             channel_push(it, PushChannel::Name(channel), |it| it.message(push::UNSUBSCRIBE, |it| write_unsubscribe(it, *code)));
         }
+        Push::Disconnect { code, reason } => it.message(reply::PUSH, |it| {
+            it.message(push::DISCONNECT, |it| {
+                it.number(disconnect::CODE, u64::from(*code));
+                it.text(disconnect::REASON, reason);
+            });
+        }),
         Push::Message { data, .. } => it.message(reply::PUSH, |it| it.message(push::MESSAGE, |it| it.data(message::DATA, data))),
     }
 }
@@ -160,8 +166,11 @@ fn write_connected(it: &mut impl Writer, connected: &Connected) {
         it.message_map(connect_result::SUBS, entries, |subscribed, it| write_subscribed(it, subscribed));
     }
     it.number(connect_result::PING, u64::from(connected.ping.unwrap_or_default()));
-    it.flag(connect_result::PONG, connected.ping.is_some());
-    it.plain_text(connect_result::SESSION, connected.client);
+    it.flag(connect_result::PONG, connected.ping.is_some() && connected.pong);
+    match connected.session {
+        Some(key) => it.plain_text(connect_result::SESSION, key.reveal()),
+        None => it.plain_text(connect_result::SESSION, connected.client),
+    }
     it.text(connect_result::NODE, &connected.node);
     it.number(connect_result::TIME, connected.time_ms);
 }

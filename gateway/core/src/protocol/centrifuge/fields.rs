@@ -39,8 +39,10 @@ messages! {
     /// `Push`.
     push {
         ID = 1 "id", CHANNEL = 2 "channel", PUB = 4 "pub", JOIN = 5 "join", LEAVE = 6 "leave", UNSUBSCRIBE = 7 "unsubscribe",
-        MESSAGE = 8 "message", SUBSCRIBE = 9 "subscribe",
+        MESSAGE = 8 "message", SUBSCRIBE = 9 "subscribe", DISCONNECT = 11 "disconnect",
     }
+    /// `Disconnect`, a push.
+    disconnect { CODE = 1 "code", REASON = 2 "reason" }
     /// `ClientInfo`.
     client_info { USER = 1 "user", CLIENT = 2 "client", CONN_INFO = 3 "conn_info", CHAN_INFO = 4 "chan_info" }
     /// `Publication`.

@@ -3,14 +3,16 @@
 //! `client.proto` of <https://github.com/centrifugal/protocol> defines the messages. Where the official SDKs differ from it, the gateway
 //! follows the SDKs.
 //!
-//! - [`codec`]: the encodings; [`json`], [`protobuf`]: how each reads commands and writes fields
+//! - [`codec`]: JSON and Protobuf; [`json`], [`protobuf`]: how each reads commands and writes fields; [`encoding`]: what carries the messages
 //! - [`encode`]: the replies and pushes, described once for all encodings; [`fields`]: their names and numbers; [`writer`]: the interface
 //!   between both
 //! - [`request`]: from the fields of a command to a request; `testing`: reads replies, for tests
 
 mod bad_frame;
 mod codec;
+mod emulation;
 mod encode;
+mod encoding;
 mod fields;
 mod json;
 mod protobuf;
@@ -24,4 +26,6 @@ mod tests;
 
 pub use bad_frame::BadFrame;
 pub use codec::{Codec, Commands, Payload};
+pub use emulation::EmulationRequest;
 pub use encode::{DataForm, PushChannel, deltas};
+pub use encoding::Encoding;

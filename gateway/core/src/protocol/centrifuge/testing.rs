@@ -187,6 +187,9 @@ message!(Push {
     #[prost(message, optional, tag = "9")]
     #[serde(skip_serializing_if = "Option::is_none")]
     subscribe: Option<Subscribe>,
+    #[prost(message, optional, tag = "11")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disconnect: Option<Disconnect>,
 });
 
 message!(Payload {
@@ -231,6 +234,13 @@ message!(PresenceEvent {
     #[prost(message, optional, tag = "1")]
     #[serde(skip_serializing_if = "Option::is_none")]
     info: Option<ClientInfo>,
+});
+
+message!(Disconnect {
+    #[prost(uint32, tag = "1")]
+    code: u32,
+    #[prost(string, tag = "2")]
+    reason: String,
 });
 
 message!(Unsubscribe {

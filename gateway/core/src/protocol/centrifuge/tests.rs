@@ -259,7 +259,17 @@ mod encoding {
     #[test]
     fn connect() {
         let (client, time_ms) = (info().client, 1_700_000_000_000);
-        let bare = Connected { client, time_ms, node: "n\"1".into(), ping: Some(25), ttl: None, data: None, subs: Vec::new() };
+        let bare = Connected {
+            client,
+            time_ms,
+            session: None,
+            pong: true,
+            node: "n\"1".into(),
+            ping: Some(25),
+            ttl: None,
+            data: None,
+            subs: Vec::new(),
+        };
         assert_eq!(
             reply(&Reply::Connect(Box::new(bare))),
             format!(
@@ -275,6 +285,8 @@ mod encoding {
         };
         let full = Connected {
             client,
+            session: None,
+            pong: true,
             time_ms,
             node: "n".into(),
             ping: Some(25),
@@ -293,7 +305,8 @@ mod encoding {
             p = published(4),
         );
         assert_eq!(reply(&Reply::Connect(Box::new(full))), expected);
-        let by_frames = Connected { client, time_ms, node: "n".into(), ping: None, ttl: None, data: None, subs: Vec::new() };
+        let by_frames =
+            Connected { client, time_ms, session: None, pong: true, node: "n".into(), ping: None, ttl: None, data: None, subs: Vec::new() };
         let line = reply(&Reply::Connect(Box::new(by_frames)));
         assert!(line.contains(r#""ping":0,"session""#), "no pong is expected: {line}");
     }
@@ -399,6 +412,10 @@ mod encoding {
                 Push::Unsubscribe(channel(), Unsubscribe::InsufficientState),
                 r#"{"push":{"channel":"chat:lobby","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#.to_owned(),
             ),
+            (
+                Push::Disconnect { code: 3001, reason: "shut\"down".into() },
+                r#"{"push":{"disconnect":{"code":3001,"reason":"shut\"down"}}}"#.to_owned(),
+            ),
             (Push::Message { data: data("{\"a\":null}"), queue: None }, r#"{"push":{"message":{"data":{"a":null}}}}"#.to_owned()),
         ] {
             assert_eq!(push(&given), expected);
@@ -468,7 +485,7 @@ mod encoding {
             let publication = Arc::new(Publication {
                 position: Some(position(number)), content: body.clone().into(), tags, info: None, time_ms: number, traceparent: None,
             });
-            let connected = Connected { client: info().client, time_ms: number, node: node.into(), ping: Some(1), ttl: None, data: None, subs: Vec::new() };
+            let connected = Connected { client: info().client, session: None, pong: true, time_ms: number, node: node.into(), ping: Some(1), ttl: None, data: None, subs: Vec::new() };
             let lines = [
                 reply(&Reply::Error(Refusal::new(ErrorCode::Internal, message.clone()))),
                 reply(&Reply::CallFailed { code: number as u32, message, temporary: true }),

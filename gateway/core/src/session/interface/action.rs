@@ -14,7 +14,8 @@ pub enum Action {
     Reply(u32, Reply),
     /// Send a push.
     Push(Push),
-    /// Send a control frame that the client has to answer with [`Input::ControlPong`](super::Input::ControlPong).
+    /// Send a control frame that the client has to answer with [`Input::ControlPong`](super::Input::ControlPong). On a stream: send a comment, which
+    /// nobody answers.
     ControlPing,
     /// Start an operation. Its outcome comes back as [`Input::Done`](super::Input::Done).
     Start(OpId, Op),

@@ -19,6 +19,8 @@ pub struct SessionConfig {
     pub attach_timeout: Duration,
     /// Time between two pings, at least a second.
     pub ping_interval: Duration,
+    /// Time between two pings on a stream, which has no pongs, at least a second.
+    pub stream_ping_interval: Duration,
     /// Time for the reply to a ping.
     pub pong_timeout: Duration,
     /// Time between the expiry of a token and the end of what it allowed. A refresh may arrive within it.

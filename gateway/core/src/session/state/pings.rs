@@ -16,7 +16,7 @@ pub(crate) struct PingTimer {
 
 impl PingTimer {
     pub(crate) fn start(now: Tick, config: &SessionConfig, SessionStart { first_ping, ping_form, .. }: SessionStart) -> Self {
-        let next_ping = now.after(config.ping_interval.mul_f32(first_ping.clamp(0.0, 1.0)));
+        let next_ping = now.after(ping_form.interval(config).mul_f32(first_ping.clamp(0.0, 1.0)));
         Self { next_ping, pong_deadline: None, form: ping_form }
     }
 
@@ -49,11 +49,10 @@ impl PingTimer {
         if now < self.next_ping {
             return Ok(None);
         }
-        self.next_ping = now.after(config.ping_interval);
-        self.pong_deadline.get_or_insert(now.after(config.pong_timeout));
-        Ok(Some(match self.form {
-            PingForm::Message => Action::Push(Push::Ping),
-            PingForm::ControlFrame => Action::ControlPing,
-        }))
+        self.next_ping = now.after(self.form.interval(config));
+        if self.form.has_pong() {
+            self.pong_deadline.get_or_insert(now.after(config.pong_timeout));
+        }
+        Ok(Some(if self.form.is_message() { Action::Push(Push::Ping) } else { Action::ControlPing }))
     }
 }

@@ -68,6 +68,7 @@ fn config() -> SessionConfig {
         connect_timeout: Duration::from_secs(10),
         attach_timeout: Duration::from_secs(4),
         ping_interval: Duration::from_secs(25),
+        stream_ping_interval: Duration::from_secs(15),
         pong_timeout: Duration::from_secs(8),
         expiry_grace: Duration::from_secs(20),
         max_subscriptions: 4,

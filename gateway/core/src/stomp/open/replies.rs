@@ -198,6 +198,8 @@ impl OpenConnection {
         match push {
             Push::Message { data, queue: Some(queue) } => self.deliver(cx, &queue, &[], &data.into()),
             Push::Message { queue: None, .. } => cx.step(Step::Undelivered),
+            // An ERROR frame says it (`Translator::closing`).
+            Push::Disconnect { .. } => {}
             Push::Publication(channel, publication) => {
                 if let Some(group) = self.subscriptions.group(Some(&channel)) {
                     cx.write_publication(&group.form, &publication);

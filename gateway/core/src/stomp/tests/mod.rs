@@ -88,7 +88,7 @@ impl Page {
         let client = CLIENT.parse().expect("valid");
         self.translator.identified(&Arc::new(ClientInfo { user, client, conn_info: None, chan_info: None }));
         let (time_ms, node) = (0, "n1".into());
-        let connected = Connected { client, time_ms, node, ping: None, ttl: None, data: None, subs: Vec::new() };
+        let connected = Connected { client, session: None, time_ms, node, ping: None, pong: true, ttl: None, data: None, subs: Vec::new() };
         let lines = self.answer(1, Reply::Connect(Box::new(connected)));
         let version =
             lines.first().and_then(|line| line.split_once("version:")).map(|(_, rest)| rest.get(..3).unwrap_or_default().to_owned());

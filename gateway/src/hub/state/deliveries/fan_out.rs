@@ -109,7 +109,7 @@ impl FanOut {
             }
             Content::Publications(all) => publications(all, channel, format, budget),
             Content::Announcements(all) => Batch::with_deliveries(all.len(), encode::announcements(channel, format, all), budget),
-            Content::Fork(transition) => Batch::new(encode::position(channel.name, format.codec(), transition.position()), budget),
+            Content::Fork(transition) => Batch::new(encode::position(channel.name, format.encoding(), transition.position()), budget),
         }
     }
 

@@ -1,11 +1,18 @@
-//! The listener for frontends. Its gate checks the origin of each upgrade and the limit of connections. A small HTTP application serves all other requests.
+//! The listener for frontends. Its gate checks the origin of each upgrade and the limit of connections. An HTTP application serves all other requests.
 
-use super::{demo, stomp::StompPaths, wiring::Parts};
+use super::{
+    admissions::{Admissions, Permit},
+    demo,
+    request_source::RequestSource,
+    stomp::StompPaths,
+    streams::{self, StreamHost},
+};
 use crate::{
     api::{ApiError, Path, operations},
-    auth::{Client, Origins, TrustedProxies},
+    auth::TrustedProxies,
     connection::{ChosenProtocol, Connection, Handshake, WorkerContext},
     hub::{Hub, HubParts},
+    server::wiring::Parts,
     settings::Settings,
     transport::{
         Wire,
@@ -17,6 +24,7 @@ use futures_util::FutureExt as _;
 use gateway_core::{
     model::{ConnectionId, ErrorCode, Refusal, WorkerId},
     protocol::{
+        centrifuge::Encoding,
         stomp::{Framing, sub_protocol},
         websocket::Decoder,
     },
@@ -28,70 +36,10 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
 };
-use tokio::{
-    net::TcpStream,
-    sync::{Notify, Semaphore},
-};
-
-/// Counts the open connections of all workers, and admits new ones up to the limit.
-pub(super) struct Admissions {
-    open: AtomicUsize,
-    limit: usize,
-    retry_after: Duration,
-    draining: AtomicBool,
-    emptied: Notify,
-}
-
-impl Admissions {
-    pub(super) fn new(limit: usize, retry_after: Duration) -> Self {
-        Self { open: AtomicUsize::new(0), limit, retry_after, draining: AtomicBool::new(false), emptied: Notify::new() }
-    }
-
-    pub(super) fn open(&self) -> usize {
-        self.open.load(Relaxed)
-    }
-
-    pub(super) fn drain(&self) {
-        self.draining.store(true, Relaxed);
-    }
-
-    /// Waits until no connection is open.
-    pub(super) async fn emptied(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            if self.open() == 0 {
-                return;
-            }
-            emptied.await;
-        }
-    }
-
-    fn admit(self: &Arc<Self>) -> Result<Permit, Denial> {
-        if self.draining.load(Relaxed) {
-            return Err(Denial::retry_after(ErrorCode::Draining, self.retry_after));
-        }
-        let permit = Permit(self.clone());
-        if self.open.fetch_add(1, Relaxed) >= self.limit {
-            return Err(Denial::retry_after(ErrorCode::ConnectionLimit, self.retry_after));
-        }
-        Ok(permit)
-    }
-}
-
-/// The right to one open connection. Its drop frees the place for another connection.
-struct Permit(Arc<Admissions>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Relaxed) == 1 {
-            self.0.emptied.notify_waiters();
-        }
-    }
-}
+use tokio::{net::TcpStream, sync::Semaphore};
 
 /// The path at which frontends connect.
 const WEBSOCKET: &str = "/connection/websocket";
@@ -106,8 +54,7 @@ enum Route {
 
 struct FrontGate {
     worker: Rc<WorkerContext>,
-    origins: Arc<Origins>,
-    proxies: Arc<TrustedProxies>,
+    source: RequestSource,
     admissions: Arc<Admissions>,
     stomp: StompPaths,
     message_size: u32,
@@ -117,13 +64,6 @@ struct FrontGate {
 struct UpgradeContext {
     permit: Permit,
     handshake: Handshake,
-}
-
-impl FrontGate {
-    fn sender(&self, request: UpgradeRequest<'_>) -> Client {
-        let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
-        self.proxies.client(request.peer().map(|peer| peer.ip()), values)
-    }
 }
 
 impl Gate<TcpStream> for FrontGate {
@@ -138,16 +78,11 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn admit(&self, route: Route, request: &UpgradeRequest<'_>) -> Result<Admission<UpgradeContext>, Denial> {
-        let client = self.sender(*request);
-        self.proxies.count(&client);
-        let host = client.host.as_deref().unwrap_or(request.host());
-        if !self.origins.allows(request.origin()?, Some(host), client.scheme) {
-            return Err(ErrorCode::OriginNotAllowed.into());
-        }
+        let client = self.source.check(request.headers(), request.peer())?;
         let (protocol, subprotocol) = match route {
             Route::Centrifuge => {
                 let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
-                (ChosenProtocol::Centrifuge { codec, ping_form: ping_form(request.query()) }, subprotocol)
+                (ChosenProtocol::Centrifuge { encoding: Encoding::in_messages(codec), ping_form: ping_form(request.query()) }, subprotocol)
             }
             Route::Stomp(framing) => {
                 let protocol = ChosenProtocol::Stomp { framing, token: self.stomp.token(*request) };
@@ -163,7 +98,7 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn client(&self, request: &UpgradeRequest<'_>) -> Option<IpAddr> {
-        self.sender(*request).address
+        self.source.client(request.headers(), request.peer()).address
     }
 
     fn refused(&self, denial: &Denial) {
@@ -180,7 +115,7 @@ impl Gate<TcpStream> for FrontGate {
 }
 
 /// Creates the server, with one worker thread per mailbox. Each thread creates its own hub.
-pub(super) fn server(
+pub(in crate::server) fn server(
     settings: &Settings,
     listener: TcpListener,
     parts: &Parts,
@@ -222,14 +157,14 @@ pub(super) fn server(
         let worker = Rc::new(WorkerContext::new(hub, node.clone(), connection));
         let (data, app_origins, reserved_names, stomp) =
             (web::Data::from(node.clone()), origins.clone(), reserved_names.clone(), stomp.clone());
-        let gate = FrontGate {
-            worker,
-            origins: origins.clone(),
-            proxies: proxies.clone(),
+        let source = RequestSource { origins: origins.clone(), proxies: proxies.clone() };
+        let streams = Rc::new(StreamHost {
+            worker: worker.clone(),
+            source: source.clone(),
             admissions: admissions.clone(),
-            stomp: stomp.clone(),
-            message_size,
-        };
+            message_size: message_size as usize,
+        });
+        let gate = FrontGate { worker, source, admissions: admissions.clone(), stomp: stomp.clone(), message_size };
         let app = App::new().app_data(data).app_data(web::Data::from(proxies.clone())).configure(move |config| {
             for path in [
                 Path::new("/livez").get(operations::livez),
@@ -238,6 +173,7 @@ pub(super) fn server(
             ] {
                 config.service(path.into_resource());
             }
+            streams::configure(config, streams, &app_origins);
             stomp.configure(config, &app_origins);
             if let Some(reserved_names) = reserved_names {
                 demo::configure(config, &app_origins, &reserved_names);

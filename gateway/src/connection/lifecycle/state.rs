@@ -3,7 +3,7 @@
 use gateway_core::model::{ChannelName, Tick};
 
 /// Which lifecycle events of a connection services have received.
-pub(super) enum LifecycleState {
+pub(in crate::connection) enum LifecycleState {
     /// No events, because the connection has no user yet.
     NotConnected,
     /// No events, because the connection is not in the registry yet. Holds the channels that it has joined.
@@ -15,10 +15,10 @@ pub(super) enum LifecycleState {
 }
 
 /// Events that have to be reported once more.
-pub(super) struct PendingReports {
-    pub(super) since: Tick,
+pub(in crate::connection) struct PendingReports {
+    pub(in crate::connection) since: Tick,
     /// Whether services have received `connected`.
-    pub(super) connected_reported: bool,
+    pub(in crate::connection) connected_reported: bool,
     /// Channels for which services have not received `subscribed`.
-    pub(super) joined: Vec<ChannelName>,
+    pub(in crate::connection) joined: Vec<ChannelName>,
 }

@@ -7,8 +7,8 @@
 //! subscribed once more. As this concerns all connections at once, each report waits until the service has credit for it.
 
 use super::{
-    driver::Driver,
-    lifecycle_state::{LifecycleState, PendingReports},
+    super::driver::Driver,
+    state::{LifecycleState, PendingReports},
 };
 use crate::{
     broker::RegistryKey,
@@ -19,7 +19,7 @@ use gateway_core::model::ChannelName;
 
 impl Driver {
     /// Handles the result of the connect command: the connection has a user.
-    pub(super) fn on_identified(&mut self) {
+    pub(in crate::connection) fn on_identified(&mut self) {
         if self.worker.hub.register_connections(self.registration.key()) {
             self.lifecycle_state = LifecycleState::AwaitingRegistration(Vec::new());
         } else {
@@ -30,7 +30,7 @@ impl Driver {
 
     /// Handles the connection's entry into the registry. A second entry means that the cluster took this node for dead, and that other nodes may have
     /// reported the connection as disconnected.
-    pub(super) fn on_registered(&mut self) {
+    pub(in crate::connection) fn on_registered(&mut self) {
         match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::NotConnected => self.lifecycle_state = LifecycleState::NotConnected,
             LifecycleState::AwaitingRegistration(joined) => {
@@ -59,7 +59,7 @@ impl Driver {
     }
 
     /// Sends pending reports as far as services have credit.
-    pub(super) fn report_pending(&mut self) {
+    pub(in crate::connection) fn report_pending(&mut self) {
         let mut pending = match std::mem::replace(&mut self.lifecycle_state, LifecycleState::Reported) {
             LifecycleState::PendingReports(pending) => pending,
             other => return self.lifecycle_state = other,
@@ -82,14 +82,14 @@ impl Driver {
     }
 
     /// Reports that the connection receives the deliveries of a channel, once the registry has the subscription if it keeps it.
-    pub(super) fn on_live(&mut self, channel: ChannelName) {
+    pub(in crate::connection) fn on_live(&mut self, channel: ChannelName) {
         if !self.worker.hub.register_subscription(self.registration.key(), &channel) {
             self.report_subscribed(channel);
         }
     }
 
     /// Handles the entry of a subscription into the registry.
-    pub(super) fn on_subscription_registered(&mut self, channel: ChannelName) {
+    pub(in crate::connection) fn on_subscription_registered(&mut self, channel: ChannelName) {
         if let Some(info) = &self.info
             && self.worker.hub.report_registered(info.client, &channel)
         {
@@ -108,7 +108,7 @@ impl Driver {
     }
 
     /// Reports the end of a subscription, unless it ended before services learned of it.
-    pub(super) fn report_unsubscribed(&mut self, channel: &ChannelName, end: impl FnOnce() -> End) {
+    pub(in crate::connection) fn report_unsubscribed(&mut self, channel: &ChannelName, end: impl FnOnce() -> End) {
         let Some(connection) = self.info.as_ref().map(|info| info.client) else { return };
         let (number, receipt) = match self.worker.hub.end_registered(connection, channel) {
             RegisteredEnd::Unregistered => (None, None),
@@ -136,7 +136,7 @@ impl Driver {
     }
 
     /// Reports the end of the connection, and before that the end of each of its subscriptions.
-    pub(super) fn report_end(&mut self) {
+    pub(in crate::connection) fn report_end(&mut self) {
         let end = self.closing.as_ref().map_or_else(End::broken, |closing| closing.end.clone());
         if self.worker.node.services.wants(LifecycleKind::Unsubscribed) {
             for channel in self.worker.hub.live_channels(self.registration.key()) {

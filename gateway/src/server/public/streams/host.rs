@@ -1,0 +1,121 @@
+//! Admits streams, and hands their sockets to connections.
+
+use crate::{
+    api::ApiError,
+    auth::Client,
+    broker::PostedCommands,
+    connection::{ChosenProtocol, Connection, Handshake, WorkerContext},
+    server::public::{
+        admissions::{Admissions, Permit},
+        request_source::RequestSource,
+    },
+    transport::{Wire, websocket::Denial},
+};
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
+    middleware::Next,
+};
+use futures_util::FutureExt as _;
+use gateway_core::model::{ConnectionId, ErrorCode, Refusal};
+use shared_proto::http::Takeover;
+use std::{rc::Rc, sync::Arc};
+use tokio::net::TcpStream;
+
+/// What the streams of a worker need.
+pub(in crate::server::public) struct StreamHost {
+    pub(in crate::server::public) worker: Rc<WorkerContext>,
+    pub(in crate::server::public) source: RequestSource,
+    pub(in crate::server::public) admissions: Arc<Admissions>,
+    /// Largest size of the commands of one request, in bytes.
+    pub(in crate::server::public) message_size: usize,
+}
+
+/// With what a stream starts.
+pub(super) struct StreamStart {
+    pub(super) content_type: &'static str,
+    pub(super) protocol: ChosenProtocol,
+    /// What comes right behind the head of the response.
+    pub(super) first_bytes: Vec<u8>,
+    pub(super) commands: Option<PostedCommands>,
+}
+
+impl StreamHost {
+    /// Who sends the request. Refuses the requests of foreign pages.
+    ///
+    /// Browsers send no `Origin` where a page only embeds the response. They say so in `Sec-Fetch-Site`.
+    pub(super) fn check(&self, request: &HttpRequest) -> Result<Client, Refusal> {
+        let client = self.source.check(request.headers(), request.peer_addr())?;
+        let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let is_foreign = site.is_some_and(|site| site != b"same-origin" && site != b"none");
+        if is_foreign && !request.headers().contains_key(header::ORIGIN) {
+            return Err(ErrorCode::OriginNotAllowed.into());
+        }
+        Ok(client)
+    }
+
+    /// Answers with the head of a stream, and hands the socket to a connection.
+    pub(super) fn open(&self, request: &HttpRequest, start: StreamStart) -> Result<HttpResponse, Refusal> {
+        let client = self.check(request)?;
+        let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
+        let kept = self.worker.node.services.request_keeper().keep(client.address, values)?;
+        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(Into::into);
+        let StreamStart { content_type, protocol, first_bytes, commands } = start;
+        let handshake = Handshake { id: ConnectionId::random(), protocol, address: client.address, traceparent, request: kept };
+        let permit = self.admissions.admit().map_err(|Denial { refusal, retry_after }| Refusal { retry_after, ..refusal })?;
+        let worker = self.worker.clone();
+        respond(request, content_type, move |io| {
+            let connection = Connection::new(worker, Wire::stream(io), handshake).with_first_bytes(first_bytes);
+            spawn(
+                match commands {
+                    Some(commands) => connection.with_first_commands(commands),
+                    None => connection,
+                },
+                permit,
+            );
+        })
+    }
+}
+
+/// Runs a connection, which has its place until it ends.
+fn spawn(connection: Connection<TcpStream>, permit: Permit) {
+    // An async block would hold the connection twice: as what it captures and as what it awaits.
+    actix_rt::spawn(connection.map(move |()| drop(permit)));
+}
+
+/// The response behind whose head `enter` gets the socket.
+fn respond(request: &HttpRequest, content_type: &'static str, enter: impl FnOnce(TcpStream) + 'static) -> Result<HttpResponse, Refusal> {
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, content_type))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // nginx collects the responses of other servers unless they say this.
+        .insert_header(("x-accel-buffering", "no"))
+        .force_close();
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    let takeover = request.conn_data::<Takeover<TcpStream>>().ok_or(ErrorCode::Internal)?;
+    let mut response = response.body(takeover.body(enter));
+    response.head_mut().no_chunking(true);
+    Ok(response)
+}
+
+/// Counts refused requests, like refused upgrades.
+pub(super) async fn count_refusals(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let host = request.app_data::<Rc<StreamHost>>().cloned();
+    let response = next.call(request).await?;
+    let refused = response.response().error().and_then(|error| error.as_error::<ApiError>()).map(|ApiError(refusal)| refusal.code);
+    if let (Some(host), Some(code)) = (host, refused) {
+        host.worker.hub.metrics().upgrade_refused(code);
+    }
+    Ok(response)
+}

@@ -1,0 +1,52 @@
+//! HTTP responses in place of WebSockets, for frontends whose WebSockets are cut.
+//!
+//! - [`host`]: admits a stream, and hands its socket to a connection
+//! - [`fallbacks`]: the streams of the Centrifuge SDK; [`emulation`]: the requests with their commands
+//! - [`body`]: reads the body of a request
+
+mod body;
+mod emulation;
+mod fallbacks;
+mod host;
+
+pub(super) use host::StreamHost;
+
+use super::cors::allow_origins;
+use crate::{api::Path, auth::Origins};
+use actix_web::{
+    HttpResponse,
+    http::header,
+    middleware::from_fn,
+    web::{Data, PayloadConfig, ServiceConfig},
+};
+use std::{rc::Rc, sync::Arc};
+
+/// Serves the streams and the requests with their commands.
+pub(super) fn configure(config: &mut ServiceConfig, host: Rc<StreamHost>, origins: &Arc<Origins>) {
+    let body_limit = PayloadConfig::new(body::limit(host.message_size));
+    config.app_data(Data::from(origins.clone())).app_data(host);
+    for path in [
+        Path::new("/connection/http_stream").post(fallbacks::http_stream).options(preflight_of_post),
+        Path::new("/connection/sse").get(fallbacks::sse).options(preflight_of_get),
+        Path::new("/emulation").post(emulation::post).options(preflight_of_post),
+    ] {
+        config.service(path.into_resource().app_data(body_limit.clone()).wrap(from_fn(host::count_refusals)).wrap(from_fn(allow_origins)));
+    }
+}
+
+async fn preflight_of_post() -> HttpResponse {
+    preflight("POST", "content-type")
+}
+
+async fn preflight_of_get() -> HttpResponse {
+    preflight("GET", "cache-control")
+}
+
+/// The answer to a browser that asks before a request of a page of another origin (Fetch standard, section 3.2.2). It may be kept for an hour.
+fn preflight(method: &'static str, headers: &'static str) -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, method))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers))
+        .insert_header((header::ACCESS_CONTROL_MAX_AGE, "3600"))
+        .finish()
+}
