@@ -18,6 +18,9 @@ function connectReply(text) {
   return null;
 }
 
+/** The name of a node. Over streams the gateway adds which process it is: `node-1:86147ccaa3eefa8a`. */
+const nameOf = (node) => node.split(':', 1)[0];
+
 /** Events: `traffic` after a frame, `node` when the node's name is known, `network` after `isOnline` changed, `cut` and `restored`. */
 export class GatewayLink extends EventTarget {
   /** Pass this to the SDK as `networkEventTarget`. The SDK gets an event when the network is back. */
@@ -83,7 +86,7 @@ export class GatewayLink extends EventTarget {
   #readNode(text) {
     const connect = connectReply(text);
     if (!connect) return false;
-    this.node = connect.node ?? '';
+    this.node = nameOf(connect.node ?? '');
     this.dispatchEvent(new Event('node'));
     return true;
   }

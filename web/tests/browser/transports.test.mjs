@@ -51,7 +51,8 @@ for (const transport of Object.keys(TITLES)) {
     assert.deepEqual(await tab.evaluate(() => ['recovered', 'missing', 'duplicates'].map((id) => Number(document.getElementById(id).textContent))), [3, 0, 0]);
     const frames = await tab.evaluate(() => ['frames-in', 'frames-out'].map((id) => Number(document.getElementById(id).textContent)));
     assert.ok(frames.every((number) => number >= 4), `frames are counted: ${frames}`);
-    assert.notEqual(await tab.locator('#node').textContent(), '–');
+    assert.equal(await tab.locator('#node').textContent(), 'gateway');
+    assert.equal(await tab.locator('#nodes [aria-current]').getAttribute('data-node'), 'gateway');
   });
 }
 

@@ -31,7 +31,7 @@ test('the page says which transport is used in place of the chosen one', () => {
   for (const used of ['', 'sse']) assert.match(transportText('sse', used), /^If it does not get through/);
 });
 
-const CONNECT = `{"id":1,"connect":{"client":"c","node":"node-1"}}`;
+const CONNECT = `{"id":1,"connect":{"client":"c","node":"node-1:86147ccaa3eefa8a"}}`;
 
 /** A link, and the answer of the gateway as a stream that the test writes. */
 function streaming(t) {
