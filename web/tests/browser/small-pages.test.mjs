@@ -124,6 +124,8 @@ test('a STOMP page whose connection breaks comes back by itself and misses nothi
     socket.connectToServer();
   });
   const tab = await connected('stomp.html', { context });
+  // The receipt of the SUBSCRIBE has a position.
+  await tab.locator('#position', { hasText: /-\d+$/ }).waitFor();
   isDown = true;
   for (const socket of sockets) socket.close({ code: 3000 });
   await state(tab, 'waiting');
