@@ -40,6 +40,7 @@ impl Driver {
                     match self.dialect {
                         Dialect::Centrifuge(encoding) => encoding.codec().append_reply(id, &reply, &mut payload),
                         Dialect::Stomp(_) => self.stomp_reply(id, reply),
+                        Dialect::EventSource(_) => self.stream_reply(id, reply),
                     }
                 }
                 Action::ControlPing => {
@@ -49,6 +50,7 @@ impl Driver {
                 Action::Push(push) => match self.dialect {
                     Dialect::Centrifuge(encoding) => encoding.codec().append_push(&push, &mut payload),
                     Dialect::Stomp(_) => self.stomp_push(push),
+                    Dialect::EventSource(_) => self.stream_push(push),
                 },
                 Action::Start(id, op) => {
                     let requester = Requester {
@@ -72,14 +74,7 @@ impl Driver {
                 }
                 Action::GoLive(channel) => {
                     self.send(&mut payload);
-                    match self.worker.hub.go_live(self.registration.key(), &channel) {
-                        LiveStatus::Live => self.on_live(channel),
-                        LiveStatus::Behind(after) => {
-                            let (worker, key, outbox) = (self.worker.clone(), self.registration.key(), self.registration.outbox().clone());
-                            self.running.push(RunningTask::catch_up(worker, key, outbox, channel, after));
-                        }
-                        LiveStatus::Detached => {}
-                    }
+                    self.go_live(channel);
                 }
                 Action::Detach(channel, code) => self.leave(channel, code),
                 Action::Close(code, reason) => {
@@ -94,12 +89,31 @@ impl Driver {
         }
     }
 
+    /// Lets the connection get what is new in a channel, after what it missed. A stream whose request is not accepted gets it later.
+    pub(super) fn go_live(&mut self, channel: ChannelName) {
+        if let Dialect::EventSource(stream) = &mut self.dialect
+            && stream.holds(&channel)
+        {
+            return;
+        }
+        match self.worker.hub.go_live(self.registration.key(), &channel) {
+            LiveStatus::Live => self.on_live(channel),
+            LiveStatus::Behind(after) => {
+                let (worker, key, outbox) = (self.worker.clone(), self.registration.key(), self.registration.outbox().clone());
+                self.running.push(RunningTask::catch_up(worker, key, outbox, channel, after));
+            }
+            LiveStatus::Detached => {}
+        }
+    }
+
     fn leave(&mut self, channel: ChannelName, code: Option<Unsubscribe>) {
         let left = self.worker.hub.leave(self.registration.key(), &channel);
         if left.is_some_and(|left| left.was_live) {
             self.report_unsubscribed(&channel, || code.map_or_else(by_client, |code| End::new(code.code(), code.reason())));
         }
-        self.stomp_left(&channel, left.and_then(|left| left.delivered_to));
+        let delivered_to = left.and_then(|left| left.delivered_to);
+        self.stomp_left(&channel, delivered_to);
+        self.stream_left(&channel, delivered_to);
         let task = TaskId::CatchUp(channel);
         self.running.retain(|running| running.task != task);
     }

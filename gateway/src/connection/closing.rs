@@ -14,7 +14,7 @@ use crate::{
 use futures_util::future::join_all;
 use gateway_core::{
     model::Disconnect,
-    protocol::{Push, websocket},
+    protocol::{Push, event_stream::HEART_BEAT, websocket},
 };
 use std::mem;
 use tokio::{task::spawn_local, time::timeout};
@@ -30,6 +30,7 @@ impl Driver {
         }
         if matches!(cause, CloseCause::Session | CloseCause::Violation(_) | CloseCause::MessageTimeout) {
             self.stomp_closing(code, reason);
+            self.stream_closing(code, reason);
         }
         self.close_sockjs(code, reason);
         let last = self.last_bytes(code, reason);
@@ -44,6 +45,8 @@ impl Driver {
                 encoding.codec().append_push(&Push::Disconnect { code, reason: reason.into() }, &mut payload);
                 encoding.frame(&payload)
             }
+            // What the client has to know was written before.
+            Dialect::EventSource(_) => HEART_BEAT.to_vec(),
             Dialect::Centrifuge(_) | Dialect::Stomp(_) => {
                 let mut close = Vec::new();
                 websocket::encode::close(Some(code), reason, &mut close);
@@ -54,7 +57,11 @@ impl Driver {
 
     /// Whether an HTTP response carries the connection, so that the client cannot answer the last bytes.
     fn is_stream(&self) -> bool {
-        matches!(self.dialect, Dialect::Centrifuge(encoding) if encoding.is_stream())
+        match self.dialect {
+            Dialect::Centrifuge(encoding) => encoding.is_stream(),
+            Dialect::EventSource(_) => true,
+            Dialect::Stomp(_) => false,
+        }
     }
 
     /// Answers the peer's close frame with one of the same code.

@@ -25,7 +25,11 @@ pub struct Connection<T> {
 impl<T> Connection<T> {
     /// Creates a connection after the answer to its request.
     pub fn new(worker: Rc<WorkerContext>, wire: Wire<T>, handshake: Handshake) -> Self {
-        Self { wire, driver: Driver::new(worker, handshake), ticket: None }
+        Self::of_driver(wire, Driver::new(worker, handshake))
+    }
+
+    pub(super) fn of_driver(wire: Wire<T>, driver: Driver) -> Self {
+        Self { wire, driver, ticket: None }
     }
 
     /// What comes before all messages.

@@ -324,6 +324,9 @@ impl Driver {
     }
 
     pub(super) fn ping(&mut self) {
+        if matches!(self.dialect, Dialect::EventSource(_)) {
+            return self.beat_stream();
+        }
         self.beat_sockjs();
         self.control_frame(|frame| websocket::encode::ping(b"", frame));
     }

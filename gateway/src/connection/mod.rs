@@ -1,6 +1,7 @@
 //! Connects one session to one transport, and performs the session's actions. `gateway_core::session` decides on the actions.
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
+//! - [`opening`]: an event stream before its request is answered
 //! - [`connect_turns`]: how many connections that are not connected yet come between two turns of others
 //! - [`apply`]: performs the session's actions; [`dialect`]: the protocol of the connection
 //! - [`operations`]: asynchronous operations for a session
@@ -17,6 +18,7 @@ mod dialect;
 mod driver;
 mod lifecycle;
 mod limits;
+mod opening;
 mod operations;
 #[cfg(feature = "testing")]
 mod simulated;
@@ -28,6 +30,7 @@ pub use connection::Connection;
 pub use dialect::ChosenProtocol;
 pub use driver::Handshake;
 pub use limits::ConnectionLimits;
+pub use opening::Opening;
 #[cfg(feature = "testing")]
 pub(crate) use simulated::{SocketlessConnection, limits};
 pub use worker_context::WorkerContext;

@@ -1,7 +1,10 @@
 //! Sessions whose commands come in requests of their own.
 
 use super::{hub::Hub, keys::ConnKey, state::queues::posted_queue::PostedQueue};
-use crate::broker::{PostOutcome, PostedCommands};
+use crate::{
+    broker::{PostOutcome, PostedCommands},
+    telemetry::PostResult,
+};
 use gateway_core::model::SessionKey;
 use std::rc::Rc;
 
@@ -55,6 +58,16 @@ impl Hub {
 
     /// Hands commands to the session with this key.
     pub(super) fn post(&self, key: SessionKey, commands: PostedCommands) -> PostOutcome {
+        let outcome = self.offer(key, commands);
+        self.parts.metrics.posted(match outcome {
+            PostOutcome::Taken => PostResult::Taken,
+            PostOutcome::Gone => PostResult::Gone,
+            PostOutcome::Full => PostResult::Full,
+        });
+        outcome
+    }
+
+    fn offer(&self, key: SessionKey, commands: PostedCommands) -> PostOutcome {
         let (outbox, queue) = {
             let mut state = self.state.borrow_mut();
             let Some((connection, queue)) = state.sessions.get(&key).cloned() else { return PostOutcome::Gone };

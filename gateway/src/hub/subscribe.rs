@@ -9,7 +9,7 @@ use super::{
         outbox::Outbox,
     },
     state::{
-        deliveries::{fan_out::publications, messages, recent::Recent},
+        deliveries::{fan_out::publications, formed, recent::Recent},
         entry::{ReadProgress, Subscription, SubscriptionState},
         local_channel::{LocalChannel, Member},
         terms::Terms,
@@ -22,7 +22,10 @@ use gateway_core::{
         feed::{Feed, continues, is_valid},
     },
     model::{ChannelName, ClientInfo, Freshness, Page, PageLimit, Position, Publication, SubscriptionSide},
-    protocol::stomp::{MessageForm, MessageSubscription},
+    protocol::{
+        DeliveryForm,
+        stomp::{MessageForm, MessageSubscription},
+    },
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -54,8 +57,8 @@ pub struct NewSubscription<'a> {
     pub has_deltas: bool,
     /// Which publications the client wants; none: all.
     pub filter: Option<Arc<TagsFilter>>,
-    /// How deliveries are written for a STOMP connection; none: it gets none.
-    pub form: Option<Arc<MessageForm>>,
+    /// How deliveries are written for a connection without the Centrifuge protocol; none: it gets none.
+    pub form: Option<DeliveryForm>,
 }
 
 /// A form in which subscriptions that the form before lacks begin after `top`.
@@ -81,7 +84,7 @@ struct HistoryTarget {
     number: u64,
     terms: Terms,
     filter: Option<Arc<TagsFilter>>,
-    form: Option<Arc<MessageForm>>,
+    form: Option<DeliveryForm>,
 }
 
 /// The result of one page of history.
@@ -106,7 +109,7 @@ impl Hub {
             Protocol::Centrifuge(encoding) => {
                 Terms::centrifuge(DeliveryFormat::new(encoding, is_compact, has_deltas), join_leave, filter.is_some())
             }
-            Protocol::Stomp => Terms::stomp(),
+            Protocol::WithForm => Terms::with_form(),
         };
         let local_channel = *state.channels.entry(channel.clone()).or_insert_with(|| {
             self.last_channel_number.update(|last| last + 1);
@@ -146,7 +149,7 @@ impl Hub {
     pub fn set_form(&self, key: ConnKey, channel: &ChannelName, form: Option<Arc<MessageForm>>) {
         let mut state = self.state.borrow_mut();
         let Some(channel_key) = state.channels.get(channel).copied() else { return };
-        let subscription = state.entry(key).and_then(|entry| entry.subscription(channel_key)).filter(|it| it.terms.is_stomp());
+        let subscription = state.entry(key).and_then(|entry| entry.subscription(channel_key)).filter(|it| it.terms.has_form());
         let Some(subscription) = subscription else { return };
         let catches_up_to = match &subscription.state {
             SubscriptionState::Attaching(Some(progress)) => Some(progress.top),
@@ -156,10 +159,14 @@ impl Hub {
         let forms = &mut local_channel.rare().forms;
         match (form, catches_up_to) {
             (Some(form), Some(top)) => {
-                let form = during_catch_up(form, forms.get(key.index).map(|before| &**before), top);
-                forms.insert(key.index, form);
+                let before = match forms.get(key.index) {
+                    Some(DeliveryForm::Stomp(before)) => Some(&**before),
+                    Some(DeliveryForm::Events(_)) | None => None,
+                };
+                let form = during_catch_up(form, before, top);
+                forms.insert(key.index, DeliveryForm::Stomp(form));
             }
-            (Some(form), None) => forms.insert(key.index, form),
+            (Some(form), None) => forms.insert(key.index, DeliveryForm::Stomp(form)),
             (None, _) => forms.remove(key.index),
         }
     }
@@ -173,6 +180,17 @@ impl Hub {
         {
             *progress = Some(Box::new(ReadProgress { at, top }));
         }
+    }
+
+    /// The position up to which the connection's outbox got everything of a channel. `None`: it is not known, or the channel has no history.
+    pub fn delivered_to(&self, key: ConnKey, channel: &ChannelName) -> Option<Position> {
+        let mut state = self.state.borrow_mut();
+        let channel_key = state.channels.get(channel).copied()?;
+        let member = match &state.entry(key)?.subscription(channel_key)?.state {
+            SubscriptionState::Live(index) => *index as usize,
+            SubscriptionState::Attaching(progress) => return progress.as_ref().map(|progress| progress.at),
+        };
+        state.local_channel(channel_key)?.delivered_to(member)
     }
 
     // NL-4.10, NL-5.3
@@ -268,8 +286,8 @@ impl Hub {
             let last = page.publications.last().and_then(|last| last.position);
             **progress = ReadProgress { at: Position { offset: last.map_or(at.offset, |last| last.offset), ..at }, top: page.top };
             let terms = *terms;
-            // The next message of a STOMP connection has the new position.
-            let new_position = (before != at && !terms.is_stomp()).then_some(at);
+            // The next delivery in a form has the new position.
+            let new_position = (before != at && !terms.has_form()).then_some(at);
             (HistoryTarget { outbox, number, terms, filter, form }, new_position)
         };
         if let Some(at) = new_position {
@@ -293,8 +311,8 @@ impl Hub {
             return;
         }
         let batch = match &target.form {
-            Some(form) => messages::history(missed, form, &self.budget),
-            None if target.terms.is_stomp() => None,
+            Some(form) => formed::history(missed, form, &self.budget),
+            None if target.terms.has_form() => None,
             None => {
                 let names = ChannelNames { name: channel, number: target.number };
                 Some(publications(missed, names, target.terms.format(), &self.budget))

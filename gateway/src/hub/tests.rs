@@ -1,4 +1,5 @@
 mod deltas;
+mod events;
 mod filters;
 mod forks;
 mod formats;

@@ -79,6 +79,13 @@ labels! {
         Latest, "latest", "All but the newest publication of the channel were dropped.";
     }
 
+    /// What became of a request with commands for the session of a stream, on the node that has the session.
+    PostResult {
+        Taken, "taken", "The session took the commands.";
+        Gone, "gone", "There was no such session: it had ended, or the key was wrong.";
+        Full, "full", "Too many commands waited for the session (`streams.queue_bytes`). None was taken.";
+    }
+
     /// How a connection ended without a close code of the frontend protocol.
     TransportEnd {
         PeerClosed, "peer_closed", "The peer closed it with a close frame.";

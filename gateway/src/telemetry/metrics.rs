@@ -94,6 +94,7 @@ fn observe_workers(meter: &Meter, workers: &Workers) {
     observe_family(meter, Series::RepliesError, workers, |worker| &worker.errors);
     observe_family(meter, Series::Dropped, workers, |worker| &worker.dropped);
     observe_family(meter, Series::OutboxOverflow, workers, |worker| &worker.overflowed);
+    observe_family(meter, Series::StreamRequests, workers, |worker| &worker.posted);
 }
 
 fn observe_sum(meter: &Meter, row: &'static SeriesRow, workers: &Workers, read: impl Fn(&WorkerMetrics) -> u64 + Send + Sync + 'static) {

@@ -14,7 +14,7 @@ mod worker;
 mod tests;
 
 pub use failure_log::FailureLog;
-pub use labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy, TransportEnd};
+pub use labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy, PostResult, TransportEnd};
 pub use metrics::{Metrics, NodeMetrics};
 pub use series::{Kind, SERIES, Series, SeriesRow};
 pub use setup::Telemetry;

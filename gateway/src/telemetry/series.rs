@@ -50,15 +50,16 @@ macro_rules! series {
 
 series! {
     ConnectionsOpen, "connections_open", Gauge, [], "Open connections.";
-    ConnectionsOpened, "connections_opened", Counter, [], "Upgrades that were accepted.";
+    ConnectionsOpened, "connections_opened", Counter, [], "Upgrades and requests for streams that were accepted.";
     ConnectionsClosed, "connections_closed", Counter, ["code", "cause"], "Connections that ended, by WebSocket close code and cause. The code is 0 if no close frame was exchanged.";
-    UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Refused upgrades, by error.";
+    UpgradesRefused, "upgrades_refused", Counter, ["reason"], "Refused upgrades, refused requests for streams and refused requests with their commands, by error.";
     ProxyHeaders, "proxy_headers", Counter, ["result"], "Upgrades and requests of pages with headers in which proxies tell who the client is, by what became of the headers.";
     HttpConnectionErrors, "http_connection_errors", Counter, ["listener", "cause"], "HTTP connections that ended with an error, by cause.";
     SubscriptionsOpen, "subscriptions_open", Gauge, [], "Open subscriptions of frontends.";
     ChannelsOpen, "channels_open", Gauge, [], "Channels with subscribers, counted once for each worker.";
     TasksOpen, "tasks_open", Gauge, [], "Running tasks of connections, operations and fan-outs.";
     Commands, "commands", Counter, ["command"], "Commands from frontends.";
+    StreamRequests, "stream_requests", Counter, ["result"], "Requests with commands for the sessions of streams, by what became of them on the node of the session.";
     RepliesError, "replies_error", Counter, ["code"], "Commands that were answered with an error, by error.";
     PublicationsIn, "publications_in", Counter, [], "Publications taken from the mailboxes, counted once for each worker.";
     Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put into outboxes, one for each subscriber. Publications inside a reply are not counted.";
@@ -77,8 +78,8 @@ series! {
     OutboxBytes, "outbox_bytes", Gauge, [], "Bytes in all outboxes.";
     BytesIn, "bytes_in", Counter, [], "Bytes of the messages read from connections.";
     BytesOut, "bytes_out", Counter, [], "Bytes of the messages written completely.";
-    FramesIn, "frames_in", Counter, [], "WebSocket messages read.";
-    FramesOut, "frames_out", Counter, [], "WebSocket messages written completely.";
+    FramesIn, "frames_in", Counter, [], "WebSocket messages read, and requests with commands of streams.";
+    FramesOut, "frames_out", Counter, [], "WebSocket messages and parts of streams written completely.";
     RestRequest, "rest_request_duration_seconds", Histogram, ["route", "method", "status"], "Duration of requests of the internal listener.";
     Call, "call_duration_seconds", Histogram, ["service", "outcome"], "Duration of calls, from the frontend's command to the answer.";
     ServiceCalls, "service_calls", Counter, ["result"], "Calls to services, by result.";

@@ -164,6 +164,10 @@ fn the_page_lists_all_metrics_and_causes() {
     for policy in OverflowPolicy::ALL {
         assert!(page.contains(&format!("| `{}` |", policy.text())), "docs/metrics.md does not explain {policy:?}");
     }
+    for result in PostResult::ALL {
+        let row = format!("| `{}` |", result.text());
+        assert!(page.contains(&row), "docs/metrics.md does not explain {result:?}");
+    }
     for end in TransportEnd::ALL {
         assert!(page.contains(&format!("| `{}` |", end.text())), "docs/metrics.md does not explain {end:?}");
     }

@@ -1,6 +1,6 @@
 //! Counts of one worker thread. Only that thread writes them; every thread may read them.
 
-use super::labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy};
+use super::labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy, PostResult};
 use gateway_core::model::ErrorCode;
 use std::{
     marker::PhantomData,
@@ -68,6 +68,7 @@ pub struct WorkerMetrics {
     pub(super) errors: Family<ErrorCode, { ErrorCode::LEN }>,
     pub(super) dropped: Family<DropCause, { DropCause::LEN }>,
     pub(super) overflowed: Family<OverflowPolicy, { OverflowPolicy::LEN }>,
+    pub(super) posted: Family<PostResult, { PostResult::LEN }>,
 }
 
 impl WorkerMetrics {
@@ -111,7 +112,12 @@ impl WorkerMetrics {
         self.closed.get(how.index())
     }
 
-    /// Counts a refused upgrade.
+    /// Counts a request with commands for the session of a stream.
+    pub fn posted(&self, result: PostResult) {
+        self.posted.add(result, 1);
+    }
+
+    /// Counts a refused upgrade, or a refused request for a stream or with its commands.
     pub fn upgrade_refused(&self, why: ErrorCode) {
         self.refused.add(why, 1);
     }

@@ -110,6 +110,16 @@ impl Client {
         self.socket.peek(&mut [0]).is_ok_and(|count| count > 0).then(|| self.head())
     }
 
+    /// Reads until these bytes have arrived, and returns everything up to them.
+    pub(crate) fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.got.windows(end.len()).position(|part| part == end) {
+                return self.got.drain(..at + end.len()).collect();
+            }
+            assert!(self.more(), "closed before {}: {}", end.escape_ascii(), self.got.escape_ascii());
+        }
+    }
+
     /// Reads until the server closes the connection, which must not be a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.more() {}

@@ -9,6 +9,7 @@ mod codes;
 mod conformance;
 mod corpus;
 mod drain;
+mod event_source;
 mod java;
 mod lifecycle;
 mod listeners;

@@ -26,6 +26,11 @@ pub fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, QueryError> {
     T::deserialize(MapDeserializer::new(pairs))
 }
 
+/// The names and values of a query, decoded.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(query.as_bytes())
+}
+
 /// A query was refused. The text names the parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryError(String);

@@ -7,3 +7,4 @@ mod keep_alive;
 mod offers;
 mod process;
 mod server;
+mod takeover;

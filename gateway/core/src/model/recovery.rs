@@ -12,9 +12,20 @@ pub struct RecoverFrom {
 }
 
 impl RecoverFrom {
+    /// A position that no channel has: what followed it is lost. A client that cannot say where it was recovers from here.
+    pub fn nowhere() -> Self {
+        Self { epoch: "none".into(), offset: 0 }
+    }
+
     /// The position. None if the epoch is empty or has not the form of an epoch.
     pub fn position(&self) -> Option<Position> {
         Epoch::parse(&self.epoch).map(|epoch| Position { epoch, offset: self.offset })
+    }
+}
+
+impl From<Position> for RecoverFrom {
+    fn from(Position { epoch, offset }: Position) -> Self {
+        Self { epoch: epoch.to_string(), offset }
     }
 }
 

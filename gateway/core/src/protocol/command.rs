@@ -3,7 +3,7 @@
 use crate::{
     channel::TagsFilter,
     model::{Content, Data, RecoverFrom, Refusal, Tags},
-    protocol::stomp::MessageForm,
+    protocol::DeliveryForm,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -145,8 +145,8 @@ pub struct SubscribeRequest {
     pub delta: String,
     /// Which publications the client wants, by their tags; none: all.
     pub tags_filter: Option<Arc<TagsFilter>>,
-    /// How deliveries are written for a STOMP connection, whose subscription stays at a fork. None for other protocols.
-    pub form: Option<Arc<MessageForm>>,
+    /// How deliveries are written, if not as pushes of the Centrifuge protocol. The subscription stays at a fork.
+    pub form: Option<DeliveryForm>,
 }
 
 /// The fields of [`Request::History`].

@@ -1,13 +1,15 @@
 //! The protocol that a connection speaks.
 
+use super::{deferred::Deferred, event_source::EventSourceDialect};
 use crate::hub::Protocol;
 use gateway_core::{
+    event_source::EventSourceStart,
     model::Tick,
-    protocol::{Command, centrifuge::Encoding, stomp::Framing},
+    protocol::{centrifuge::Encoding, stomp::Framing},
     session::{PingForm, ServerSide},
     stomp::{StompConfig, StompStart, Translator},
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 /// The protocol that the request chose.
 #[derive(Debug)]
@@ -26,22 +28,22 @@ pub enum ChosenProtocol {
         /// The connection token of the query or a cookie, if there is one.
         token: Option<Box<str>>,
     },
+    /// An event stream of an EventSource.
+    EventSource(Box<EventSourceStart>),
 }
 
 /// The state of a connection's protocol.
 pub(in crate::connection) enum Dialect {
     Centrifuge(Encoding),
     Stomp(Box<StompDialect>),
+    EventSource(Box<EventSourceDialect>),
 }
 
 /// A STOMP connection.
 pub(in crate::connection) struct StompDialect {
     pub(in crate::connection) translator: Translator,
-    /// Commands that wait until the actions of the session before them are carried out.
-    pub(in crate::connection) deferred: VecDeque<Command>,
+    pub(super) deferred: Deferred,
     pub(in crate::connection) framing: Framing,
-    /// Whether the commands in `deferred` are being carried out.
-    pub(in crate::connection) is_running: bool,
 }
 
 impl ChosenProtocol {
@@ -53,7 +55,7 @@ impl ChosenProtocol {
     pub(in crate::connection) fn of_hub(&self) -> Protocol {
         match self {
             Self::Centrifuge { encoding, .. } => Protocol::Centrifuge(*encoding),
-            Self::Stomp { .. } => Protocol::Stomp,
+            Self::Stomp { .. } | Self::EventSource(_) => Protocol::WithForm,
         }
     }
 
@@ -62,6 +64,7 @@ impl ChosenProtocol {
         match self {
             Self::Centrifuge { ping_form, .. } => (*ping_form, ServerSide::Subscribes),
             Self::Stomp { .. } => (PingForm::ControlFrame, ServerSide::Permits),
+            Self::EventSource(_) => (PingForm::StreamComment, ServerSide::Permits),
         }
     }
 
@@ -71,18 +74,27 @@ impl ChosenProtocol {
             Self::Stomp { framing, token } => Dialect::Stomp(Box::new(StompDialect {
                 framing,
                 translator: Translator::new(stomp.clone(), StompStart { framing, token, now }),
-                deferred: VecDeque::new(),
-                is_running: false,
+                deferred: Deferred::default(),
             })),
+            Self::EventSource(start) => Dialect::EventSource(Box::new(EventSourceDialect::begin(*start))),
         }
     }
 }
 
 impl Dialect {
+    /// The commands of the translator that wait.
+    pub(super) fn deferred(&mut self) -> Option<&mut Deferred> {
+        match self {
+            Self::Centrifuge(_) => None,
+            Self::Stomp(stomp) => Some(&mut stomp.deferred),
+            Self::EventSource(stream) => Some(&mut stream.deferred),
+        }
+    }
+
     /// When the protocol needs the timer. The session has deadlines of its own.
     pub(in crate::connection) fn deadline(&self) -> Option<Tick> {
         match self {
-            Self::Centrifuge(_) => None,
+            Self::Centrifuge(_) | Self::EventSource(_) => None,
             Self::Stomp(stomp) => stomp.translator.deadline(),
         }
     }
@@ -90,7 +102,7 @@ impl Dialect {
     /// Whether a part of a frame arrived in complete messages.
     pub(in crate::connection) fn is_mid_frame(&self) -> bool {
         match self {
-            Self::Centrifuge(_) => false,
+            Self::Centrifuge(_) | Self::EventSource(_) => false,
             Self::Stomp(stomp) => stomp.translator.is_mid_frame(),
         }
     }
@@ -98,7 +110,7 @@ impl Dialect {
     /// Whether a frame that may come in several messages became complete since the last call.
     pub(in crate::connection) fn take_completed(&mut self) -> bool {
         match self {
-            Self::Centrifuge(_) => false,
+            Self::Centrifuge(_) | Self::EventSource(_) => false,
             Self::Stomp(stomp) => stomp.translator.take_completed(),
         }
     }
@@ -106,7 +118,7 @@ impl Dialect {
     /// Whether the protocol takes input.
     pub(in crate::connection) fn wants_input(&self) -> bool {
         match self {
-            Self::Centrifuge(_) => true,
+            Self::Centrifuge(_) | Self::EventSource(_) => true,
             Self::Stomp(stomp) => stomp.translator.wants_input(),
         }
     }

@@ -15,7 +15,7 @@ use gateway_core::{
     },
     stomp::{Step, Translator},
 };
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::sync::Arc;
 
 impl Driver {
     /// Lets the translator of a STOMP connection handle something, and carries out its steps. Does nothing for other protocols.
@@ -33,7 +33,7 @@ impl Driver {
         match step {
             Step::Command(command) => {
                 if let Dialect::Stomp(stomp) = &mut self.dialect {
-                    stomp.deferred.push_back(command);
+                    stomp.deferred.push(command);
                 }
             }
             Step::Send(bytes) => self.registration.outbox().push(self.now(), Batch::new(bytes, self.worker.hub.budget())),
@@ -42,25 +42,6 @@ impl Driver {
             Step::Undelivered => self.worker.hub.metrics().dropped(DropCause::NoQueue, 1),
             Step::ControlPing => self.ping(),
             Step::Close(code, reason) => self.close(CloseCause::Session, code, &reason),
-        }
-    }
-
-    /// Passes the commands to the session that wait for the end of the actions before them. A command may cause further ones. While the session
-    /// takes no input, they wait for the end of an operation.
-    pub(in crate::connection) fn run_deferred(&mut self) {
-        let Dialect::Stomp(stomp) = &mut self.dialect else { return };
-        if mem::replace(&mut stomp.is_running, true) {
-            return;
-        }
-        while let Dialect::Stomp(stomp) = &mut self.dialect {
-            let Some(command) = stomp.deferred.pop_front_if(|_| self.needs.input) else {
-                stomp.is_running = false;
-                if stomp.deferred.is_empty() {
-                    stomp.deferred = VecDeque::new();
-                }
-                return;
-            };
-            self.command(command);
         }
     }
 

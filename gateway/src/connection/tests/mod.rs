@@ -7,11 +7,13 @@ mod catch_up;
 mod close;
 mod commands;
 mod dead_node;
+mod event_source;
 mod guards;
 mod lifecycle;
 mod revocations;
 mod socket;
 mod stomp;
+mod streams;
 mod tokens;
 
 use super::*;

@@ -13,7 +13,7 @@ use crate::{
         state::{
             deliveries::{
                 fan_out::{Chain, Content, FanOut, publications},
-                messages::Messages,
+                formed::Formed,
                 selection::Selection,
             },
             entry::Entry,
@@ -26,7 +26,7 @@ use crate::{
 use gateway_core::{
     channel::{DeltaOption, SlowConsumer, TagsFilter},
     model::Tick,
-    protocol::stomp::MessageForm,
+    protocol::DeliveryForm,
 };
 use slab::Slab;
 use std::{cell::Cell, rc::Rc, sync::Arc};
@@ -91,7 +91,7 @@ impl Hub {
 }
 
 impl LocalChannel {
-    /// Starts a fan-out of the next pending deliveries, of about `bytes` bytes, to all present members. The messages for STOMP connections are
+    /// Starts a fan-out of the next pending deliveries, of about `bytes` bytes, to all present members. STOMP messages are
     /// numbered.
     fn begin_fan_out(&mut self, bytes: usize, last_message_number: &Cell<u64>) {
         let Some(content) = self.next_run(bytes) else { return };
@@ -106,12 +106,12 @@ impl LocalChannel {
             self.rare().last_delivery = causes.last().cloned().or_else(|| previous.clone());
         }
         let has_forms = self.rare.as_ref().is_some_and(|rare| !rare.forms.is_empty());
-        let messages = has_forms.then(|| {
+        let formed = has_forms.then(|| {
             let first = last_message_number.get() + 1;
             last_message_number.set(last_message_number.get() + causes.len() as u64);
-            Messages::new(first)
+            Formed::new(first)
         });
-        self.fan_out = Some(Box::new(FanOut::new(content, previous, messages, step)));
+        self.fan_out = Some(Box::new(FanOut::new(content, previous, formed, step)));
     }
 }
 
@@ -142,8 +142,8 @@ impl FanOutTurn<'_> {
         }
         let format = member.terms.format();
         let chain = if format.has_deltas() { take_chain(fan_out, member) } else { Chain::Begins };
-        let batch = if member.terms.is_stomp() {
-            self.form(member).and_then(|form| fan_out.messages(form, member.start_offset, self.hub.budget()))
+        let batch = if member.terms.has_form() {
+            self.form(member).and_then(|form| fan_out.formed(form, member.start_offset, self.hub.budget()))
         } else if member.terms.has_filter() || fan_out.begins_before(member.start_offset) {
             self.part(fan_out, member)
         } else {
@@ -181,8 +181,8 @@ impl FanOutTurn<'_> {
         }
     }
 
-    #[inline(never)] // Only STOMP connections have forms.
-    fn form(&self, member: &Member) -> Option<&Arc<MessageForm>> {
+    #[inline(never)] // Connections of the Centrifuge protocol have no forms.
+    fn form(&self, member: &Member) -> Option<&DeliveryForm> {
         self.rare.and_then(|rare| rare.forms.get(member.connection))
     }
 
@@ -197,8 +197,8 @@ impl FanOutTurn<'_> {
             metrics.overflowed(OverflowPolicy::Latest);
             metrics.dropped(DropCause::OutboxReplaced, entry.outbox.drop_channel(self.key) as u64);
             let budget = self.hub.budget();
-            let newest = if member.terms.is_stomp() {
-                self.form(member).and_then(|form| fan_out.newest_message(form, budget))
+            let newest = if member.terms.has_form() {
+                self.form(member).and_then(|form| fan_out.newest_formed(form, budget))
             } else {
                 let selection = fan_out.select(self.filter(member));
                 Some(fan_out.newest(&selection, self.names(), member.terms.format(), budget))

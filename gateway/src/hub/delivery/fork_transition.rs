@@ -37,7 +37,7 @@ impl FanOutTurn<'_> {
             let at = Position { offset: member.start_offset.max(transition.change.position.offset), ..transition.change.position };
             match connections.get(member.connection as usize) {
                 // The next message has the new position.
-                Some(_) if member.terms.is_stomp() && at.offset <= transition.change.fork_offset => {}
+                Some(_) if member.terms.has_form() && at.offset <= transition.change.fork_offset => {}
                 Some(entry) if member.state == MemberState::Server && at.offset <= transition.change.fork_offset => {
                     let position = if at == transition.change.position {
                         fan_out.whole(self.names(), member.terms.format(), Chain::Begins, self.hub.budget())

@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub enum Protocol {
     /// The Centrifuge protocol, in this encoding.
     Centrifuge(Encoding),
-    /// STOMP. The form of the messages belongs to each subscription.
-    Stomp,
+    /// STOMP, or an event stream. The form of the deliveries belongs to each subscription.
+    WithForm,
 }
 
 /// How the deliveries of a subscription are encoded for the Centrifuge protocol. Subscriptions with the same format share batches.

@@ -3,14 +3,13 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::Hash,
-    sync::Arc,
 };
 
-/// A value of each subscription of a channel that has one, by the index of the connection. Equal values are one object.
+/// A value of each subscription of a channel that has one, by the index of the connection. Values are pointers, and equal ones point to one object.
 pub(crate) struct ByConnection<T> {
-    by_connection: HashMap<u32, Arc<T>, foldhash::quality::RandomState>,
+    by_connection: HashMap<u32, T, foldhash::quality::RandomState>,
     /// Every value, and the number of its connections.
-    distinct: HashMap<Arc<T>, usize, foldhash::quality::RandomState>,
+    distinct: HashMap<T, usize, foldhash::quality::RandomState>,
 }
 
 impl<T> Default for ByConnection<T> {
@@ -19,8 +18,8 @@ impl<T> Default for ByConnection<T> {
     }
 }
 
-impl<T: Eq + Hash> ByConnection<T> {
-    pub(crate) fn insert(&mut self, connection: u32, value: Arc<T>) {
+impl<T: Clone + Eq + Hash> ByConnection<T> {
+    pub(crate) fn insert(&mut self, connection: u32, value: T) {
         self.remove(connection);
         let shared = match self.distinct.entry(value) {
             Entry::Occupied(mut known) => {
@@ -42,7 +41,7 @@ impl<T: Eq + Hash> ByConnection<T> {
         }
     }
 
-    pub(crate) fn get(&self, connection: u32) -> Option<&Arc<T>> {
+    pub(crate) fn get(&self, connection: u32) -> Option<&T> {
         self.by_connection.get(&connection)
     }
 
@@ -55,6 +54,7 @@ impl<T: Eq + Hash> ByConnection<T> {
 mod tests {
     use super::*;
     use gateway_core::channel::{FilterNode, TagsFilter};
+    use std::sync::Arc;
 
     fn filter(value: &str) -> Arc<TagsFilter> {
         let node = FilterNode { key: "room".into(), cmp: "eq".into(), val: value.into(), ..FilterNode::default() };

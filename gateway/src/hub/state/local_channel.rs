@@ -21,7 +21,7 @@ use gateway_core::{
         feed::{EpochChange, Feed},
     },
     model::{ChannelName, PageLimit, Position, Publication, SubscriptionSide, Tick},
-    protocol::stomp::MessageForm,
+    protocol::DeliveryForm,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -60,9 +60,9 @@ pub(crate) struct LocalChannel {
 pub(crate) struct RareParts {
     /// The last publication of the last fan-out, where the channel has deltas.
     pub(crate) last_delivery: Option<Arc<Publication>>,
-    pub(crate) filters: ByConnection<TagsFilter>,
-    /// How deliveries are written for STOMP connections.
-    pub(crate) forms: ByConnection<MessageForm>,
+    pub(crate) filters: ByConnection<Arc<TagsFilter>>,
+    /// How deliveries are written for connections without the Centrifuge protocol.
+    pub(crate) forms: ByConnection<DeliveryForm>,
 }
 
 /// A live subscription.
@@ -148,8 +148,8 @@ impl LocalChannel {
         self.rare.as_ref()?.filters.get(connection)
     }
 
-    /// How deliveries are written for a STOMP connection.
-    pub(crate) fn form(&self, connection: u32) -> Option<&Arc<MessageForm>> {
+    /// How deliveries are written for a connection without the Centrifuge protocol.
+    pub(crate) fn form(&self, connection: u32) -> Option<&DeliveryForm> {
         self.rare.as_ref()?.forms.get(connection)
     }
 
@@ -159,7 +159,7 @@ impl LocalChannel {
         if terms.has_filter() {
             rare.filters.remove(connection);
         }
-        if terms.is_stomp() {
+        if terms.has_form() {
             rare.forms.remove(connection);
         }
     }

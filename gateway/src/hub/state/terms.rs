@@ -8,7 +8,7 @@ pub(crate) struct Terms(u8);
 
 const JOIN_LEAVE: u8 = 1 << DeliveryFormat::BITS;
 const FILTER: u8 = JOIN_LEAVE << 1;
-const STOMP: u8 = FILTER << 1;
+const FORM: u8 = FILTER << 1;
 
 impl Terms {
     /// The terms of a connection that uses the Centrifuge protocol.
@@ -16,23 +16,23 @@ impl Terms {
         Self(format.bits() | if join_leave { JOIN_LEAVE } else { 0 } | if has_filter { FILTER } else { 0 })
     }
 
-    /// The terms of a STOMP connection.
-    pub(crate) fn stomp() -> Self {
-        Self(STOMP)
+    /// The terms of a connection that uses another protocol.
+    pub(crate) fn with_form() -> Self {
+        Self(FORM)
     }
 
     fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
     }
 
-    /// How deliveries are encoded for the Centrifuge protocol. It has no meaning for STOMP.
+    /// How deliveries are encoded for the Centrifuge protocol. It has no meaning for other protocols.
     pub(crate) fn format(self) -> DeliveryFormat {
         DeliveryFormat::from_bits(self.0)
     }
 
-    /// Whether the connection uses STOMP. The channel has the form of its messages.
-    pub(crate) fn is_stomp(self) -> bool {
-        self.has(STOMP)
+    /// Whether the connection uses another protocol than Centrifuge. The channel has the form of its deliveries.
+    pub(crate) fn has_form(self) -> bool {
+        self.has(FORM)
     }
 
     /// Whether the client receives joins and leaves.
@@ -60,9 +60,9 @@ mod tests {
             assert!(format.index() < DeliveryFormat::COUNT);
             let terms = Terms::centrifuge(format, join_leave, has_filter);
             assert_eq!((terms.format(), terms.join_leave(), terms.has_filter()), (format, join_leave, has_filter));
-            assert!(!terms.is_stomp());
+            assert!(!terms.has_form());
         }
-        let stomp = Terms::stomp();
-        assert!(stomp.is_stomp() && !stomp.join_leave() && !stomp.has_filter());
+        let other = Terms::with_form();
+        assert!(other.has_form() && !other.join_leave() && !other.has_filter());
     }
 }

@@ -1,7 +1,10 @@
 //! STOMP connections: each subscription gets the publications that it wants as messages of its own.
 
 use super::*;
-use gateway_core::protocol::stomp::{Framing, MessageForm, MessageSubscription, Version};
+use gateway_core::protocol::{
+    DeliveryForm,
+    stomp::{Framing, MessageForm, MessageSubscription, Version},
+};
 
 const CHANNEL: &str = "stream:a";
 
@@ -19,11 +22,15 @@ fn form(subscriptions: &[(&str, Option<&str>)]) -> Arc<MessageForm> {
 
 impl World {
     async fn subscribe_stomp(&self, channel: &str, form: Arc<MessageForm>) -> Registration {
-        let connection = self.hub.register(ConnectionId::random(), Protocol::Stomp);
+        let connection = self.hub.register(ConnectionId::random(), Protocol::WithForm);
         let name = Self::channel(channel);
         let options = self.hub.parts.namespaces.options(&name).expect("configured").clone();
         self.hub
-            .join(connection.key(), &name, NewSubscription { form: Some(form), ..subscription(&options, SubscriptionSide::Server) })
+            .join(
+                connection.key(),
+                &name,
+                NewSubscription { form: Some(DeliveryForm::Stomp(form)), ..subscription(&options, SubscriptionSide::Server) },
+            )
             .expect("registered");
         self.subscribe(&connection, channel).await;
         connection
@@ -122,10 +129,11 @@ fn queues_get_their_own_publications_only() {
 fn publications_that_arrive_during_the_attach_or_from_history_are_messages() {
     run(limits(), 1000, |world| async move {
         let live = world.subscribe_stomp(CHANNEL, form(&[("l", None)])).await;
-        let late = world.hub.register(ConnectionId::random(), Protocol::Stomp);
+        let late = world.hub.register(ConnectionId::random(), Protocol::WithForm);
         let name = World::channel(CHANNEL);
         let options = world.hub.parts.namespaces.options(&name).expect("configured").clone();
-        let new = NewSubscription { form: Some(form(&[("h", None)])), ..subscription(&options, SubscriptionSide::Server) };
+        let new =
+            NewSubscription { form: Some(DeliveryForm::Stomp(form(&[("h", None)]))), ..subscription(&options, SubscriptionSide::Server) };
         world.hub.join(late.key(), &name, new).expect("registered");
         world.join(&late, CHANNEL).await;
         let expected: Vec<String> = (0..20).map(|n| n.to_string()).collect();
@@ -151,9 +159,10 @@ fn a_subscription_that_joins_during_the_catch_up_gets_nothing_of_it() {
         let name = World::channel(CHANNEL);
         let keeper = world.connect();
         world.subscribe(&keeper, CHANNEL).await;
-        let connection = world.hub.register(ConnectionId::random(), Protocol::Stomp);
+        let connection = world.hub.register(ConnectionId::random(), Protocol::WithForm);
         let options = world.hub.parts.namespaces.options(&name).expect("configured").clone();
-        let new = NewSubscription { form: Some(form(&[("old", None)])), ..subscription(&options, SubscriptionSide::Server) };
+        let new =
+            NewSubscription { form: Some(DeliveryForm::Stomp(form(&[("old", None)]))), ..subscription(&options, SubscriptionSide::Server) };
         world.hub.join(connection.key(), &name, new).expect("registered");
         for text in 0..6 {
             world.publish(CHANNEL, &text.to_string()).await;

@@ -24,6 +24,16 @@ pub(super) async fn allow_origins(
     Ok(response)
 }
 
+/// Lets pages whose requests have cookies read the responses. It has to be wrapped by [`allow_origins`].
+pub(super) async fn allow_credentials(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut response = next.call(request).await?;
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
 /// The origin of a request, if its pages may connect.
 fn allowed_origin(request: &HttpRequest) -> Option<HeaderValue> {
     let (origins, proxies) = (request.app_data::<web::Data<Origins>>()?, request.app_data::<web::Data<TrustedProxies>>()?);

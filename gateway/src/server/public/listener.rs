@@ -137,7 +137,7 @@ pub(in crate::server) fn server(
         ..PublicHttp::default()
     };
     let accepted = http::max_accepted(&options.permits, parts.mailboxes.len());
-    let message_size = parts.message_size;
+    let (message_size, retry) = (parts.message_size, settings.streams.retry);
     let stomp = StompPaths::new(&settings.stomp.limits.paths, &settings.stomp.limits.token_cookie);
     let reserved_names = settings.demo.enabled.then(|| demo::ReservedNames::new(&settings.demo));
     let factory = move || {
@@ -163,6 +163,8 @@ pub(in crate::server) fn server(
             source: source.clone(),
             admissions: admissions.clone(),
             message_size: message_size as usize,
+            retry,
+            token_cookie: stomp.token_cookie().cloned(),
         });
         let gate = FrontGate { worker, source, admissions: admissions.clone(), stomp: stomp.clone(), message_size };
         let app = App::new().app_data(data).app_data(web::Data::from(proxies.clone())).configure(move |config| {

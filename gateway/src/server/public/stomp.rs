@@ -9,18 +9,16 @@
 //! | `/stomp/{server}/{session}/websocket` | the same in SockJS messages |
 //! | `/stomp/info` | what a SockJS client asks first |
 
-use super::cors::allow_origins;
+use super::cors::{allow_credentials, allow_origins};
 use crate::{
     api::{ApiError, Path},
     auth::Origins,
     transport::websocket::UpgradeRequest,
 };
 use actix_web::{
-    Error, HttpResponse,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderValue},
-    middleware::{Next, from_fn},
+    HttpResponse,
+    http::header::{self, HeaderMap},
+    middleware::from_fn,
     web,
 };
 use gateway_core::{model::ErrorCode, protocol::stomp::Framing};
@@ -67,8 +65,12 @@ impl StompPaths {
     fn cookie<'a>(&self, request: UpgradeRequest<'a>) -> Option<&'a str> {
         let name = self.token_cookie.as_deref()?;
         request.origin().ok().flatten()?;
-        let cookies = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
-        cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(each, _)| *each == name).map(|(_, token)| token.trim_matches('"'))
+        cookie(request.headers(), name)
+    }
+
+    /// The name of the cookie that may have the token. `None`: no cookie has it.
+    pub(super) fn token_cookie(&self) -> Option<&Arc<str>> {
+        self.token_cookie.as_ref()
     }
 
     /// Serves the answers to requests that are no upgrades.
@@ -79,6 +81,7 @@ impl StompPaths {
         config.app_data(web::Data::from(origins.clone()));
         for mount in self.paths.iter() {
             let info = Path::new(format!("{mount}/info")).get(info).options(preflight);
+            // SockJS clients request it with credentials.
             config.service(info.into_resource().wrap(from_fn(allow_credentials)).wrap(from_fn(allow_origins)));
             for path in [mount.to_string(), format!("{mount}/websocket"), format!("{mount}/{{server:[^/.]+}}/{{session:[^/.]+}}/websocket")]
             {
@@ -88,11 +91,10 @@ impl StompPaths {
     }
 }
 
-/// SockJS clients request `info` with credentials.
-async fn allow_credentials(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let mut response = next.call(request).await?;
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    Ok(response)
+/// The value of a cookie.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
+    cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(each, _)| *each == name).map(|(_, value)| value.trim_matches('"'))
 }
 
 /// The answer to the first request of a SockJS client.

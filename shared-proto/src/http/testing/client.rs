@@ -55,6 +55,18 @@ impl Client {
         (!self.received.is_empty() || self.receive()).then(|| self.answer())
     }
 
+    /// Everything that the server sends, up to the end of this text.
+    pub fn receive_until(&mut self, end: &str) -> String {
+        loop {
+            let found = self.received.windows(end.len()).position(|part| part == end.as_bytes());
+            if let Some(at) = found {
+                let all: Vec<u8> = self.received.drain(..at + end.len()).collect();
+                return String::from_utf8_lossy(&all).into_owned();
+            }
+            assert!(self.receive(), "the connection ended before {end:?}: {}", self.received.escape_ascii());
+        }
+    }
+
     /// Waits until the server closes the connection. Ignores everything that it sends before.
     pub fn wait_closed(&mut self) {
         while self.receive() {}

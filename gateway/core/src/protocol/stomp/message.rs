@@ -116,6 +116,11 @@ impl MessageTemplate {
         Self { version, framing, opcode, shared, id_length: id.len() }
     }
 
+    /// Whether the messages of a form can be written with the template.
+    pub fn fits(&self, form: &MessageForm) -> bool {
+        (self.version, self.framing) == (form.version, form.framing)
+    }
+
     /// The message id, which needs no escapes.
     fn id(&self) -> &[u8] {
         let start = Front::of(self.framing).message_id.len();
@@ -132,9 +137,9 @@ impl fmt::Debug for MessageTemplate {
 impl MessageForm {
     /// Appends a complete WebSocket message for each subscription that wants the publication. Returns their number.
     ///
-    /// `template` has to be of this version, this framing and this publication.
+    /// `template` has to [fit](MessageTemplate::fits), and to be of this publication.
     pub fn append(&self, template: &MessageTemplate, publication: &Publication, out: &mut Vec<u8>) -> usize {
-        debug_assert_eq!((self.version, self.framing), (template.version, template.framing));
+        debug_assert!(template.fits(self));
         let queue = publication.tags.get(QUEUE).map(|queue| &**queue);
         let offset = publication.position.map(|at| at.offset);
         let wants = |it: &&MessageSubscription| {

@@ -6,7 +6,7 @@ use crate::{
         ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
         Refusal, SubscriptionSide, Tags, UserId,
     },
-    protocol::stomp::MessageForm,
+    protocol::DeliveryForm,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -131,8 +131,8 @@ pub struct Attach {
     pub delta: bool,
     /// Which publications the client wants; none: all.
     pub tags_filter: Option<Arc<TagsFilter>>,
-    /// How deliveries are written for a STOMP connection.
-    pub form: Option<Arc<MessageForm>>,
+    /// How deliveries are written, if not as pushes of the Centrifuge protocol.
+    pub form: Option<DeliveryForm>,
     /// Number of attaches that are answered in one message, at least 1. They share the limit of one page.
     pub page_shares: usize,
     /// Longest time for it.

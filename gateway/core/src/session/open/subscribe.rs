@@ -4,7 +4,7 @@ use super::open_session::OpenSession;
 use crate::{
     channel::{ChannelOptions, DeltaOption, SubscribeAccess, subscribe_access},
     model::{ChannelName, ClientInfo, Data, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide, Tick},
-    protocol::{Reply, SubscribeRequest, Subscribed},
+    protocol::{DeliveryForm, Reply, SubscribeRequest, Subscribed},
     session::{
         Action, Attach, Attached, Occasion, Op, Outcome, SubscribePermit,
         context::Context,
@@ -134,14 +134,14 @@ impl OpenSession {
             channel: channel.clone(),
             recover: request.recover,
             info,
-            // A STOMP client cannot subscribe again by itself. It stays at a fork.
+            // Without the Centrifuge protocol a client cannot subscribe again by itself. It stays at a fork.
             side: if request.form.is_some() { SubscriptionSide::Server } else { SubscriptionSide::Client },
             join_leave,
             compact: request.compact && self.resolves_numbers,
             delta,
             tags_filter: request.tags_filter,
+            page_shares: request.form.as_ref().map_or(1, DeliveryForm::page_shares),
             form: request.form,
-            page_shares: 1,
             within: deadline.since(cx.now),
         };
         self.start(cx, command, Some(channel), purpose, Op::Attach(attach));

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     model::{ChannelName, Epoch, ErrorCode, RecoverFrom, Refusal},
     protocol::{
-        Request, SubscribeRequest,
+        DeliveryForm, Request, SubscribeRequest,
         stomp::{Frame, Headers, MessageForm, MessageSubscription, Version},
     },
     stomp::{
@@ -193,7 +193,7 @@ pub(super) fn subscribe_request(channel: &ChannelName, form: Arc<MessageForm>, r
     Request::Subscribe(Box::new(SubscribeRequest {
         channel: channel.to_string(),
         recover,
-        form: Some(form),
+        form: Some(DeliveryForm::Stomp(form)),
         ..SubscribeRequest::default()
     }))
 }

@@ -19,7 +19,7 @@ use crate::{
         ChannelName, ClientInfo, Content, Data, Epoch, ErrorCode, Position, Publication, Recovery, Refusal, Tags, Tick, Unsubscribe, UserId,
     },
     protocol::{
-        Command, Connected, Push, Reply, Request, Subscribed,
+        Command, Connected, DeliveryForm, Push, Reply, Request, Subscribed,
         centrifuge::Payload,
         stomp::{
             Framing, MessageForm, MessageSubscription, ParserLimits, Version,
@@ -166,6 +166,11 @@ fn is_connected(bytes: &[u8]) -> bool {
     bytes.windows(9).any(|part| part == b"CONNECTED")
 }
 
+fn ids_of(form: &DeliveryForm) -> String {
+    let DeliveryForm::Stomp(form) = form else { panic!("not STOMP: {form:?}") };
+    ids(form)
+}
+
 fn ids(form: &MessageForm) -> String {
     let id = |it: &MessageSubscription| match it.after {
         Some(after) => format!("{} after {after}", it.id),
@@ -201,7 +206,7 @@ fn describe(request: &Request) -> String {
         }
         Request::Subscribe(request) => {
             let from = request.recover.as_ref().map(|from| format!(" from {}-{}", from.epoch, from.offset)).unwrap_or_default();
-            format!("subscribe {}{from} for {}", request.channel, request.form.as_deref().map(ids).unwrap_or_default())
+            format!("subscribe {}{from} for {}", request.channel, request.form.as_ref().map(ids_of).unwrap_or_default())
         }
         Request::Unsubscribe { channel } => format!("unsubscribe {channel}"),
         Request::Publish { channel, content, tags } => format!("publish {}", published(channel, content, tags)),

@@ -2,7 +2,7 @@
 
 use super::{
     fork::ForkTransition,
-    messages::Messages,
+    formed::Formed,
     selection::{Selection, Selections},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 use gateway_core::{
     channel::TagsFilter,
     model::Publication,
-    protocol::{centrifuge, stomp::MessageForm},
+    protocol::{DeliveryForm, centrifuge},
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -37,8 +37,8 @@ pub(crate) struct FanOut {
     /// What members with filters need, by format.
     filtered: [Option<Box<Filtered>>; DeliveryFormat::COUNT],
     selections: Selections,
-    /// What STOMP connections need; none: there are none.
-    messages: Option<Box<Messages>>,
+    /// What connections with forms need; none: there are none.
+    formed: Option<Box<Formed>>,
     /// The trace span of the fan-out, which ends with it.
     _step: TraceSpan,
 }
@@ -73,15 +73,15 @@ struct Variant {
 }
 
 impl FanOut {
-    /// Deliveries after `previous`, which is the channel's delivery before them. `messages` is needed if there are STOMP connections.
-    pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, messages: Option<Messages>, step: TraceSpan) -> Self {
+    /// Deliveries after `previous`, which is the channel's delivery before them. `formed` is needed if there are connections with forms.
+    pub(crate) fn new(content: Content, previous: Option<Arc<Publication>>, formed: Option<Formed>, step: TraceSpan) -> Self {
         let first_offset = match &content {
             Content::Publications(all) => all.iter().find_map(|publication| publication.position).map(|at| at.offset),
             Content::Announcements(_) | Content::Fork(_) => None,
         };
         let (whole, filtered, selections) = Default::default();
-        let messages = messages.map(Box::new);
-        Self { content, previous, deltas: None, first_offset, whole, filtered, selections, messages, _step: step }
+        let formed = formed.map(Box::new);
+        Self { content, previous, deltas: None, first_offset, whole, filtered, selections, formed, _step: step }
     }
 
     /// All deliveries as one batch. For a fork it is the new position of server-side subscriptions.
@@ -161,17 +161,17 @@ impl FanOut {
         publications(newest.map_or(&[], |at| &all[at..=at]), channel, format, budget)
     }
 
-    /// The publications for a STOMP connection that has everything up to `start_offset`, in its form.
-    pub(crate) fn messages(&mut self, form: &Arc<MessageForm>, start_offset: u64, budget: &Rc<Budget>) -> Option<Rc<Batch>> {
+    /// The publications for a connection with a form that has everything up to `start_offset`. They have to be queued at once.
+    pub(crate) fn formed(&mut self, form: &DeliveryForm, start_offset: u64, budget: &Rc<Budget>) -> Option<Rc<Batch>> {
         let has_some = self.begins_before(start_offset);
-        let (Content::Publications(all), Some(messages)) = (&self.content, &mut self.messages) else { return None };
-        if has_some { messages.after(start_offset, all, form, budget) } else { messages.all(all, form, budget) }
+        let (Content::Publications(all), Some(formed)) = (&self.content, &mut self.formed) else { return None };
+        if has_some { formed.after(start_offset, all, form, budget) } else { formed.all(all, form, budget) }
     }
 
-    /// The newest publication for a STOMP connection, as [`Self::newest`].
-    pub(crate) fn newest_message(&mut self, form: &MessageForm, budget: &Rc<Budget>) -> Option<Rc<Batch>> {
-        let (Content::Publications(all), Some(messages)) = (&self.content, &mut self.messages) else { return None };
-        messages.newest(all, form, budget)
+    /// The newest publication for a connection with a form, as [`Self::newest`].
+    pub(crate) fn newest_formed(&mut self, form: &DeliveryForm, budget: &Rc<Budget>) -> Option<Rc<Batch>> {
+        let (Content::Publications(all), Some(formed)) = (&self.content, &mut self.formed) else { return None };
+        formed.newest(all, form, budget)
     }
 
     /// The first offset among the publications.

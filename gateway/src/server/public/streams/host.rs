@@ -12,7 +12,7 @@ use crate::{
     transport::{Wire, websocket::Denial},
 };
 use actix_web::{
-    Error, HttpRequest, HttpResponse,
+    Error, HttpRequest, HttpResponse, HttpResponseBuilder,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -24,7 +24,7 @@ use actix_web::{
 use futures_util::FutureExt as _;
 use gateway_core::model::{ConnectionId, ErrorCode, Refusal};
 use shared_proto::http::Takeover;
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::net::TcpStream;
 
 /// What the streams of a worker need.
@@ -34,6 +34,10 @@ pub(in crate::server::public) struct StreamHost {
     pub(in crate::server::public) admissions: Arc<Admissions>,
     /// Largest size of the commands of one request, in bytes.
     pub(in crate::server::public) message_size: usize,
+    /// Shortest time after which an EventSource connects again.
+    pub(in crate::server::public) retry: Duration,
+    /// The cookie that may have the token of an EventSource.
+    pub(in crate::server::public) token_cookie: Option<Arc<str>>,
 }
 
 /// With what a stream starts.
@@ -59,14 +63,19 @@ impl StreamHost {
         Ok(client)
     }
 
-    /// Answers with the head of a stream, and hands the socket to a connection.
-    pub(super) fn open(&self, request: &HttpRequest, start: StreamStart) -> Result<HttpResponse, Refusal> {
-        let client = self.check(request)?;
+    /// What a request decides about its connection.
+    pub(super) fn handshake(&self, request: &HttpRequest, client: Client, protocol: ChosenProtocol) -> Result<Handshake, Refusal> {
         let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
         let kept = self.worker.node.services.request_keeper().keep(client.address, values)?;
         let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(Into::into);
+        Ok(Handshake { id: ConnectionId::random(), protocol, address: client.address, traceparent, request: kept })
+    }
+
+    /// Answers with the head of a stream, and hands the socket to a connection.
+    pub(super) fn open(&self, request: &HttpRequest, start: StreamStart) -> Result<HttpResponse, Refusal> {
+        let client = self.check(request)?;
         let StreamStart { content_type, protocol, first_bytes, commands } = start;
-        let handshake = Handshake { id: ConnectionId::random(), protocol, address: client.address, traceparent, request: kept };
+        let handshake = self.handshake(request, client, protocol)?;
         let permit = self.admissions.admit().map_err(|Denial { refusal, retry_after }| Refusal { retry_after, ..refusal })?;
         let worker = self.worker.clone();
         respond(request, content_type, move |io| {
@@ -83,13 +92,13 @@ impl StreamHost {
 }
 
 /// Runs a connection, which has its place until it ends.
-fn spawn(connection: Connection<TcpStream>, permit: Permit) {
+pub(super) fn spawn(connection: Connection<TcpStream>, permit: Permit) {
     // An async block would hold the connection twice: as what it captures and as what it awaits.
     actix_rt::spawn(connection.map(move |()| drop(permit)));
 }
 
-/// The response behind whose head `enter` gets the socket.
-fn respond(request: &HttpRequest, content_type: &'static str, enter: impl FnOnce(TcpStream) + 'static) -> Result<HttpResponse, Refusal> {
+/// The head of a stream.
+pub(super) fn head_of_stream(content_type: &'static str) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
         .insert_header((header::CONTENT_TYPE, content_type))
@@ -97,6 +106,16 @@ fn respond(request: &HttpRequest, content_type: &'static str, enter: impl FnOnce
         // nginx collects the responses of other servers unless they say this.
         .insert_header(("x-accel-buffering", "no"))
         .force_close();
+    response
+}
+
+/// The response behind whose head `enter` gets the socket.
+pub(super) fn respond(
+    request: &HttpRequest,
+    content_type: &'static str,
+    enter: impl FnOnce(TcpStream) + 'static,
+) -> Result<HttpResponse, Refusal> {
+    let mut response = head_of_stream(content_type);
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }

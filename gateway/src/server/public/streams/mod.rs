@@ -1,17 +1,20 @@
-//! HTTP responses in place of WebSockets, for frontends whose WebSockets are cut.
+//! HTTP responses in place of WebSockets, for frontends whose WebSockets are cut, and for EventSources.
 //!
 //! - [`host`]: admits a stream, and hands its socket to a connection
 //! - [`fallbacks`]: the streams of the Centrifuge SDK; [`emulation`]: the requests with their commands
+//! - [`events`]: the streams of EventSources; [`event_query`]: what their requests ask for
 //! - [`body`]: reads the body of a request
 
 mod body;
 mod emulation;
+mod event_query;
+mod events;
 mod fallbacks;
 mod host;
 
 pub(super) use host::StreamHost;
 
-use super::cors::allow_origins;
+use super::cors::{allow_credentials, allow_origins};
 use crate::{api::Path, auth::Origins};
 use actix_web::{
     HttpResponse,
@@ -28,9 +31,11 @@ pub(super) fn configure(config: &mut ServiceConfig, host: Rc<StreamHost>, origin
     for path in [
         Path::new("/connection/http_stream").post(fallbacks::http_stream).options(preflight_of_post),
         Path::new("/connection/sse").get(fallbacks::sse).options(preflight_of_get),
+        Path::new("/events").get(events::get).options(preflight_of_events),
         Path::new("/emulation").post(emulation::post).options(preflight_of_post),
     ] {
-        config.service(path.into_resource().app_data(body_limit.clone()).wrap(from_fn(host::count_refusals)).wrap(from_fn(allow_origins)));
+        let resource = path.into_resource().app_data(body_limit.clone());
+        config.service(resource.wrap(from_fn(host::count_refusals)).wrap(from_fn(allow_credentials)).wrap(from_fn(allow_origins)));
     }
 }
 
@@ -40,6 +45,11 @@ async fn preflight_of_post() -> HttpResponse {
 
 async fn preflight_of_get() -> HttpResponse {
     preflight("GET", "cache-control")
+}
+
+/// A browser asks before it sends an id with characters of its own choice. Other clients send a token as a header.
+async fn preflight_of_events() -> HttpResponse {
+    preflight("GET", "authorization, cache-control, last-event-id")
 }
 
 /// The answer to a browser that asks before a request of a page of another origin (Fetch standard, section 3.2.2). It may be kept for an hour.
