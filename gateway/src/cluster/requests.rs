@@ -6,7 +6,7 @@ use super::{
     shared_cluster::SharedCluster,
 };
 use crate::broker::{BrokerError, NewPublication, Nodes, PostOutcome, PostedCommands};
-use gateway_core::model::{ChannelName, ErrorCode, Refusal, SessionKey, Tags, lock};
+use gateway_core::model::{ChannelName, ErrorCode, Refusal, Retention, SessionKey, Tags, lock};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
@@ -52,7 +52,9 @@ impl SharedCluster {
         lock(&self.pending).insert(id, sender);
         let _guard = PendingGuard { pending: &self.pending, id };
         let message = Message::Request { id, from: self.address(), request: request.clone() };
-        futures_util::future::try_join_all(others.iter().map(|node| self.send(node, &message))).await?;
+        // Commands of clients are not stored: nodes would fill the store for them. If they are lost, the client learns it and connects again.
+        let retention = if matches!(request, Request::Post(_)) { None } else { Some(RETENTION) };
+        futures_util::future::try_join_all(others.iter().map(|node| self.send(node, &message, retention))).await?;
         let (mut missing, mut responses) = (others, Vec::new());
         while !missing.is_empty() {
             let Ok(Some((node, response))) = timeout_at(deadline, receiver.recv()).await else { break };
@@ -92,7 +94,7 @@ impl SharedCluster {
         self.broker.nodes().map(Nodes::address).unwrap_or_default()
     }
 
-    async fn send(&self, node: &str, message: &Message) -> Result<(), BrokerError> {
+    async fn send(&self, node: &str, message: &Message, retention: Option<Retention>) -> Result<(), BrokerError> {
         let Some(channel) = node_channel(node) else {
             return Err(BrokerError::Unavailable("the name of a node is no valid channel name".into()));
         };
@@ -101,7 +103,7 @@ impl SharedCluster {
             tags: Tags::new(),
             info: None,
             traceparent: None,
-            retention: Some(RETENTION),
+            retention,
             identity: None,
         };
         self.broker.publish(&channel, publication).await.map(drop)
@@ -136,7 +138,7 @@ impl SharedCluster {
                     tokio::spawn(async move {
                         let response = response.await.unwrap_or_else(|refusal| Response::Failed(refusal.detail));
                         let message = Message::Response { id, from: this.address(), response };
-                        if let Err(error) = this.send(&from, &message).await {
+                        if let Err(error) = this.send(&from, &message, Some(RETENTION)).await {
                             tracing::warn!(node = from, %error, "the response to another node could not be sent");
                         }
                         drop(permit);

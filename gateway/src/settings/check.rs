@@ -39,12 +39,12 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
 /// What is allowed and will cause faults.
 pub(super) fn warnings(settings: &Settings) -> Problems {
     let mut warnings = Problems::default();
-    let (idle, ping) = (settings.public.proxy_idle_timeout, settings.connection.ping_interval);
-    if !idle.is_zero() && idle < 2 * ping {
+    let idle = settings.public.proxy_idle_timeout;
+    let pings = [("connection.ping_interval", settings.connection.ping_interval), ("streams.heart_beat", settings.streams.heart_beat)];
+    for (key, ping) in pings.into_iter().filter(|(_, ping)| !idle.is_zero() && idle < 2 * *ping) {
         let (idle, ping, enough) = (show_duration(idle), show_duration(ping), show_duration(2 * ping));
-        let why = format!("the proxy closes connections after {idle}, and connection.ping_interval is {ping}");
-        let cure =
-            format!("one late ping cuts a connection that works; raise it at the proxy to {enough}, or lower connection.ping_interval");
+        let why = format!("the proxy closes connections after {idle}, and {key} is {ping}");
+        let cure = format!("one late ping cuts a connection that works; raise it at the proxy to {enough}, or lower {key}");
         warnings.add("public.proxy_idle_timeout", format!("{why}: {cure}"));
     }
     warnings

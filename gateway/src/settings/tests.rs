@@ -428,6 +428,9 @@ fn an_idle_timeout_of_proxies_below_two_pings_is_a_warning() {
         assert_eq!(texts.len(), usize::from(warns), "{toml}: {texts:?}");
         assert!(texts.iter().all(|text| text.starts_with("public.proxy_idle_timeout: ") && text.contains("raise it at the proxy to")));
     }
+    let toml = "[public]\nproxy_idle_timeout = \"40s\"\n[connection]\nping_interval = \"10s\"\n[streams]\nheart_beat = \"30s\"";
+    let warnings = Settings::from_toml(toml).expect("valid").warnings();
+    assert!(warnings.iter().all(|warning| warning.to_string().ends_with("or lower streams.heart_beat")) && warnings.iter().count() == 1);
 }
 
 #[test]

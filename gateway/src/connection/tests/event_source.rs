@@ -215,6 +215,20 @@ fn a_lost_channel_has_a_reset_and_goes_on() {
 }
 
 #[test]
+fn a_silent_stream_has_comments_and_needs_no_answer() {
+    run(default_bounds(), |world| async move {
+        let browser = world.browser(start(&["kept:a"])).await;
+        let interval = world.worker.node.session_config.stream_ping_interval.as_secs_f32();
+        for _ in 0..4 {
+            elapse(interval).await;
+        }
+        let read = browser.read().await;
+        assert!((4..=6).contains(&read.comments), "{} comments: the padding, and a heart-beat in each interval", read.comments);
+        assert!(read.events.is_empty() && !browser.peer.is_finished().await);
+    });
+}
+
+#[test]
 fn a_request_that_is_dropped_before_the_decision_leaves_nothing() {
     run(default_bounds(), |world| async move {
         let mut bot = Bot::open(&world).await;
