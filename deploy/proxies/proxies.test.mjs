@@ -5,8 +5,9 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startGateway, until } from '../testing/processes.mjs';
 import { PROXIES, startProxy } from './programs.mjs';
-import { PROTOCOLS, Subscriber } from './protocols.mjs';
+import { PROTOCOLS, STREAMS, Subscriber } from './protocols.mjs';
 import { open } from './sockets.mjs';
+import { openStream } from './streams.mjs';
 
 /** The client has another address than the proxy, which is at 127.0.0.1. */
 const CLIENT = '127.0.0.2';
@@ -44,8 +45,8 @@ describe('behind', { concurrency: true }, () => {
       };
 
       /** Publishes on both nodes, which share no store here. */
-      const publish = (data) => Promise.all(gateways.map(async ({ rest }) => {
-        const answer = await rest('/v1/channels/open:idle/publications', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ data }) });
+      const publish = (data, channel = 'open:idle') => Promise.all(gateways.map(async ({ rest }) => {
+        const answer = await rest(`/v1/channels/${channel}/publications`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ data }) });
         assert(answer.ok, `${answer.status}`);
       }));
 
@@ -81,6 +82,31 @@ describe('behind', { concurrency: true }, () => {
           assert(!isClosed && pings >= 2, `${protocol}: ${pings} pings, closed: ${isClosed}`);
         }
         await allGet('afterwards');
+      });
+
+      test('a stream passes at once, and ends when its client leaves', async () => {
+        const open = async () => (await Promise.all(gateways.map(({ rest }) => rest('/metrics').then((answer) => answer.text()))))
+          .reduce((sum, text) => sum + Number(/^switchboard_connections_open (\d+)$/m.exec(text)[1]), 0);
+        const before = await open();
+        const streams = await Promise.all(STREAMS.map((protocol) => Subscriber.open(protocol, 'open:streams', { port: proxy.port, ca: proxy.ca })));
+        const say = (text) => publish({ text }, 'open:streams');
+        for (let n = 0; n < 20; n += 1) {
+          const began = Date.now();
+          await say(`line ${n}`);
+          await until(`line ${n}`, () => streams.every(({ received }) => received.includes(`"line ${n}"`)));
+          assert(Date.now() - began < 1_000, `line ${n} took ${Date.now() - began} ms`);
+        }
+        for (const stream of streams) stream.close();
+        // Some proxies notice only when the gateway writes.
+        await until('the end of the streams', async () => (await say('more'), await open()) <= before);
+      });
+
+      test('pages of other hosts get no stream', async () => {
+        for (const protocol of STREAMS) {
+          const { status, end } = await openStream({ port: proxy.port, ca: proxy.ca, ...PROTOCOLS[protocol].request('open:idle'), origin: 'https://evil.example' });
+          end();
+          assert.equal(status, 403, protocol);
+        }
       });
 
       test('while a node ends, nobody is refused', async () => {

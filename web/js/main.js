@@ -6,7 +6,6 @@ import { Chat } from './conversation/chat.js';
 import { ChatView, showPeople } from './conversation/chat-view.js';
 import { ConnectionView } from './connection/connection-view.js';
 import { avatar, byId, count, show, write } from './page/dom.js';
-import { GatewaySocket } from './connection/gateway-socket.js';
 import { ConnectionState } from './connection/connection-state.js';
 import { DraftStore } from './outgoing/draft-store.js';
 import { fitting, takeMovedState, moveUrl } from './connection/move.js';
@@ -22,6 +21,9 @@ import { createClient, storedUser } from './sign-in/session.js';
 import { signIn } from './sign-in/sign-in.js';
 import { chosenTheme, wireTheme } from './page/theme.js';
 import { toast } from './notices/toasts.js';
+import { GatewayLink } from './transport/gateway-link.js';
+import { TransportView } from './transport/transport-view.js';
+import { chosenTransport } from './transport/transports.js';
 
 const CHANNEL = 'chat:lobby';
 
@@ -40,9 +42,10 @@ function wireUser(user, client, forget) {
 function start({ user, token }, moved) {
   byId('sign-in').remove();
   show(byId('app'), true);
-  const socket = new GatewaySocket();
-  const client = createClient(user, token, socket);
-  const connection = new ConnectionState(client, socket);
+  chosenTransport.store(moved.transport);
+  const link = new GatewayLink();
+  const client = createClient(user, token, link, chosenTransport.first());
+  const connection = new ConnectionState(client, link);
   const hasMoved = moved.user === user;
   const outbox = new Outbox(user, CHANNEL);
   const draft = new DraftStore(user, CHANNEL, hasMoved ? moved.draft : null);
@@ -54,14 +57,15 @@ function start({ user, token }, moved) {
   new NotificationsView(notifications, user);
   const news = new News(client, connection.watch);
   new NewsView(news);
-  new ConnectionView(client, socket, connection, CHANNEL);
-  new NodesView(new Nodes(), socket, connection, (url) => {
+  new ConnectionView(client, link, connection, CHANNEL);
+  const transports = new TransportView(connection);
+  new NodesView(new Nodes(), link, connection, (url) => {
     const unsent = fitting({ draft: draft.read(), lines: chat.unsent.map(storable) });
     outbox.markMoved(unsent.lines);
     if (unsent.draft !== '') draft.markMoved();
-    location.assign(moveUrl(url, { user, theme: chosenTheme(), read: notifications.inbox.read, ...unsent }));
+    location.assign(moveUrl(url, { user, theme: chosenTheme(), transport: chosenTransport.stored(), read: notifications.inbox.read, ...unsent }));
   });
-  if (hasMoved) announceMove(socket);
+  if (hasMoved) announceMove(link);
   if (hasMoved && moved.left > 0) toast({ title: 'Not everything came along', body: `${count(moved.left, 'unsent message')} did not fit into the address. Go back in this tab to find them.`, level: 'warning' });
   wireUser(user, client, () => {
     outbox.clear();
@@ -71,7 +75,7 @@ function start({ user, token }, moved) {
   chat.open();
   news.open();
   client.connect();
-  byId('message-field').focus();
+  if (!transports.takeFocus()) byId('message-field').focus();
 }
 
 const moved = takeMovedState();

@@ -14,7 +14,7 @@ export const PAGES = [
     'bench/README.md',
     'web/README.md',
     'docs/examples/README.md',
-    ...['docs', 'docs/decisions', 'docs/deploy'].flatMap((folder) => readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`)),
+    ...['docs', 'docs/decisions', 'docs/deploy', 'docs/protocols'].flatMap((folder) => readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`)),
 ];
 
 const MARK = /^<!-- (no-test|service) ?(?:\((.+)\))? -->$/;

@@ -4,6 +4,7 @@ import { stateOf } from './connection-texts.js';
 import { OffsetCheck } from './offset-check.js';
 import { RecoveredMessages } from './recovered-messages.js';
 import { longestDelay } from '../sign-in/session.js';
+import { TRANSPORTS } from '../transport/transports.js';
 
 /** The disconnect code of a node that shuts down (docs/codes.md). */
 const SHUTDOWN = 3001;
@@ -13,6 +14,7 @@ const SHUTDOWN = 3001;
  * `nextBefore` is the latest start of the next attempt (`performance.now()`), 0 if unknown.
  */
 export class ConnectionState extends EventTarget {
+  /** The transport of the connection, as the SDK calls it; empty before the first one. */
   transport = '';
   client = '';
   nextBefore = 0;
@@ -22,9 +24,11 @@ export class ConnectionState extends EventTarget {
   recovered = new RecoveredMessages();
   offsets = new OffsetCheck();
   #client;
-  #socket;
+  #link;
   #subs = new Set();
   #attempt = 0;
+  /** Transports that failed before the first connection. The SDK tries the next one at once. */
+  #failedTransports = new Set();
   #wasConnected = false;
   #isRetrying = false;
   #isShutdown = false;
@@ -32,19 +36,19 @@ export class ConnectionState extends EventTarget {
   #awaitsRecovery = false;
   #willReport = false;
 
-  constructor(client, socket) {
+  constructor(client, link) {
     super();
     this.#client = client;
-    this.#socket = socket;
+    this.#link = link;
     client.on('connected', (context) => this.#connected(context));
     client.on('connecting', (context) => this.#lost(context));
-    client.on('error', () => this.#failed());
+    client.on('error', ({ transport }) => this.#failed(transport));
     client.on('disconnected', (context) => this.#closed(context));
     client.on('subscribed', (context) => this.#subscribed(context, context.wasRecovering));
     client.on('publication', (publication) => this.#record(publication));
-    socket.addEventListener('cut', () => this.#change());
-    socket.addEventListener('restored', () => this.#restored());
-    socket.addEventListener('network', () => this.#change());
+    link.addEventListener('cut', () => this.#change());
+    link.addEventListener('restored', () => this.#restored());
+    link.addEventListener('network', () => this.#change());
   }
 
   /** One of the states of `stateOf`. */
@@ -52,9 +56,9 @@ export class ConnectionState extends EventTarget {
     return stateOf({
       isClosed: this.closing !== null,
       isConnected: this.#client.state === 'connected',
-      isCut: this.#socket.cutUntil > 0,
+      isCut: this.#link.cutUntil > 0,
       isRetrying: this.#isRetrying,
-      isOnline: this.#socket.isOnline,
+      isOnline: this.#link.isOnline,
       wasConnected: this.#wasConnected,
       isShutdown: this.#isShutdown,
     });
@@ -124,10 +128,18 @@ export class ConnectionState extends EventTarget {
     this.#wait();
   }
 
-  #failed() {
+  #failed(transport) {
     if (this.#client.state !== 'connecting') return;
+    if (this.#triesAnother(transport)) return this.#change();
     this.#attempt += 1;
     this.#wait();
+  }
+
+  /** Whether the SDK tries another transport at once: until one was open, and each has its turn once. */
+  #triesAnother(transport) {
+    if (this.#wasConnected || this.#failedTransports.has(transport)) return false;
+    this.#failedTransports.add(transport);
+    return this.#failedTransports.size < TRANSPORTS.length;
   }
 
   #wait() {

@@ -4,6 +4,7 @@ import { announce, announceUrgent } from '../page/announce.js';
 import { CAN_TRY_NOW, connectionTexts } from './connection-texts.js';
 import { byId, count, focusNext, h, isAvailable, setAvailable, show, write } from '../page/dom.js';
 import { milliseconds, Plot } from './plot.js';
+import { titleOf } from '../transport/transports.js';
 
 const SAMPLE_INTERVAL = 2_000;
 /** Right after connecting the page is busy, so a round trip would take too long. */
@@ -23,7 +24,7 @@ export function bytes(number) {
 
 export class ConnectionView {
   #client;
-  #socket;
+  #link;
   #connection;
   #channel;
   #plot = new Plot(byId('rtt-plot'));
@@ -31,18 +32,18 @@ export class ConnectionView {
   #announced = '';
   #trafficScheduled = false;
 
-  constructor(client, socket, connection, channel) {
+  constructor(client, link, connection, channel) {
     this.#client = client;
-    this.#socket = socket;
+    this.#link = link;
     this.#connection = connection;
     this.#channel = channel;
     connection.addEventListener('change', () => this.#render());
     connection.addEventListener('recovered', () => this.#recovered());
-    socket.addEventListener('node', () => this.#render());
-    socket.addEventListener('traffic', () => this.#scheduleTraffic());
+    link.addEventListener('node', () => this.#render());
+    link.addEventListener('traffic', () => this.#scheduleTraffic());
     byId('cut').addEventListener('click', () => this.#cut());
     byId('again').addEventListener('click', () => location.reload());
-    for (const button of tryNowButtons()) button.addEventListener('click', () => socket.tryNow());
+    for (const button of tryNowButtons()) button.addEventListener('click', () => link.tryNow());
     setInterval(() => this.#sample(), SAMPLE_INTERVAL);
     setInterval(() => this.#showTexts(), 100);
     this.#render();
@@ -50,7 +51,7 @@ export class ConnectionView {
 
   #cut() {
     if (!isAvailable(byId('cut'))) return;
-    this.#socket.cut(CUT_MS);
+    this.#link.cut(CUT_MS);
     this.#log(`Connection cut for ${CUT_MS / 1000} s`);
   }
 
@@ -74,8 +75,7 @@ export class ConnectionView {
   #render() {
     const { state } = this.#connection;
     document.body.dataset.connection = state;
-    write(byId('node'), this.#socket.node || '–');
-    write(byId('transport'), this.#connection.transport || '–');
+    write(byId('node'), this.#link.node || '–');
     write(byId('client-id'), this.#connection.client || '–');
     write(byId('recovered'), this.#connection.recovered.total.toLocaleString('en'));
     write(byId('missing'), this.#connection.offsets.missing.toLocaleString('en'));
@@ -88,7 +88,7 @@ export class ConnectionView {
 
   /** Shows the buttons of this state. A button that goes hands the focus on. */
   #showActions(state) {
-    setAvailable(byId('cut'), state === 'connected' && this.#socket.cutUntil === 0);
+    setAvailable(byId('cut'), state === 'connected' && this.#link.cutUntil === 0);
     for (const button of tryNowButtons()) {
       const next = byId('side').contains(button) ? byId('cut') : byId('message-field');
       if (!CAN_TRY_NOW.has(state)) focusNext(button, next);
@@ -99,7 +99,7 @@ export class ConnectionView {
 
   #texts() {
     const { nextBefore, closing, state } = this.#connection;
-    return connectionTexts(state, { nextIn: seconds(nextBefore), backIn: seconds(this.#socket.cutUntil), closing: closing ?? {} });
+    return connectionTexts(state, { nextIn: seconds(nextBefore), backIn: seconds(this.#link.cutUntil), closing: closing ?? {} });
   }
 
   #showTexts() {
@@ -123,7 +123,7 @@ export class ConnectionView {
   #connected() {
     this.#announced = '';
     const isBack = this.#connection.drops > 0;
-    this.#log(`${isBack ? 'Connected again to' : 'Connected to'} ${this.#socket.node || 'the gateway'}`);
+    this.#log(`${isBack ? 'Connected again to' : 'Connected to'} ${this.#link.node || 'the gateway'} over ${titleOf(this.#connection.transport)}`);
     setTimeout(() => this.#sample(), FIRST_SAMPLE_AFTER);
   }
 
@@ -141,11 +141,11 @@ export class ConnectionView {
 
   #showTraffic() {
     this.#trafficScheduled = false;
-    const socket = this.#socket;
-    write(byId('frames-in'), socket.framesIn.toLocaleString('en'));
-    write(byId('frames-out'), socket.framesOut.toLocaleString('en'));
-    write(byId('bytes-in'), bytes(socket.bytesIn));
-    write(byId('bytes-out'), bytes(socket.bytesOut));
+    const link = this.#link;
+    write(byId('frames-in'), link.framesIn.toLocaleString('en'));
+    write(byId('frames-out'), link.framesOut.toLocaleString('en'));
+    write(byId('bytes-in'), bytes(link.bytesIn));
+    write(byId('bytes-out'), bytes(link.bytesOut));
   }
 
   #log(text) {

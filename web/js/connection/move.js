@@ -23,10 +23,11 @@ export function fitting({ draft, lines }, bytes = UNSENT_BYTES) {
   return { draft: hasDraft ? draft : '', lines: lines.slice(0, count), left: lines.length - count + (hasDraft ? 0 : 1) };
 }
 
-/** The address of the page at the node `url`, with user, colours, ids of read notifications, and unsent text. */
-export function moveUrl(url, { user, theme, read = [], draft = '', lines = [], left = 0 }) {
+/** The address of the page at the node `url`, with user, colours, transport, ids of read notifications, and unsent text. */
+export function moveUrl(url, { user, theme, transport, read = [], draft = '', lines = [], left = 0 }) {
   const data = new URLSearchParams({ as: user });
   if (theme) data.set('theme', theme);
+  if (transport) data.set('transport', transport);
   for (const id of read) data.append('read', id);
   if (draft !== '') data.set('draft', draft);
   for (const line of lines) data.append('line', JSON.stringify(line));
@@ -45,8 +46,15 @@ function lineFrom(json) {
 /** Reads the data of a moved tab from its address, and removes it from the address. `lines` is null if the tab has not moved. */
 export function takeMovedState({ location, history } = globalThis) {
   const data = new URLSearchParams(location.hash.slice(1));
-  if (!data.has('as')) return { user: '', read: [], draft: '', lines: null, left: 0 };
+  if (!data.has('as')) return { user: '', transport: null, read: [], draft: '', lines: null, left: 0 };
   history.replaceState(history.state, '', location.pathname + location.search);
   const left = Number(data.get('left'));
-  return { user: data.get('as'), read: data.getAll('read'), draft: data.get('draft') ?? '', lines: data.getAll('line').map(lineFrom), left: Number.isSafeInteger(left) ? left : 0 };
+  return {
+    user: data.get('as'),
+    transport: data.get('transport'),
+    read: data.getAll('read'),
+    draft: data.get('draft') ?? '',
+    lines: data.getAll('line').map(lineFrom),
+    left: Number.isSafeInteger(left) ? left : 0,
+  };
 }

@@ -8,25 +8,25 @@ const POLL_INTERVAL = 10_000;
 
 export class NodesView {
   #nodes;
-  #socket;
+  #link;
   #move;
   #shown = '';
 
   /** `move` is called with the address of the chosen node. */
-  constructor(nodes, socket, connection, move) {
+  constructor(nodes, link, connection, move) {
     this.#nodes = nodes;
-    this.#socket = socket;
+    this.#link = link;
     this.#move = move;
     const poll = () => connection.state === 'connected' && !document.hidden && nodes.refresh();
     nodes.addEventListener('change', () => this.#render());
-    socket.addEventListener('node', () => nodes.refresh());
+    link.addEventListener('node', () => nodes.refresh());
     document.addEventListener('visibilitychange', poll);
     setInterval(poll, POLL_INTERVAL);
   }
 
   /** Renders only after a change, because a row may have the focus. */
   #render() {
-    const here = this.#socket.node;
+    const here = this.#link.node;
     const others = this.#nodes.others(here);
     const current = JSON.stringify([here, this.#nodes.all]);
     if (current === this.#shown) return;
@@ -50,9 +50,9 @@ export class NodesView {
 }
 
 /** Tells the user that the move worked. */
-export function announceMove(socket) {
-  socket.addEventListener('node', () => {
-    const title = `Now on ${socket.node}`;
+export function announceMove(link) {
+  link.addEventListener('node', () => {
+    const title = `Now on ${link.node}`;
     const body = 'Your conversation and notifications are here.';
     toast({ title, body, level: 'success' });
     announce(`${title}. ${body}`);

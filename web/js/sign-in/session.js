@@ -2,6 +2,10 @@
 
 import { signInText } from '../page/error-texts.js';
 import { lengthOf } from '../page/limit.js';
+import { eventSourceOver } from '../transport/event-source.js';
+import { fetchOver } from '../transport/http-stream.js';
+import { endpoints } from '../transport/transports.js';
+import { websocketOver } from '../transport/websocket.js';
 
 /** Invisible characters. The gateway refuses them too. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
@@ -78,16 +82,17 @@ async function tokenForSdk(user) {
   }
 }
 
-/** The SDK's client for this user, not yet connected, with a first token. */
-export function createClient(user, firstToken, socket) {
-  const url = new URL('connection/websocket', document.baseURI);
-  url.protocol = url.protocol.replace('http', 'ws');
-  return new globalThis.Centrifuge(url.href, {
+/** The SDK's client for this user, not yet connected, with a first token. It tries the transport `first` before the others. */
+export function createClient(user, firstToken, link, first) {
+  return new globalThis.Centrifuge(endpoints(first, document.baseURI), {
     name: 'demo',
     token: firstToken,
     getToken: () => tokenForSdk(user),
-    websocket: socket.constructorForSdk,
-    networkEventTarget: socket.network,
+    websocket: websocketOver(link),
+    fetch: fetchOver(link),
+    eventsource: eventSourceOver(link),
+    emulationEndpoint: new URL('emulation', document.baseURI).href,
+    networkEventTarget: link.network,
     minReconnectDelay: MIN_DELAY,
     maxReconnectDelay: MAX_DELAY,
   });

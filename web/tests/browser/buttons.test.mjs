@@ -68,6 +68,19 @@ async function expandsAndFolds(button) {
   assert.equal(await button.getAttribute('aria-expanded'), 'false');
 }
 
+/** Presses a transport while another one is chosen: the tab connects again over it. */
+async function changesTransport(transport) {
+  const tab = await signedIn();
+  if (transport === 'websocket') {
+    await tab.evaluate(() => sessionStorage.setItem('switchboard.transport', 'sse'));
+    await tab.reload();
+    await ready(tab);
+  }
+  await Promise.all([tab.waitForEvent('load'), tab.locator(`#over-${transport}`).click()]);
+  await ready(tab);
+  await tab.locator(`#over-${transport}[aria-pressed="true"]`).waitFor();
+}
+
 /** Presses a suggestion: its text is sent. */
 const suggestion = (text) => async () => {
   const tab = await signedIn();
@@ -194,6 +207,7 @@ const BUTTONS = {
     await tab.waitForSelector('body[data-connection="closed"]');
     await Promise.all([tab.waitForEvent('load'), tab.locator('#again').click()]);
   },
+  ...Object.fromEntries(['websocket', 'http-stream', 'sse'].map((transport) => [`#over-${transport}`, () => changesTransport(transport)])),
   async 'nodes move'() {
     const tab = await signedIn();
     await tab.locator('#nodes [data-do="move"]').click();

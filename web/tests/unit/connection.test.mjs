@@ -6,6 +6,7 @@ import './page.mjs';
 import { ConnectionState } from '../../js/connection/connection-state.js';
 import { CAN_TRY_NOW, connectionTexts, stateOf } from '../../js/connection/connection-texts.js';
 import { disconnectText, signInText } from '../../js/page/error-texts.js';
+import { TRANSPORTS } from '../../js/transport/transports.js';
 import { RecoveredMessages } from '../../js/connection/recovered-messages.js';
 
 const facts = { isConnected: false, isClosed: false, isCut: false, isRetrying: false, isOnline: true, wasConnected: false, isShutdown: false };
@@ -116,6 +117,7 @@ function fake() {
   connection.addEventListener('recovered', () => recoveries.push(connection.recovered.latest));
   return {
     client, socket, connection, sub, recoveries,
+    fail: (transport) => client.emit('error', { error: { code: 2 }, transport }),
     connect() {
       client.state = 'connected';
       client.emit('connected', { transport: 'websocket', client: 'c' });
@@ -157,11 +159,13 @@ test('the count of a recovery is reported when all subscriptions are back, howev
   assert.deepEqual(recoveries, [2, 0]);
 });
 
-test('the first attempt that fails is not a lost connection', () => {
-  const { client, connection, connect, lose, socket } = fake();
+test('a first attempt that fails is not a lost connection, and reads as connecting while another transport has its turn', () => {
+  const { client, connection, connect, fail, lose, socket } = fake();
   client.emit('connecting', { code: 0, reason: 'connect called' });
-  assert.equal(connection.state, 'connecting');
-  client.emit('error', { error: { code: 2 } });
+  for (const transport of TRANSPORTS) {
+    assert.equal(connection.state, 'connecting', `before ${transport} failed`);
+    fail(transport);
+  }
   assert.equal(connection.state, 'unreached');
   assert.ok(connection.nextBefore > performance.now());
   connect();
@@ -178,6 +182,22 @@ test('the first attempt that fails is not a lost connection', () => {
   assert.equal(connection.state, 'cut');
   client.state = 'disconnected';
   client.emit('disconnected', { code: 3503, reason: 'force disconnect' });
-  client.emit('error', { error: { code: 2 } });
+  fail();
   assert.equal(connection.state, 'closed');
+});
+
+test('a transport that fails twice before the first connection is not followed by another one at once', () => {
+  const { connection, fail } = fake();
+  fail('websocket');
+  assert.equal(connection.state, 'connecting');
+  fail('websocket');
+  assert.equal(connection.state, 'unreached');
+});
+
+test('once there was a connection, every failure is a wait', () => {
+  const { connection, connect, fail, lose } = fake();
+  connect();
+  lose();
+  fail('websocket');
+  assert.equal(connection.state, 'waiting');
 });

@@ -14,9 +14,9 @@ function tabAt(address) {
 }
 
 test('a moved tab brings its data and removes it from the address', () => {
-  const tab = tabAt(moveUrl('http://n2:8010/', { user: 'a.b-c', theme: 'dark', read: ['1', 'x&y=z'] }));
+  const tab = tabAt(moveUrl('http://n2:8010/', { user: 'a.b-c', theme: 'dark', transport: 'sse', read: ['1', 'x&y=z'] }));
   assert.equal(new URLSearchParams(tab.location.hash.slice(1)).get('theme'), 'dark');
-  assert.deepEqual(takeMovedState(tab), { user: 'a.b-c', read: ['1', 'x&y=z'], draft: '', lines: [], left: 0 });
+  assert.deepEqual(takeMovedState(tab), { user: 'a.b-c', transport: 'sse', read: ['1', 'x&y=z'], draft: '', lines: [], left: 0 });
   assert.equal(tab.location.href, 'http://n2:8010/');
 });
 
@@ -26,7 +26,7 @@ test('the address keeps the folder of the page and needs only the user', () => {
 
 test('an address without a user is not changed', () => {
   const tab = tabAt('http://n2:8010/?a=b#line');
-  assert.deepEqual(takeMovedState(tab), { user: '', read: [], draft: '', lines: null, left: 0 });
+  assert.deepEqual(takeMovedState(tab), { user: '', transport: null, read: [], draft: '', lines: null, left: 0 });
   assert.equal(tab.location.href, 'http://n2:8010/?a=b#line');
 });
 
@@ -87,7 +87,7 @@ test('unsent text comes along, as much as fits, and the tab knows how much stays
 });
 
 test('an invalid line in the address is recognised as such', () => {
-  assert.deepEqual(takeMovedState(tabAt('http://n2:8010/#as=alice&line=%7B&left=x')), { user: 'alice', read: [], draft: '', lines: [null], left: 0 });
+  assert.deepEqual(takeMovedState(tabAt('http://n2:8010/#as=alice&line=%7B&left=x')), { user: 'alice', transport: null, read: [], draft: '', lines: [null], left: 0 });
 });
 
 test('the text of the field moves, and stays if the tab does not arrive', () => {

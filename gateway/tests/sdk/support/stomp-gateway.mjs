@@ -1,4 +1,4 @@
-// A gateway for STOMP frontends, with the settings of the guide (docs/stomp.md).
+// A gateway for STOMP frontends, with the settings of the guide (docs/protocols/stomp.md).
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
