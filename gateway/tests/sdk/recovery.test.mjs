@@ -1,14 +1,14 @@
 // Publications during an interruption of the connection arrive after it, once and in order.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Proxy } from './support/proxy.mjs';
-import { Raw } from './support/raw.mjs';
 import { token } from './support/token.mjs';
+import { over } from './support/transports.mjs';
 import { EventRecorder, next } from './support/wait.mjs';
 
+const { Raw, connected, signedIn, test } = over(import.meta.url);
 const gateway = await stack();
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
