@@ -2,9 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Centrifuge } from 'centrifuge';
-import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
+import { BUILDS } from './support/builds.mjs';
 import { subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Proxy } from './support/proxy.mjs';
@@ -17,16 +16,6 @@ const { client, test, transport } = over(import.meta.url);
 const gateway = await stack();
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
-
-/** The builds of the SDK. `write` and `read` convert data, which is bytes in the Protobuf build. */
-const BUILDS = {
-    JSON: { Build: Centrifuge, write: (data) => data, read: (data) => data },
-    Protobuf: {
-        Build: ProtobufCentrifuge,
-        write: (data) => new TextEncoder().encode(JSON.stringify(data)),
-        read: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
-    },
-};
 
 /** The transports that the Protobuf build of the SDK has. */
 const ONLY_PROTOBUF = { over: ['websocket', 'http_stream'] };
@@ -281,7 +270,7 @@ for (const [name, { Build, write, read }] of builds) {
 }
 
 test('Protobuf: data that is not JSON is refused, and the connection stays', ONLY_PROTOBUF, async (t) => {
-    const it = client(t, gateway, {}, ProtobufCentrifuge);
+    const it = client(t, gateway, {}, BUILDS.Protobuf.Build);
     const answered = next(it, 'connected');
     it.connect();
     await answered;
@@ -294,7 +283,7 @@ test('Protobuf: data that is not JSON is refused, and the connection stays', ONL
 
 test('Protobuf: where any data is allowed, what is published is JSON, else text, else bytes', ONLY_PROTOBUF, async (t) => {
     const own = await ownGateway(t, ANY_DATA);
-    const it = client(t, own, {}, ProtobufCentrifuge);
+    const it = client(t, own, {}, BUILDS.Protobuf.Build);
     it.connect();
     const subscription = await subscribed(it, 'any:a');
     const published = [new TextEncoder().encode('[1, 2]'), new TextEncoder().encode('ünï'), new Uint8Array([255, 0])];
