@@ -158,7 +158,7 @@ for (const transport of ['http_stream', 'sse']) {
             for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonx', '']) {
                 assert.deepEqual(await post(at, { ...valid, type }), { status: 415, code: 'unsupported_media_type' }, type);
             }
-            for (const body of ['', 'x', '[]', '{"session":1,"node":"","data":""}', `{"session":"${session}","node":"${node}"}`]) {
+            for (const body of ['', 'x', '[]', '{"session":1,"node":"","data":""}']) {
                 assert.deepEqual(await post(at, { body }), { status: 400, code: 'bad_request' }, body);
             }
         }

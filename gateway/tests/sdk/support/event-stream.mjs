@@ -43,7 +43,7 @@ export class EventStream {
 const KINDS = ['open', 'message', 'reset', 'end'];
 
 /** Opens a stream with npm eventsource. `headers` are those that a program may set by its own `fetch`. */
-function openInNode(t, url, { headers } = {}) {
+export function openInNode(t, url, { headers } = {}) {
     const stream = new EventStream();
     const ask = (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } });
     const source = new EventSource(url, { fetch: ask });

@@ -23,15 +23,15 @@ const READERS = {
         return (text) => {
             const events = (rest + text).split('\n\n');
             rest = events.pop();
-            return events.map(dataOf).filter((data) => data !== '');
+            return events.flatMap(messagesOf);
         };
     },
 };
 
-/** The data of one event. Comments have none. */
-function dataOf(event) {
+/** The messages in one event, each in a line of its data. Comments have none. */
+function messagesOf(event) {
     const lines = event.split('\n').filter((line) => line.startsWith('data: '));
-    return lines.map((line) => line.slice('data: '.length)).join('\n');
+    return lines.map((line) => line.slice('data: '.length));
 }
 
 /** The request that opens a stream with these commands. */
