@@ -288,28 +288,32 @@ for (const [name, open] of Object.entries(clients(browser, page)).filter(([name]
     });
 }
 
-/** Reads a response until `enough` returns true for its text, or until its end. Resolves to the text. */
-async function read(t, response, enough = () => false) {
+/** Sends a request. The response, which may not end, is destroyed after the test. */
+async function get(t, own, query, headers = {}, method = 'GET') {
+    const response = await ask(own.url, { method, path: pathOf(query), headers });
     t.after(() => response.destroy());
-    let text = '';
-    const look = async () => {
-        for await (const part of response.setEncoding('utf8')) if (enough((text += part))) break;
-    };
-    await within(look(), () => `the body; received ${JSON.stringify(text.slice(-200))}`);
-    return text;
+    return response;
 }
 
-const get = (own, query, headers = {}) => ask(own.url, { method: 'GET', path: pathOf(query), headers });
+/** Reads a response until `enough` returns true for its text, or until its end. Resolves to the text. The response stays open. */
+function read(response, enough = () => false) {
+    let text = '';
+    const done = new Promise((resolve, reject) => {
+        response.setEncoding('utf8').on('data', (part) => enough((text += part)) && resolve(text));
+        response.on('end', () => resolve(text)).on('error', reject);
+    });
+    return within(done, () => `the body; received ${JSON.stringify(text.slice(-200))}`);
+}
 
 test('headers that no proxy and no cache may misunderstand, and a first block at once', async (t) => {
     const own = await ownGateway(t, SETTINGS.replace('200ms', '2s'));
     const [position] = await own.publish('news:a', 1);
-    const response = await get(own, { channel: 'news:a' });
+    const response = await get(t, own, { channel: 'news:a' });
     const { headers } = response;
     assert.match(headers['content-type'], /^text\/event-stream/);
     const told = ['cache-control', 'x-accel-buffering', 'connection', 'content-length', 'transfer-encoding'].map((name) => headers[name]);
     assert.deepEqual([response.statusCode, ...told], [200, 'no-store', 'no', 'close', undefined, undefined]);
-    const text = await read(t, response, (text) => text.endsWith('\n:\n\n'));
+    const text = await read(response, (text) => text.endsWith('\n:\n\n'));
     assert.ok(text.startsWith(':') && text.indexOf('\n') >= 2048, text.slice(0, 100));
     const parser = new EventParser();
     assert.deepEqual(parser.take(text), [], 'the first block is no event, and heart-beats are none');
@@ -319,7 +323,7 @@ test('headers that no proxy and no cache may misunderstand, and a first block at
 
 test('the time until a client returns differs between clients', async (t) => {
     const own = await ownGateway(t, SETTINGS);
-    const retries = await Promise.all(range(1, 20).map(async () => /^retry: (\d+)$/m.exec(await read(t, await get(own, { channel: 'live:a' }), (text) => /^retry: \d+\n/m.test(text)))[1]));
+    const retries = await Promise.all(range(1, 20).map(async () => /^retry: (\d+)$/m.exec(await read(await get(t, own, { channel: 'live:a' }), (text) => /^retry: \d+\n/m.test(text)))[1]));
     assert.ok(new Set(retries).size > 5, retries.join());
 });
 
@@ -345,30 +349,30 @@ test('a refused request names its problem', async (t) => {
         [404, 'unknown_channel', { channel: 'nowhere:a' }],
     ];
     for (const [status, code, query] of refusals) {
-        const response = await get(own, query);
-        const problem = JSON.parse(await read(t, response));
+        const response = await get(t, own, query);
+        const problem = JSON.parse(await read(response));
         assert.deepEqual([response.statusCode, problem.code], [status, code ?? problem.code], JSON.stringify(query));
         assert.ok(problem.detail.length > 10);
         assert.match(response.headers['content-type'], /^application\/problem\+json/);
     }
     const strict = await ownGateway(t, SETTINGS.replace('anonymous = true', 'anonymous = false'));
-    assert.equal((await get(strict, { channel: 'news:a' })).statusCode, 401);
-    const foreign = await get(own, { channel: 'news:a' }, { origin: 'https://elsewhere.example' });
-    assert.deepEqual([foreign.statusCode, JSON.parse(await read(t, foreign)).code], [403, 'origin_not_allowed']);
+    assert.equal((await get(t, strict, { channel: 'news:a' })).statusCode, 401);
+    const foreign = await get(t, own, { channel: 'news:a' }, { origin: 'https://elsewhere.example' });
+    assert.deepEqual([foreign.statusCode, JSON.parse(await read(foreign)).code], [403, 'origin_not_allowed']);
 });
 
 test('a node over its limit, or in its drain, answers with a time to return, so that browsers do', async (t) => {
     const limited = await ownGateway(t, `${SETTINGS}\n`, { 'public.max_connections': '1' });
-    const first = await get(limited, { channel: 'news:a' });
-    await read(t, first, (text) => text.includes('retry'));
+    const first = await get(t, limited, { channel: 'news:a' });
+    await read(first, (text) => text.includes('retry'));
     const draining = await ownGateway(t, SETTINGS, { 'drain.deadline': '10s' });
     // A client that does not answer the close frame delays the end of the node until the deadline.
     (await Raw.connect(t, draining)).pause();
     draining.drain();
     await eventually(async () => (await fetch(`${draining.url}/readyz`)).status === 503, 'the drain');
     for (const own of [limited, draining]) {
-        const response = await get(own, { channel: 'news:a' });
-        const text = await read(t, response);
+        const response = await get(t, own, { channel: 'news:a' });
+        const text = await read(response);
         assert.equal(response.statusCode, 200);
         assert.match(text, /^(:[^\n]*\n+)?retry: \d+\n\n$/);
     }
@@ -397,8 +401,7 @@ test('a token may be in the query, in a header, or in a cookie of a page that is
         [401, { token: 'x' }, { authorization: `Bearer ${granted}` }],
     ];
     for (const [status, query, headers] of attempts) {
-        const response = await get(own, { channel: 'members:a', ...query }, headers);
-        response.destroy();
+        const response = await get(t, own, { channel: 'members:a', ...query }, headers);
         assert.equal(response.statusCode, status, JSON.stringify([query, headers]));
     }
     assert.ok(!own.log.includes(granted) && !own.log.includes(granted.split('.')[2]), 'no log has a token');
@@ -407,7 +410,7 @@ test('a token may be in the query, in a header, or in a cookie of a page that is
 test('a page of an allowed origin may send Authorization and Last-Event-ID, and others may not', async (t) => {
     const own = await ownGateway(t, SETTINGS);
     const foreign = await serveEmptyPage(t);
-    const asked = (origin) => ask(own.url, { method: 'OPTIONS', path: '/events?channel=news:a', headers: { origin, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization,last-event-id' } });
+    const asked = (origin) => get(t, own, { channel: 'news:a' }, { origin, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization,last-event-id' }, 'OPTIONS');
     const { statusCode, headers } = await asked(page);
     assert.ok(statusCode === 200 || statusCode === 204, `${statusCode}`);
     assert.deepEqual([headers['access-control-allow-origin'], headers['access-control-allow-credentials']], [page, 'true']);

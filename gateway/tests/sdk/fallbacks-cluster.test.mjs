@@ -164,7 +164,8 @@ for (const transport of ['http_stream', 'sse']) {
         }
         redis.freeze();
         const undelivered = await post(two, valid).finally(() => redis.thaw());
-        assert.equal(undelivered.status, 503, JSON.stringify(undelivered));
+        // The SDK connects again after either: not delivered, or perhaps delivered.
+        assert.ok(undelivered.status === 503 || undelivered.status === 504, JSON.stringify(undelivered));
 
         raw.terminate();
         await eventually(async () => (await one.rest('GET', `/v1/connections/${id}`)).status === 410, 'the end of the session');

@@ -52,7 +52,7 @@ export class HttpProxy {
         proxy.route = route;
         const server = (proxy.#server = createServer((near, answer) => proxy.#forward(near, answer)));
         server.on('upgrade', (near, socket, head) => proxy.#upgrade(near, socket, head));
-        server.on('connection', (socket) => (proxy.#down ? socket.destroy() : proxy.#sockets.add(socket)));
+        server.on('connection', (socket) => proxy.#accept(socket));
         server.listen(0, '127.0.0.1');
         await once(server, 'listening');
         t.after(() => {
@@ -68,8 +68,8 @@ export class HttpProxy {
     /** Resets every connection of a client, and refuses new ones until `restore`. */
     cut() {
         this.#down = true;
-        for (const socket of this.#sockets) socket.resetAndDestroy();
-        this.#sockets.clear();
+        // Node never closes a socket that is reset after it was ended.
+        for (const socket of this.#sockets) socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
     }
 
     restore() {
@@ -92,6 +92,12 @@ export class HttpProxy {
         };
         await within(look(), () => `${count} requests for ${path}; there were ${JSON.stringify(this.requests)}`);
         return found();
+    }
+
+    #accept(socket) {
+        if (this.#down) return socket.destroy();
+        this.#sockets.add(socket);
+        return socket.on('close', () => this.#sockets.delete(socket));
     }
 
     #note({ method, url, headers }) {
