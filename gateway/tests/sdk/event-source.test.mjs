@@ -134,17 +134,18 @@ const CASES = {
     },
 
     async 'resumes several channels after a cut, each once and in order'(t, open) {
-        const channels = range(1, 4).map(() => unique('news:'));
+        const channels = range(1, 8).map(() => unique('news:'));
         const { own, proxy, stream } = await opened(t, open, { channel: channels });
         const publishAll = async (from, to) => {
             for (const number of range(from, to)) for (const channel of channels) await own.publish(channel, number);
         };
         await publishAll(1, 3);
-        await stream.data(12);
+        await stream.data(24);
         await whileCut(proxy, stream, () => publishAll(4, 20));
         await publishAll(21, 22);
-        const all = await stream.data(88);
+        const all = await stream.data(176);
         for (const name of channels) assert.deepEqual(all.filter(({ channel }) => channel === name).map(({ data }) => data), range(1, 22));
+        for (const { id } of stream.of('message')) assert.match(id, SAFE);
         assert.deepEqual(stream.of('reset'), []);
     },
 

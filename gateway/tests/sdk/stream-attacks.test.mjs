@@ -36,6 +36,9 @@ publish = "authenticated"
 /** How long a request may take that sends its head or its body slowly. */
 const SLOW_MS = 10_000;
 
+/** How many of each kind of slow request come at once. */
+const EACH = 40;
+
 const JSON_TYPE = 'application/json';
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
@@ -66,9 +69,10 @@ class Victim {
         return JSON.stringify({ session: this.session, node: this.node, data: this.commands, ...changes });
     }
 
-    /** The number of refused upgrades and requests. */
-    refusals() {
-        return this.own.metric('switchboard_upgrades_refused_total').catch(() => 0);
+    /** The number of refused upgrades and requests, and of connections that ended because of what came over them. */
+    async refusals() {
+        const counts = ['switchboard_upgrades_refused_total', 'switchboard_http_connection_errors_total'].map((name) => this.own.metric(name).catch(() => 0));
+        return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
     }
 
     /** Checks that the session goes on, that nothing was published, and that none of the commands was carried out. */
@@ -211,13 +215,16 @@ const SLOW = {
 
 test('slow requests are ended in time, and nobody waits for them', async (t) => {
     const victim = await Victim.start(t);
-    const attacks = Object.entries(SLOW).map(([name, write]) => Promise.all(range(1, 40).map(async () => {
+    const refused = await victim.refusals();
+    const attacks = Object.entries(SLOW).map(([name, write]) => Promise.all(range(1, EACH).map(async () => {
         const { text, status, took } = await exchange(t, victim.own, write);
         assert.ok(took < SLOW_MS, `${name}: ${took} ms`);
         assert.ok(text === '' || status === 400 || status === 408, `${name}: ${text.slice(0, 200)}`);
     })));
     await victim.isUnharmed();
     await Promise.all(attacks);
+    const count = Object.keys(SLOW).length * EACH;
+    await eventually(async () => (await victim.refusals()) >= refused + count, 'the counts of the slow requests');
     await victim.isUnharmed();
 });
 
@@ -236,13 +243,15 @@ const BOMBS = {
     'ten thousand channels': { method: 'GET', path: `/events?${range(1, 10_000).map((number) => `channel=news:${number}`).join('&')}` },
 };
 
-test('requests that are too large are refused, and cost no memory that stays', async (t) => {
+test('requests that are too large are refused and counted', async (t) => {
     const victim = await Victim.start(t);
     for (const [name, request] of Object.entries(BOMBS)) {
+        const refused = await victim.refusals();
         for (let round = 0; round < 5; round += 1) {
             const { status } = await attempt(victim.own.url, request);
             assert.ok(TOO_MUCH.includes(status), `${name}: ${status}`);
         }
+        await eventually(async () => (await victim.refusals()) >= refused + 5, `the counts of ${name}`);
         await victim.isUnharmed();
     }
 });
@@ -260,9 +269,11 @@ test('malformed requests are refused, and what follows them is no request', asyn
     const victim = await Victim.start(t);
     const smuggled = `POST /emulation HTTP/1.1\r\nHost: gateway\r\nContent-Type: ${JSON_TYPE}\r\nContent-Length: ${victim.body().length}\r\n\r\n${victim.body()}`;
     for (const [name, bytes] of Object.entries(MALFORMED)) {
+        const refused = await victim.refusals();
         const { text } = await exchange(t, victim.own, (socket) => socket.write(`${bytes}0\r\n\r\n${smuggled}`));
         assert.ok(text === '' || /^HTTP\/1\.[01] 4\d\d /.test(text), `${name}: ${text.slice(0, 200)}`);
         assert.ok(!text.includes(' 204 '), name);
+        await eventually(async () => (await victim.refusals()) > refused, `the count of ${name}`);
         await victim.isUnharmed();
     }
 });
