@@ -64,7 +64,7 @@ test-rust *arguments: setup-redis setup-java
 
 # Tests with the official JavaScript SDK and with STOMP libraries, in Node and Chromium, against a stack on free ports; the examples for Node and in Rust
 [group('test')]
-test-sdk *files: setup-node setup-browser setup-redis
+test-sdk *files: setup-node setup-browser setup-redis setup-curl
     cargo build {{ test_targets }}
     @node "{{ examples }}/build.mjs" node
     @CHROMIUM="$("{{ native }}/requirement" browser)" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
@@ -110,6 +110,7 @@ test-docs *files: setup-node setup-browser setup-redis setup-python setup-curl
 test-proxies: setup-node setup-redis
     @"{{ native }}/requirement" proxies
     cargo build --package gateway --bin gateway
+    cd gateway/tests/sdk && npm ci --no-audit --no-fund
     @PATH="$PATH:/usr/sbin" "{{ deploy }}/testing/run" proxies
 
 # Images, packages, Compose and the Helm chart, as far as they run without an engine; `just test-deploy kubernetes` runs one part

@@ -50,11 +50,13 @@ const CASES = {
             await gateway.publish(channel, number);
             await pause(SLEEP_MS / 50);
         }
-        assert.equal((await gateway.rest('GET', `/v1/connections/${client.id}`)).status, 410, 'the gateway has closed the connection');
-        const [down, again] = [next(client, 'connecting'), next(client, 'subscribed')];
-        client.wake();
-        await down;
-        assert.deepEqual(await again, { wasRecovering: true, recovered: true });
+        if (client.answersPings) {
+            assert.equal((await gateway.rest('GET', `/v1/connections/${client.id}`)).status, 410, 'the gateway has closed the connection');
+            const [down, again] = [next(client, 'connecting'), next(client, 'subscribed')];
+            client.wake();
+            await down;
+            assert.deepEqual(await again, { wasRecovering: true, recovered: true });
+        } else client.wake();
         await gateway.publish(channel, 52);
         const all = await got.count(52);
         assert.deepEqual(all, range(1, 52).map((number) => ({ data: number, offset: number })));

@@ -1,13 +1,13 @@
 // Makes the gateway send every disconnect code and every unsubscribe code. codes.json names the test of each code.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
-import { Raw } from './support/raw.mjs';
 import { inSeconds, token } from './support/token.mjs';
+import { ONLY_WEBSOCKET, over } from './support/transports.mjs';
 import { eventually, EventRecorder, next } from './support/wait.mjs';
 
+const { Raw, client, connected, signedIn, test } = over(import.meta.url);
 const gateway = await stack();
 
 /** Connects a client. Resolves to the event with which the SDK ends the connection permanently. */
@@ -121,14 +121,14 @@ test('3011 force reconnect: a service disconnects a client, which connects again
     assert.notEqual((await back).client, it.context.client);
 });
 
-test('3012 no pong: a client that does not answer pings', async (t) => {
+test('3012 no pong: a client that does not answer pings', ONLY_WEBSOCKET, async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.ping_interval = "2s"\nconnection.pong_timeout = "1s"\n');
     const raw = await Raw.connect(t, own);
     raw.mute = true;
     assert.equal((await raw.end()).code, 3012);
 });
 
-test('3012 no pong: a client that requested ping frames and does not answer them', async (t) => {
+test('3012 no pong: a client that requested ping frames and does not answer them', ONLY_WEBSOCKET, async (t) => {
     const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.ping_interval = "2s"\nconnection.pong_timeout = "1s"\n');
     const query = '?cf_ws_frame_ping_pong=true';
     const sdk = await connected(t, own, { url: own.websocket + query });
@@ -166,7 +166,7 @@ test('3501 bad request: an invalid frame', async (t) => {
     }
 });
 
-test('3502 stale: no connect command', async (t) => {
+test('3502 stale: no connect command', ONLY_WEBSOCKET, async (t) => {
     const raw = await Raw.open(t, await ownGateway(t, 'connection.connect_timeout = "100ms"\n'));
     assert.equal((await raw.end()).code, 3502);
 });
@@ -184,7 +184,7 @@ test('3505 channel limit: a token with more channels than a connection may have'
     assert.equal(code, 3505);
 });
 
-test('3506 inappropriate protocol: a message in the form of the other encoding', async (t) => {
+test('3506 inappropriate protocol: a message in the form of the other encoding', ONLY_WEBSOCKET, async (t) => {
     const json = await Raw.open(t, gateway);
     json.binary(Buffer.from([1, 2, 3]));
     assert.equal((await json.end()).code, 3506);
@@ -193,7 +193,7 @@ test('3506 inappropriate protocol: a message in the form of the other encoding',
     assert.equal((await protobuf.end()).code, 3506);
 });
 
-test('3501 bad request: bytes that are not Protobuf', async (t) => {
+test('3501 bad request: bytes that are not Protobuf', ONLY_WEBSOCKET, async (t) => {
     const raw = await Raw.open(t, gateway, { protocols: ['centrifuge-protobuf'] });
     raw.binary(Buffer.from([200]));
     assert.deepEqual(await raw.end(), { code: 3501, reason: 'the length of a message does not fit into its frame' });

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test } from 'node:test';
 import WebSocket from 'ws';
-import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
-import { Raw } from './support/raw.mjs';
 import { Service } from './support/service.mjs';
+import { ONLY_WEBSOCKET, over } from './support/transports.mjs';
 import { EventRecorder, eventually, next } from './support/wait.mjs';
 
+const { Raw, client, connected, signedIn, test } = over(import.meta.url);
 const gateway = await stack();
 
 test('the reply to connect has the connection id that services see', async (t) => {
@@ -21,13 +21,13 @@ test('the reply to connect has the connection id that services see', async (t) =
     assert.deepEqual(connections[0].channels, [`#${alice}`]);
 });
 
-test('the answer to the upgrade has the connection id', async (t) => {
+test('the answer to the upgrade has the connection id', ONLY_WEBSOCKET, async (t) => {
     const raw = await Raw.connect(t, gateway);
     assert.equal(raw.headers['x-connection-id'], raw.connection.client);
     assert.notEqual((await Raw.connect(t, gateway)).headers['x-connection-id'], raw.connection.client);
 });
 
-test('the reply to connect has the session and the time', async (t) => {
+test('the reply to connect has the session and the time', ONLY_WEBSOCKET, async (t) => {
     const before = Date.now();
     const { connection } = await Raw.connect(t, gateway);
     assert.equal(connection.session, connection.client);
@@ -216,7 +216,7 @@ test('a sent event reaches its service once and has no answer', async (t) => {
     assert.equal(service.frames.filter((frame) => frame.event).length, 1);
 });
 
-test('all commands that the SDK combines in one message are answered', async (t) => {
+test('all commands that the SDK combines in one message are answered', ONLY_WEBSOCKET, async (t) => {
     const sent = [];
     class RecordingWebSocket extends WebSocket {
         send(data, ...rest) {

@@ -1,11 +1,12 @@
 // The drain of a node.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ownGateway } from './support/gateway.mjs';
-import { Raw } from './support/raw.mjs';
 import { Service } from './support/service.mjs';
+import { over } from './support/transports.mjs';
+
+const { Raw, test } = over(import.meta.url);
 
 const WINDOW = 2000;
 const SETTINGS = 'tokens.anonymous = true\n[services.slow]\n';

@@ -2,30 +2,25 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test } from 'node:test';
-import { Centrifuge } from 'centrifuge';
-import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
-import { client, subscribed, unique } from './support/client.mjs';
+import { BUILDS } from './support/builds.mjs';
+import { subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { Proxy } from './support/proxy.mjs';
 import { Service } from './support/service.mjs';
 import { inSeconds, token } from './support/token.mjs';
+import { ONLY_WEBSOCKET, over } from './support/transports.mjs';
 import { eventually, EventRecorder, next, within } from './support/wait.mjs';
 
+const { client, test, transport } = over(import.meta.url);
 const gateway = await stack();
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-/** The builds of the SDK. `write` and `read` convert data, which is bytes in the Protobuf build. */
-const BUILDS = {
-    JSON: { Build: Centrifuge, write: (data) => data, read: (data) => data },
-    Protobuf: {
-        Build: ProtobufCentrifuge,
-        write: (data) => new TextEncoder().encode(JSON.stringify(data)),
-        read: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
-    },
-};
+/** The transports that the Protobuf build of the SDK has. */
+const ONLY_PROTOBUF = { over: ['websocket', 'http_stream'] };
+
+const builds = Object.entries(BUILDS).filter(([name]) => name === 'JSON' || ONLY_PROTOBUF.over.includes(transport));
 
 /** A namespace whose publications carry anything. */
 const ANY_DATA = `
@@ -53,7 +48,7 @@ function contentOf({ data, tags }, read) {
     return { data: [...data], tags: others };
 }
 
-for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
+for (const [name, { Build, write, read }] of builds) {
     const content = (publication) => contentOf(publication, read);
     const inBuild = (what, run) => test(`${name}: ${what}`, run);
 
@@ -274,8 +269,8 @@ for (const [name, { Build, write, read }] of Object.entries(BUILDS)) {
     });
 }
 
-test('Protobuf: data that is not JSON is refused, and the connection stays', async (t) => {
-    const it = client(t, gateway, {}, ProtobufCentrifuge);
+test('Protobuf: data that is not JSON is refused, and the connection stays', ONLY_PROTOBUF, async (t) => {
+    const it = client(t, gateway, {}, BUILDS.Protobuf.Build);
     const answered = next(it, 'connected');
     it.connect();
     await answered;
@@ -286,9 +281,9 @@ test('Protobuf: data that is not JSON is refused, and the connection stays', asy
     await subscription.publish(new TextEncoder().encode('[]'));
 });
 
-test('Protobuf: where any data is allowed, what is published is JSON, else text, else bytes', async (t) => {
+test('Protobuf: where any data is allowed, what is published is JSON, else text, else bytes', ONLY_PROTOBUF, async (t) => {
     const own = await ownGateway(t, ANY_DATA);
-    const it = client(t, own, {}, ProtobufCentrifuge);
+    const it = client(t, own, {}, BUILDS.Protobuf.Build);
     it.connect();
     const subscription = await subscribed(it, 'any:a');
     const published = [new TextEncoder().encode('[1, 2]'), new TextEncoder().encode('ünï'), new Uint8Array([255, 0])];
@@ -305,7 +300,7 @@ test('Protobuf: where any data is allowed, what is published is JSON, else text,
     await assert.rejects(subscription.publish(new Uint8Array()), { code: 107 });
 });
 
-test('the subprotocol or the query chooses the encoding', async (t) => {
+test('the subprotocol or the query chooses the encoding', ONLY_WEBSOCKET, async (t) => {
     for (const [query, protocols, isBinary] of [
         ['', [], false],
         ['', ['centrifuge-json'], false],

@@ -1,12 +1,12 @@
 // Several commands in one WebSocket message, and the order of the replies.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
-import { Raw } from './support/raw.mjs';
 import { token } from './support/token.mjs';
+import { over } from './support/transports.mjs';
 
+const { Raw, test } = over(import.meta.url);
 const gateway = await stack();
 
 test('one message may contain connect and further commands', async (t) => {

@@ -1,11 +1,11 @@
 // A client that sends commands faster than it accepts the replies.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
-import { Raw } from './support/raw.mjs';
+import { over } from './support/transports.mjs';
 
+const { Raw, test } = over(import.meta.url);
 const gateway = await stack();
 
 test('when replies fill half of the outbox, the gateway pauses reading and keeps the connection', async (t) => {

@@ -1,12 +1,13 @@
 // Commands of services to connections: subscriptions, messages and disconnects.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { signedIn, unique } from './support/client.mjs';
+import { unique } from './support/client.mjs';
 import { stack } from './support/gateway.mjs';
 import { inSeconds, token } from './support/token.mjs';
+import { over } from './support/transports.mjs';
 import { EventRecorder, eventually, next } from './support/wait.mjs';
 
+const { signedIn, test } = over(import.meta.url);
 const gateway = await stack();
 
 /** Records the events of a client's server-side subscription to `channel`. */

@@ -1,13 +1,13 @@
 // Data and replies of the largest size, and larger ones.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
-import { Raw } from './support/raw.mjs';
 import { Service } from './support/service.mjs';
 import { token } from './support/token.mjs';
+import { over } from './support/transports.mjs';
 
+const { Raw, test } = over(import.meta.url);
 const gateway = await stack();
 
 /** The bytes that `connection.data_size` allows for data as JSON text. */

@@ -1,11 +1,13 @@
 // `getState` of the SDK: the application reads the position of the channel, then its own state, and the SDK goes on from that position.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { connected, subscribed, unique } from './support/client.mjs';
+import { subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { Proxy } from './support/proxy.mjs';
+import { over } from './support/transports.mjs';
 import { EventRecorder, next } from './support/wait.mjs';
+
+const { connected, test } = over(import.meta.url);
 
 const SETTINGS = `
 [tokens]

@@ -1,11 +1,13 @@
 // Tokens of connections and subscriptions, with and without expiry, and how the SDK renews them.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { client, connected, signedIn, subscribed, unique } from './support/client.mjs';
+import { subscribed, unique } from './support/client.mjs';
 import { ownGateway } from './support/gateway.mjs';
 import { inSeconds, token } from './support/token.mjs';
+import { over } from './support/transports.mjs';
 import { EventRecorder, eventually, next } from './support/wait.mjs';
+
+const { client, connected, signedIn, test } = over(import.meta.url);
 
 const SETTINGS = `
 tokens.leeway = "0s"

@@ -14,7 +14,7 @@ const JAVASCRIPT = join(SOURCES, 'javascript/client.mjs');
 
 /** The programs: the command that runs one, and the forms of the protocol that its SDK speaks. */
 export const PROGRAMS = {
-    JavaScript: { command: [process.execPath, JAVASCRIPT], forms: ['json', 'protobuf'] },
+    JavaScript: { command: [process.execPath, JAVASCRIPT], forms: ['json', 'protobuf', 'json/http_stream', 'protobuf/http_stream', 'json/sse'] },
     'hidden tab': { command: [process.execPath, '--require', join(SOURCES, 'javascript/hidden-tab.cjs'), JAVASCRIPT], forms: ['json', 'protobuf'] },
     Python: { command: [join(BUILT, 'python/bin/python'), join(SOURCES, 'python/client.py')], forms: ['json', 'protobuf'] },
     Go: { command: [join(BUILT, 'go/client')], forms: ['json', 'protobuf'] },
@@ -26,6 +26,8 @@ export const PROGRAMS = {
 
 /** A running program. It emits the events that the program writes. */
 export class ClientProgram extends EventEmitter {
+    /** Whether the gateway notices that the program sleeps. Fallbacks of the SDK answer no pings. */
+    answersPings;
     #process;
     #ended;
     #log = '';
@@ -35,6 +37,7 @@ export class ClientProgram extends EventEmitter {
     /** Starts a program that is stopped after the test. A failed test shows what it wrote. */
     static start(t, language, form, gateway) {
         const client = new ClientProgram();
+        client.answersPings = !form.includes('/');
         const [file, ...options] = PROGRAMS[language].command;
         client.#run(file, [...options, form, gateway.websocket]);
         t.after(async () => {

@@ -169,8 +169,14 @@ export async function ownGateway(t, settings = '', overrides = {}) {
     return gateway;
 }
 
+let shared;
+
 /** Returns the gateway of the stack that the environment names. Without a stack, starts a gateway and a chat bot for this test file. */
-export async function stack() {
+export function stack() {
+    return (shared ??= startStack());
+}
+
+async function startStack() {
     const { SWITCHBOARD_URL: url, SWITCHBOARD_API: api, SWITCHBOARD_API_KEY: key } = process.env;
     if (url && api) return new Gateway(url, api, key);
     const gateway = await OwnGateway.start(join(ROOT, 'gateway/config/dev.toml'));

@@ -1,15 +1,13 @@
 // A client without the SDK. It can send invalid frames, and records the received frames exactly.
 
 import WebSocket from 'ws';
-import { Signal, within } from './wait.mjs';
+import { Received } from './received.mjs';
+import { within } from './wait.mjs';
 
-export class Raw {
+export class Raw extends Received {
     #socket;
-    #id = 0;
-    #signal = new Signal();
 
-    /** All received objects in order, and the number of objects in each message. */
-    frames = [];
+    /** The number of objects in each message. */
     messages = [];
 
     /** The headers of the answer to the upgrade. */
@@ -44,7 +42,7 @@ export class Raw {
 
     #pinged() {
         this.pings += 1;
-        this.#signal.notify();
+        this.take();
     }
 
     #receive(text) {
@@ -53,9 +51,8 @@ export class Raw {
         for (const frame of frames) {
             // Answers a ping, as the SDK does.
             if (Object.keys(frame).length === 0 && !this.mute) this.#socket.send('{}');
-            this.frames.push(frame);
         }
-        this.#signal.notify();
+        this.take(...frames);
     }
 
     /** Sends a text without changes. */
@@ -91,53 +88,9 @@ export class Raw {
         this.#socket._socket.resetAndDestroy();
     }
 
-    /** Sends commands in one message. Gives each an id, and returns the ids. */
-    send(...commands) {
-        const numbered = commands.map((command) => ({ id: ++this.#id, ...command }));
-        this.text(numbered.map((command) => JSON.stringify(command)).join('\n'));
-        return numbered.map((command) => command.id);
-    }
-
-    /** Sends one command. Resolves to its reply. */
-    async ask(command) {
-        const [id] = this.send(command);
-        return this.reply(id);
-    }
-
-    reply(id) {
-        return this.frame((frame) => frame.id === id, `the reply to command ${id}`);
-    }
-
-    /** Resolves to the first push that has this field and for whose content `accept` returns true. */
-    push(field, accept = () => true) {
-        return this.frame((frame) => frame.push?.[field] && accept(frame.push[field]), `a push with ${field}`);
-    }
-
-    /** Resolves to the first object, received or future, for which `accept` returns true. */
-    async frame(accept, what) {
-        const look = async () => {
-            for (let at = 0; ; at += 1) {
-                while (at >= this.frames.length) await this.#signal.notified();
-                if (accept(this.frames[at])) return this.frames[at];
-            }
-        };
-        const closed = this.closed.then(({ code, reason }) => {
-            throw new Error(`closed with ${code} (${reason}) before ${what}`);
-        });
-        return within(Promise.race([look(), closed]), what);
-    }
-
     /** Resolves when this many ping frames were received. */
     pinged(count) {
-        const received = async () => {
-            while (this.pings < count) await this.#signal.notified();
-        };
-        return within(received(), `${count} ping frames`);
-    }
-
-    /** Waits for the end of the connection. Resolves to `{ code, reason }`. */
-    end() {
-        return within(this.closed, 'the connection to be closed');
+        return this.until(() => this.pings >= count, `${count} ping frames`);
     }
 }
 

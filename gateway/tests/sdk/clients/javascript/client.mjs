@@ -3,10 +3,12 @@
 import { createInterface } from 'node:readline';
 import { Centrifuge } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
+import { EventSource } from 'eventsource';
 import WebSocket from 'ws';
 
 const [form, url] = process.argv.slice(2);
-const isProtobuf = form === 'protobuf';
+const [encoding, fallback] = form.split('/');
+const isProtobuf = encoding === 'protobuf';
 // In the Protobuf build data is bytes.
 const write = (data) => (isProtobuf ? new TextEncoder().encode(JSON.stringify(data)) : data);
 const read = (data) => (isProtobuf ? JSON.parse(new TextDecoder().decode(data)) : data);
@@ -21,7 +23,10 @@ function getToken() {
     return given;
 }
 
-const client = new (isProtobuf ? ProtobufCentrifuge : Centrifuge)(url, { websocket: WebSocket, getToken });
+const at = (path) => new URL(path, url.replace('ws', 'http')).href;
+const endpoint = fallback ? [{ transport: fallback, endpoint: at(`/connection/${fallback}`) }] : url;
+const options = { websocket: WebSocket, eventsource: EventSource, emulationEndpoint: at('/emulation'), getToken };
+const client = new (isProtobuf ? ProtobufCentrifuge : Centrifuge)(endpoint, options);
 client.on('connecting', ({ code }) => emit('connecting', { code }));
 client.on('connected', ({ client }) => emit('connected', { client }));
 client.on('disconnected', ({ code }) => emit('disconnected', { code }));
