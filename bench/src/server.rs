@@ -54,7 +54,7 @@ pub(crate) struct Server {
     /// Present if instructions are counted.
     callgrind: Option<Callgrind>,
     /// The connection that carries the commands of all streams.
-    commands: Mutex<Option<Http>>,
+    commands: Box<Mutex<Option<Http>>>,
 }
 
 impl Binaries {
@@ -102,7 +102,7 @@ impl Binaries {
             }
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut server = Server { kind, public, internal, child, callgrind: None, commands: Mutex::default() };
+        let mut server = Server { kind, public, internal, child, callgrind: None, commands: Box::default() };
         server.wait_until_ready().await?;
         Ok(server)
     }

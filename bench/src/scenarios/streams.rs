@@ -53,7 +53,7 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let settings = [("WORKERS", &*arguments.workers), ("CONNECTION__PING_INTERVAL", "1h"), ("CONNECTION__PONG_TIMEOUT", "10m")];
     let server = Rc::new(binaries.start(Kind::Gateway, &settings).await?);
     let probes = Requests::start(&server)?;
-    println!("requests                    readyz p99, max      REST p99, max      page p99, max  delay of the generator");
+    println!("requests                readyz p99, max    REST p99, max    page p99, max  delay of the generator");
     let pause = || async {
         sleep(Duration::from_secs(arguments.seconds)).await;
         Ok(())
@@ -95,8 +95,8 @@ impl Requests {
 
 fn print_row(name: &str, all: [&RoundTrips; 3]) {
     let delay = all.iter().map(|round_trips| round_trips.send_delay).fold(0.0, f64::max);
-    let columns: String = all.iter().map(|RoundTrips { p99, max, .. }| format!("{p99:>9.2}, {max:>6.1} ms")).collect();
-    println!("{name:<22} {columns}  {delay:>6.2} ms");
+    let [readyz, rest, page] = all.map(|RoundTrips { p99, max, .. }| format!("{p99:>7.2}, {max:>6.1} ms"));
+    println!("{name:<22} {readyz}  {rest}  {page}  {delay:>18.2} ms");
 }
 
 async fn open_all(server: &Rc<Server>, arguments: &Arguments, received: &Rc<Received>) -> Result {

@@ -1,6 +1,6 @@
 //! The transports of the SDK without WebSockets: a response without an end, and requests with the commands, which may go to any node.
 
-use super::Ended;
+use super::ended::Ended;
 use crate::{tally::Count, world::World};
 use gateway_core::protocol::{centrifuge::Codec, event_stream::testing::read};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, header::CONTENT_TYPE};
