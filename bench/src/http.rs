@@ -47,6 +47,13 @@ impl Http {
         Ok(last)
     }
 
+    /// Posts a body of this content type. Fails if the status is not 200 or 204.
+    pub(crate) async fn post_as(&mut self, path: &str, content_type: &str, body: &[u8]) -> Result {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
+        self.stream.write_all(&[head.as_bytes(), body].concat()).await?;
+        self.response().await.map(drop)
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {API_KEY}\r\n\r\n");
         self.stream.write_all(request.as_bytes()).await?;
@@ -62,7 +69,8 @@ impl Http {
                 let status = String::from_utf8_lossy(&self.received[..head]).lines().next().unwrap_or_default().to_owned();
                 let body = String::from_utf8_lossy(&self.received[head..head + length]).into_owned();
                 self.received.drain(..head + length);
-                return if status.contains(" 200 ") { Ok(body) } else { Err(format!("{status}: {body}").into()) };
+                let is_good = status.contains(" 200 ") || status.contains(" 204 ");
+                return if is_good { Ok(body) } else { Err(format!("{status}: {body}").into()) };
             }
             if self.stream.read_buf(&mut self.received).await? == 0 {
                 return Err("the server closed the HTTP connection".into());
@@ -71,8 +79,8 @@ impl Http {
     }
 }
 
-/// The start and the length of the body.
-fn parse_head(received: &[u8]) -> Result<Option<(usize, usize)>> {
+/// The start and the length of the body of a response, if its head is complete.
+pub(crate) fn parse_head(received: &[u8]) -> Result<Option<(usize, usize)>> {
     let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let length = String::from_utf8_lossy(&received[..end])
         .to_ascii_lowercase()

@@ -2,7 +2,6 @@
 
 mod callgrind;
 mod client;
-mod form;
 mod http;
 mod latency;
 mod probe;
@@ -15,7 +14,7 @@ mod statistics;
 
 use clap::{Parser, Subcommand};
 use result::Result;
-use scenarios::{broadcast, calls, encodings, fanout, flood, memory, publish, reconnect, resubscribe, slow_service, stuck};
+use scenarios::{broadcast, calls, encodings, fanout, flood, memory, publish, reconnect, resubscribe, slow_service, streams, stuck};
 use server::Binaries;
 
 /// Measures a gateway that it starts itself, on its own ports
@@ -35,6 +34,8 @@ enum Scenario {
     Fanout(fanout::Arguments),
     /// CPU, instructions and bytes of a delivery, for each encoding and for what clients negotiate
     Encodings(encodings::Arguments),
+    /// Requests for probes, REST and the page beside very many streams
+    Streams(streams::Arguments),
     /// Cost of clients that never read or read too slowly
     Stuck(stuck::Arguments),
     /// How much a flooding client and a large fan-out delay other clients
@@ -61,6 +62,7 @@ async fn main() -> Result {
             Scenario::Memory(arguments) => memory::run(&binaries, arguments).await,
             Scenario::Fanout(arguments) => fanout::run(&binaries, &arguments).await,
             Scenario::Encodings(arguments) => encodings::run(&binaries, &arguments).await,
+            Scenario::Streams(arguments) => streams::run(&binaries, &arguments).await,
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,

@@ -1,8 +1,9 @@
-//! Round trips of clients that do not take part in the load. Each probe has its own thread with real-time priority, so a busy generator
-//! hardly delays it. The remaining delay is measured too.
+//! Round trips of clients that do not take part in the load: commands on WebSockets, or HTTP requests. Each probe has its own thread with
+//! real-time priority, so a busy generator hardly delays it. The remaining delay is measured too.
 
 use crate::{
     client::{UPGRADE, text_frame},
+    http::parse_head,
     latency,
     result::Result,
     server::Server,
@@ -32,7 +33,7 @@ pub(crate) struct RoundTrips {
     pub(crate) send_delay: f64,
 }
 
-/// Connections that send pings and wait for the replies, as long as the server runs.
+/// Connections that send commands or requests and wait for the replies, as long as the server runs.
 pub(crate) struct Probes {
     histograms: Arc<Mutex<Histograms>>,
 }
@@ -40,7 +41,12 @@ pub(crate) struct Probes {
 struct Histograms {
     round_trip: Histogram<u64>,
     send_delay: Histogram<u64>,
+    /// Why the first probe that ended did so.
+    failure: Option<String>,
 }
+
+/// Waits for a reply.
+type AwaitReply = fn(&mut TcpStream) -> io::Result<()>;
 
 impl Probes {
     /// Opens probes that send pings.
@@ -50,10 +56,20 @@ impl Probes {
 
     /// Opens probes that send this command, whose id is 3. Blocks until they are connected.
     pub(crate) fn open_with(server: SocketAddr, count: usize, command: &str) -> Result<Self> {
-        let histograms = Histograms { round_trip: latency::histogram()?, send_delay: latency::histogram()? };
-        let histograms = Arc::new(Mutex::new(histograms));
         let streams = (0..count).map(|_| open_connection(server)).collect::<Result<Vec<_>>>()?;
-        let (probes, frame) = (Self { histograms: histograms.clone() }, text_frame(command.as_bytes()));
+        Self::start(streams, &text_frame(command.as_bytes()), |stream| await_reply(stream, br#""id":3"#))
+    }
+
+    /// Opens probes that send this HTTP request. Its answer must be 200.
+    pub(crate) fn open_http(server: SocketAddr, count: usize, request: &str) -> Result<Self> {
+        let streams = (0..count).map(|_| connect(server)).collect::<Result<Vec<_>>>()?;
+        Self::start(streams, request.as_bytes(), await_response)
+    }
+
+    fn start(streams: Vec<TcpStream>, request: &[u8], await_reply: AwaitReply) -> Result<Self> {
+        let histograms = Histograms { round_trip: latency::histogram()?, send_delay: latency::histogram()?, failure: None };
+        let histograms = Arc::new(Mutex::new(histograms));
+        let (probes, request, count) = (Self { histograms: histograms.clone() }, request.to_vec(), streams.len());
         thread::spawn(move || {
             // The threads of the probes inherit the priority.
             if !set_realtime_priority() {
@@ -61,8 +77,13 @@ impl Probes {
             }
             for (number, stream) in (0..).zip(streams) {
                 let first = Instant::now() + INTERVAL * number / count as u32;
-                let (histograms, frame) = (histograms.clone(), frame.clone());
-                thread::spawn(move || probe(stream, &frame, first, &histograms));
+                let (histograms, request) = (histograms.clone(), request.clone());
+                thread::spawn(move || {
+                    if let Err(error) = probe(stream, &request, await_reply, first, &histograms) {
+                        let mut histograms = histograms.lock().unwrap_or_else(PoisonError::into_inner);
+                        histograms.failure.get_or_insert(error.to_string());
+                    }
+                });
             }
         });
         Ok(probes)
@@ -87,6 +108,9 @@ impl Probes {
         }
         let result = work.await?;
         let histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = &histograms.failure {
+            return Err(format!("a probe failed: {failure}").into());
+        }
         if histograms.round_trip.is_empty() {
             return Err("no probe got a reply".into());
         }
@@ -111,15 +135,20 @@ pub(crate) fn set_realtime_priority() -> bool {
 
 /// Opens a WebSocket and connects anonymously.
 fn open_connection(server: SocketAddr) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(server)?;
-    stream.set_nodelay(true)?;
+    let mut stream = connect(server)?;
     stream.write_all(UPGRADE)?;
     stream.write_all(&text_frame(br#"{"id":1,"connect":{}}"#))?;
     await_reply(&mut stream, br#""connect":"#)?;
     Ok(stream)
 }
 
-fn probe(mut stream: TcpStream, frame: &[u8], first: Instant, histograms: &Mutex<Histograms>) -> io::Result<()> {
+fn connect(server: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(server)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn probe(mut stream: TcpStream, request: &[u8], await_reply: AwaitReply, first: Instant, histograms: &Mutex<Histograms>) -> io::Result<()> {
     let mut due = first;
     loop {
         let early = due.checked_duration_since(Instant::now());
@@ -127,8 +156,8 @@ fn probe(mut stream: TcpStream, frame: &[u8], first: Instant, histograms: &Mutex
             thread::park_timeout(left);
         }
         let send_delay = early.map(|_| due.elapsed());
-        stream.write_all(frame)?;
-        await_reply(&mut stream, br#""id":3"#)?;
+        stream.write_all(request)?;
+        await_reply(&mut stream)?;
         // The time counts from when the ping was due, so it includes the wait for a late previous reply.
         let round_trip = due.elapsed();
         let mut histograms = histograms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,4 +179,22 @@ fn await_reply(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Reads a whole response.
+fn await_response(stream: &mut TcpStream) -> io::Result<()> {
+    let (mut received, mut bytes) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        match parse_head(&received).map_err(|error| io::Error::other(error.to_string()))? {
+            Some((head, _)) if !received.starts_with(b"HTTP/1.1 200 ") => {
+                return Err(io::Error::other(String::from_utf8_lossy(&received[..head]).into_owned()));
+            }
+            Some((head, length)) if received.len() >= head + length => return Ok(()),
+            _ => {}
+        }
+        match stream.read(&mut bytes)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => received.extend_from_slice(&bytes[..count]),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use tokio::time::sleep;
+use tokio::{sync::Mutex, time::sleep};
 
 /// Clock ticks per second (`getconf CLK_TCK`).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -53,6 +53,8 @@ pub(crate) struct Server {
     child: Child,
     /// Present if instructions are counted.
     callgrind: Option<Callgrind>,
+    /// The connection that carries the commands of all streams.
+    commands: Box<Mutex<Option<Http>>>,
 }
 
 impl Binaries {
@@ -100,7 +102,7 @@ impl Binaries {
             }
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut server = Server { kind, public, internal, child, callgrind: None };
+        let mut server = Server { kind, public, internal, child, callgrind: None, commands: Box::default() };
         server.wait_until_ready().await?;
         Ok(server)
     }
@@ -167,6 +169,18 @@ impl Server {
     /// Opens a connection to the gateway. The caller sends the connect command.
     pub(crate) async fn open_connection(&self, number: usize, receive_buffer: Option<u32>) -> Result<Client> {
         Client::open(self.public, "/connection/websocket", number, receive_buffer).await
+    }
+
+    /// Posts commands for the session of a stream.
+    pub(crate) async fn post_commands(&self, content_type: &str, body: &[u8]) -> Result {
+        let mut connection = self.commands.lock().await;
+        if let Some(http) = &mut *connection
+            && http.post_as("/emulation", content_type, body).await.is_ok()
+        {
+            return Ok(());
+        }
+        // The gateway closes connections that were idle.
+        connection.insert(Http::open(self.public).await?).post_as("/emulation", content_type, body).await
     }
 
     /// Resident memory in KiB.

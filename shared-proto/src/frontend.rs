@@ -218,8 +218,10 @@ pub struct Error {
 pub struct Connected {
     /// Id of the connection.
     pub client: String,
-    /// Name of the node to which the client is connected.
+    /// Name of the node to which the client is connected. On a stream, the address of its process.
     pub node: String,
+    /// What requests with commands for this connection name. Only on a stream.
+    pub session: String,
     /// Interval of the gateway's pings in seconds.
     pub ping: u32,
     /// Seconds until the token expires. 0: it does not expire.

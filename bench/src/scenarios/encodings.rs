@@ -2,7 +2,10 @@
 //! as many messages as a batch.
 
 use crate::{
-    form::{Form, GROUPS},
+    client::{
+        READ_SIZE,
+        form::{Form, GROUPS, HISTORY},
+    },
     http::Http,
     result::Result,
     server::{Binaries, Server},
@@ -12,8 +15,6 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use tokio::{sync::Notify, task::spawn_local, time::timeout};
 
 const CHANNEL: &str = "open:forms";
-/// Maximum number of bytes in one read.
-const READ_SIZE: usize = 256 * 1024;
 /// Longest wait for the deliveries of one batch.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -40,13 +41,16 @@ pub(crate) struct Arguments {
     /// Runs of each form
     #[arg(long, default_value_t = 1)]
     rounds: usize,
+    /// Keep a history, so that publications have positions
+    #[arg(long)]
+    history: bool,
     /// Run the gateway in callgrind (of valgrind) and count its instructions in user space
     #[arg(long)]
     instructions: bool,
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
-    println!("form              batch  delivered            messages/frame  bytes/delivery  us CPU/delivery  instructions/delivery");
+    println!("form                batch  delivered            messages/frame  bytes/delivery  us CPU/delivery  instructions/delivery");
     for _ in 0..arguments.rounds {
         for form in &arguments.forms {
             measure(binaries, arguments, *form).await?;
@@ -58,7 +62,9 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
 async fn measure(binaries: &Binaries, arguments: &Arguments, form: Form) -> Result {
     // Nobody answers pings.
     let mut settings = vec![("WORKERS", "1"), ("CONNECTION__PING_INTERVAL", "1h"), ("CONNECTION__PONG_TIMEOUT", "10m")];
+    settings.push(("STREAMS__HEART_BEAT", "1m"));
     settings.extend(form.settings());
+    settings.extend(HISTORY.iter().filter(|_| arguments.history));
     let server = binaries.start_counted(&settings, arguments.instructions).await?;
     let received = Rc::new(Received::default());
     for number in 0..arguments.subscribers {
@@ -123,7 +129,7 @@ impl Publisher<'_> {
         let (messages, frames) = (self.received.messages.get() - messages, self.received.frames.get() - frames);
         let expected = batch * self.arguments.count * self.arguments.subscribers / self.form.selection();
         println!(
-            "{:<16}  {batch:>5}  {messages:>9}/{expected:<9}  {:>14.1}  {:>14.1}  {:>15.3}  {:>21}",
+            "{:<18}  {batch:>5}  {messages:>9}/{expected:<9}  {:>14.1}  {:>14.1}  {:>15.3}  {:>21}",
             format!("{:?}", self.form),
             messages as f64 / frames as f64,
             (self.received.bytes.get() - bytes) as f64 / messages as f64,

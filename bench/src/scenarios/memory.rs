@@ -2,7 +2,7 @@
 //! This leaves out the memory that the process has without connections.
 
 use crate::{
-    client::Client,
+    client::transport::{Got, Subscriber, Transport},
     http::Http,
     result::Result,
     server::{Binaries, Kind, Server, kernel_memory_kib},
@@ -19,6 +19,25 @@ enum Idle {
     Anonymous,
     /// Token, personal channel, a channel with presence, and messages received
     Token,
+    /// `http_stream` without a token, one subscription
+    HttpStream,
+    /// `sse` without a token, one subscription
+    Sse,
+    /// An EventSource without a token, one channel
+    Events,
+}
+
+impl Idle {
+    /// The transport of connections without a token.
+    fn transport(self) -> Option<Transport> {
+        match self {
+            Self::Token => None,
+            Self::Anonymous => Some(Transport::WebSocket),
+            Self::HttpStream => Some(Transport::HttpStream),
+            Self::Sse => Some(Transport::Sse),
+            Self::Events => Some(Transport::Events),
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -44,7 +63,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: Arguments) -> Result {
-    let server = binaries.start(Kind::Gateway, &[("WORKERS", &arguments.workers), ("CONNECTION__PING_INTERVAL", "10m")]).await?;
+    let settings = [("WORKERS", &*arguments.workers), ("CONNECTION__PING_INTERVAL", "10m"), ("STREAMS__HEART_BEAT", "1m")];
+    let server = binaries.start(Kind::Gateway, &settings).await?;
     let (server, arguments) = (Rc::new(server), Rc::new(arguments));
     let received = Rc::new(Cell::new(0));
     let empty = measure(&server, 0).await?;
@@ -115,14 +135,14 @@ async fn open_connections(
     Ok(())
 }
 
-async fn open(server: &Server, arguments: &Arguments, number: usize) -> Result<Client> {
-    if arguments.idle == Idle::Anonymous {
-        return server.subscriber(number, "open:idle").await;
+async fn open(server: &Server, arguments: &Arguments, number: usize) -> Result<Subscriber> {
+    if let Some(transport) = arguments.idle.transport() {
+        return transport.subscribe(server, number, None, "open:idle", &mut Got::default()).await;
     }
     let answer = Http::open(server.public).await?.post("/demo/token", &format!(r#"{{"user":"user-{number}"}}"#)).await?;
     let answer: serde_json::Value = serde_json::from_str(&answer)?;
     let mut client = server.open_connection(number, None).await?;
     client.connect(answer["token"].as_str().ok_or("no token")?).await?;
     client.subscribe(&format!("chat:room-{}", number / arguments.room)).await?;
-    Ok(client)
+    Ok(Subscriber::WebSocket(client))
 }

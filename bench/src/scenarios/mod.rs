@@ -10,4 +10,5 @@ pub(crate) mod publish;
 pub(crate) mod reconnect;
 pub(crate) mod resubscribe;
 pub(crate) mod slow_service;
+pub(crate) mod streams;
 pub(crate) mod stuck;

@@ -1,7 +1,7 @@
 //! Clients that never read, and a client that reads too slowly.
 
 use crate::{
-    client::{CLOSE, Client, TEXT},
+    client::transport::{Got, Subscriber, Transport},
     http::Http,
     result::Result,
     server::{Binaries, Kind, Server},
@@ -16,9 +16,14 @@ const RECEIVE_BUFFER: u32 = 4096;
 const MESSAGE_SIZE: usize = 8192;
 /// Publications for the slow reader: 2 MiB, much more than the limit of an outbox.
 const PUBLICATIONS: u64 = 1000;
+/// The channel of the slow reader, which has a history.
+const SLOW_CHANNEL: &str = "recover:slow";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// Transports of the clients
+    #[arg(long, value_delimiter = ',', default_value = "web-socket")]
+    transport: Vec<Transport>,
     /// Clients that never read, each subscribed to its own channel
     #[arg(long, default_value_t = 40)]
     clients: usize,
@@ -28,22 +33,25 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
-    let server = binaries.start(Kind::Gateway, &[("WORKERS", "1")]).await?;
-    for _ in 0..arguments.waves {
-        never_reading(&server, arguments.clients).await?;
+    for transport in &arguments.transport {
+        // Memory that an earlier transport left behind would hide what this one needs.
+        let server = binaries.start(Kind::Gateway, &[("WORKERS", "1")]).await?;
+        println!("{transport:?}:");
+        for _ in 0..arguments.waves {
+            never_reading(&server, *transport, arguments.clients).await?;
+        }
+        slow_reader(&server, *transport).await?;
     }
-    slow_reader(&server).await
+    Ok(())
 }
 
-async fn never_reading(server: &Server, count: usize) -> Result {
+async fn never_reading(server: &Server, transport: Transport, count: usize) -> Result {
     let mut clients = Vec::new();
     for number in 0..count {
-        let mut client = server.open_connection(number, Some(RECEIVE_BUFFER)).await?;
-        client.connect("").await?;
-        client.subscribe(&format!("open:stuck-{number}")).await?;
-        clients.push(client);
+        let channel = format!("open:stuck-{number}");
+        clients.push(transport.subscribe(server, number, Some(RECEIVE_BUFFER), &channel, &mut Got::default()).await?);
     }
-    let ports: Vec<_> = clients.iter().map(Client::local_port).collect::<Result<_>>()?;
+    let ports: Vec<_> = clients.iter().map(Subscriber::local_port).collect::<Result<_>>()?;
     let mut http = Http::open(server.internal).await?;
     let before = server.resident_kib()?;
     let (mut socket_bytes, mut resident) = (HashMap::<u16, u64>::new(), before);
@@ -83,48 +91,30 @@ async fn never_reading(server: &Server, count: usize) -> Result {
     Ok(())
 }
 
-async fn slow_reader(server: &Server) -> Result {
-    let mut client = server.open_connection(0, Some(RECEIVE_BUFFER)).await?;
-    client.connect("").await?;
-    let answer: serde_json::Value = serde_json::from_str(&client.subscribe("recover:slow").await?)?;
-    let epoch = answer["subscribe"]["epoch"].as_str().ok_or("the subscribe reply has no epoch")?.to_owned();
+async fn slow_reader(server: &Server, transport: Transport) -> Result {
+    let mut got = Got::default();
+    let mut client = transport.subscribe(server, 0, Some(RECEIVE_BUFFER), SLOW_CHANNEL, &mut got).await?;
     let mut http = Http::open(server.internal).await?;
-    let body = format!(r#"{{"data":"{}"}}"#, "x".repeat(2048));
+    let (path, body) = (format!("/v1/channels/{SLOW_CHANNEL}/publications"), format!(r#"{{"data":"{}"}}"#, "x".repeat(2048)));
     for _ in 0..PUBLICATIONS {
-        http.post("/v1/channels/recover:slow/publications", &body).await?;
+        http.post(&path, &body).await?;
     }
-    let (mut offsets, mut code) = (Vec::new(), None);
-    while code.is_none() {
+    loop {
         sleep(Duration::from_millis(20)).await;
-        let read = client.read(4096, |opcode, payload| match opcode {
-            CLOSE => code = payload.first_chunk().map(|code| u16::from_be_bytes(*code)),
-            _ => collect_offsets(payload, &mut offsets),
-        });
-        read.await.map_err(|_| "the server closed the connection without a close frame")?;
+        if client.read(4096, |opcode, payload| got.add(transport, opcode, payload)).await.is_err() || got.code.is_some() {
+            break;
+        }
     }
-    let first = offsets.len();
-    let mut client = server.open_connection(0, None).await?;
-    client.connect("").await?;
-    let last = offsets.last().copied().unwrap_or(0);
-    let recover = format!(r#""recover":true,"epoch":"{epoch}","offset":{last}"#);
-    client.send(&format!(r#"{{"id":2,"subscribe":{{"channel":"recover:slow",{recover}}}}}"#)).await?;
-    while offsets.last() != Some(&PUBLICATIONS) {
-        let read = client.read(65536, |opcode, payload| {
-            if opcode == TEXT {
-                collect_offsets(payload, &mut offsets);
-            }
-        });
+    let (first, code) = (got.offsets.len(), got.code);
+    if code.is_none() && transport != Transport::Events {
+        return Err("the server closed the connection without a code".into());
+    }
+    let mut client = transport.subscribe(server, 0, None, SLOW_CHANNEL, &mut got).await?;
+    while got.offsets.last() != Some(&PUBLICATIONS) {
+        let read = client.read(65536, |opcode, payload| got.add(transport, opcode, payload));
         timeout(Duration::from_secs(10), read).await?.map_err(|_| "the server closed the connection during recovery")?;
     }
-    let complete = offsets.iter().copied().eq(1..=PUBLICATIONS);
+    let complete = got.offsets.iter().copied().eq(1..=PUBLICATIONS);
     println!("slow reader: closed with {code:?} after {first} publications; all {PUBLICATIONS} received once and in order: {complete}");
     Ok(())
-}
-
-/// Adds the offsets of all publications in a message, from pushes and from subscribe replies.
-fn collect_offsets(payload: &[u8], offsets: &mut Vec<u64>) {
-    for line in serde_json::Deserializer::from_slice(payload).into_iter::<serde_json::Value>().flatten() {
-        let recovered = line["subscribe"]["publications"].as_array().into_iter().flatten();
-        offsets.extend(recovered.chain([&line["push"]["pub"]]).filter_map(|publication| publication["offset"].as_u64()));
-    }
 }

@@ -57,6 +57,11 @@ pub(crate) fn of_body(body: &[u8]) -> Option<u32> {
     }
 }
 
+/// The number of a publication with this data, as EventSources get it.
+pub(crate) fn of_event(data: &str) -> Option<u32> {
+    of_body(data.as_bytes()).or_else(|| number(&Value::from(data)))
+}
+
 /// The number of a publication of the history.
 pub(crate) fn of_history(publication: &PublicationBody) -> Option<u32> {
     let PublicationBody { data, text, data_base64, .. } = publication;

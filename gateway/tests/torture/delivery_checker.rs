@@ -3,6 +3,7 @@
 use crate::{
     ledger::{Channel, HeldPublication},
     number_set::NumberSet,
+    subscriber::activity::Activity,
     tally::{Count, Tally},
 };
 use gateway_core::{channel::Unrecoverable, model::Position};
@@ -18,8 +19,8 @@ pub(crate) struct DeliveryCheckers(Mutex<HashMap<String, Vec<Arc<Mutex<DeliveryC
 
 impl DeliveryCheckers {
     /// Adds a checker.
-    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>, view: View) -> Arc<Mutex<DeliveryChecker>> {
-        let checker = Arc::new(Mutex::new(DeliveryChecker::new(who, channel.clone(), view)));
+    pub(crate) fn add(&self, who: String, channel: &Arc<Channel>, view: View, activity: Arc<Activity>) -> Arc<Mutex<DeliveryChecker>> {
+        let checker = Arc::new(Mutex::new(DeliveryChecker::new(who, channel.clone(), view, activity)));
         self.0.lock().expect("no panic").entry(channel.name.clone()).or_default().push(checker.clone());
         checker
     }
@@ -47,6 +48,7 @@ pub(crate) struct DeliveryChecker {
     pub(crate) who: String,
     channel: Arc<Channel>,
     view: View,
+    activity: Arc<Activity>,
     position: Option<Position>,
     /// The time at which it reached the position.
     position_since: Instant,
@@ -59,11 +61,12 @@ pub(crate) struct DeliveryChecker {
 }
 
 impl DeliveryChecker {
-    fn new(who: String, channel: Arc<Channel>, view: View) -> Self {
+    fn new(who: String, channel: Arc<Channel>, view: View, activity: Arc<Activity>) -> Self {
         Self {
             who,
             channel,
             view,
+            activity,
             position: None,
             position_since: Instant::now(),
             live_after: None,
@@ -108,6 +111,7 @@ impl DeliveryChecker {
             }
             Some(asked) if !recovered => {
                 tally.add(Count::ReportedLosses, 1);
+                self.activity.loss_reported();
                 self.received_since_loss.clear();
                 let goes_on = self.channel.unrecoverable == Unrecoverable::Live || self.view == View::FromNow;
                 self.live_after = goes_on.then_some(answer);
@@ -133,6 +137,7 @@ impl DeliveryChecker {
     /// Checks a received publication.
     pub(crate) fn publication(&mut self, offset: u64, number: u32, tally: &Tally) {
         tally.add(Count::Deliveries, 1);
+        self.activity.delivered();
         let Some(position) = self.position else {
             tally.violation(Count::Other, 1, || format!("{}: {offset} arrived before the reply to the subscribe command", self.name()));
             return;

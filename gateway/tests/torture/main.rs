@@ -3,7 +3,7 @@
 //!
 //! - [`options`]: the command line; [`run`]: one run, from its start to the table of results
 //! - [`world`]: the state of a run: its [`store`] and its gateways ([`node`])
-//! - [`workload`]: the publishers and subscribers: [`publisher`], [`subscriber`], [`client`], [`form`], [`stomp_subscriber`]
+//! - [`workload`]: the publishers and subscribers: [`publisher`], [`subscriber`], [`client`]
 //! - [`fault`]: fault injection; [`control`]: deliberate defects that prove that the checks can fail
 //! - [`ledger`]: records publications; [`delivery_checker`]: checks the deliveries to one subscriber; [`checkpoint`]: compares them with the histories
 //! - [`tally`]: counts violations; [`counters`]: reads the metrics of the gateways
@@ -15,14 +15,12 @@ mod control;
 mod counters;
 mod delivery_checker;
 mod fault;
-mod form;
 mod ledger;
 mod node;
 mod number_set;
 mod options;
 mod publisher;
 mod run;
-mod stomp_subscriber;
 mod store;
 mod subscriber;
 mod tally;
@@ -63,7 +61,7 @@ async fn torture(options: &Options) -> bool {
             }
             good
         }
-        (None, Some(control)) => run::run(Plan::without_faults(), Some(control)).await == Verdict::Good,
+        (None, Some(control)) => run::run(Plan::without_faults(options), Some(control)).await == Verdict::Good,
         (None, None) => {
             let mut good = true;
             for store in options.stores() {
@@ -71,7 +69,7 @@ async fn torture(options: &Options) -> bool {
             }
             for control in [Control::Memory, Control::Drop] {
                 println!("\nControl: {control:?}. The checks must find this defect.");
-                if run::run(Plan::without_faults(), Some(control)).await == Verdict::Good {
+                if run::run(Plan::without_faults(options), Some(control)).await == Verdict::Good {
                     println!("FAILED: the checks did not find it");
                     good = false;
                 }

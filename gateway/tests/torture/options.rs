@@ -1,6 +1,6 @@
 //! The options of the command line.
 
-use crate::{control::Control, fault::kind::Fault, store::Kind};
+use crate::{control::Control, fault::kind::Fault, store::Kind, subscriber::kind::Share};
 use clap::{ArgAction, Args, Parser};
 use std::time::Duration;
 
@@ -19,9 +19,16 @@ pub(crate) struct Options {
     /// Number of gateways.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=4))]
     pub(crate) gateways: u8,
-    /// Number of subscribers. Each subscribes to three channels.
+    /// Number of subscribers. Each subscribes to three channels, except for EventSources with one channel.
     #[arg(long, default_value_t = 200)]
     pub(crate) clients: usize,
+    /// How frequent each kind of subscribers is beside the others, separated by commas. A kind that is not named is absent.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "web-socket=8,stomp=3,http-stream=2,http-stream-protobuf=2,sse=2,events=2,events-many=2"
+    )]
+    pub(crate) shares: Vec<Share>,
     /// Publications per second in all channels together.
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u32,

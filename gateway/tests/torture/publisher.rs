@@ -1,9 +1,8 @@
 //! Publishers over REST and over the frontend protocol.
 
 use crate::{
-    client::{Client, Ended},
+    client::{Client, Ended, Form, Transport},
     content,
-    form::Form,
     ledger::Channel,
     node::KEY,
     tally::Count,
@@ -90,7 +89,7 @@ pub(crate) async fn publish(world: &World, channel: &Channel, via: Option<usize>
 /// uncertain.
 pub(crate) async fn publish_as_frontend(world: Arc<World>, channel: Arc<Channel>, pause: Duration) {
     while !world.stop.is_cancelled() {
-        let Ok(mut client) = Client::connect(world.any_node().public.address(), Form::PLAIN).await else {
+        let Ok(mut client) = Client::connect(&world, Transport::WebSocket, Form::PLAIN).await else {
             sleep(RETRY).await;
             continue;
         };

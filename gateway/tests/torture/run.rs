@@ -46,19 +46,25 @@ const PUBLISHER_PAUSE_PERCENT: u32 = 40;
 impl Plan {
     pub(crate) fn long(options: &Options, seed: u64, store: Kind, length: Duration) -> Self {
         let Options { gateways, clients, rate, .. } = *options;
-        let (scale, faults) = (Scale { gateways, clients, rate }, options.faults_for(store, Fault::value_variants()));
+        let scale = Scale { gateways, clients, shares: options.shares.clone(), rate };
+        let faults = options.faults_for(store, Fault::value_variants());
         Self { seed, scale, store, faults, length: Some(length), time_limit: Duration::from_secs(30), logs: options.logs.clone() }
     }
 
     pub(crate) fn short(options: &Options, seed: u64, store: Kind) -> Self {
-        let scale = Scale { gateways: options.gateways, clients: options.clients.min(100), rate: options.rate.min(150) };
+        let scale = Scale {
+            gateways: options.gateways,
+            clients: options.clients.min(100),
+            shares: options.shares.clone(),
+            rate: options.rate.min(150),
+        };
         let faults = options.faults_for(store, Fault::short(store));
         Self { seed, scale, store, faults, length: None, time_limit: Duration::from_secs(20), logs: options.logs.clone() }
     }
 
     /// A run without faults, for controls.
-    pub(crate) fn without_faults() -> Self {
-        let scale = Scale { gateways: 2, clients: 100, rate: 300 };
+    pub(crate) fn without_faults(options: &Options) -> Self {
+        let scale = Scale { gateways: 2, clients: 100, shares: options.shares.clone(), rate: 300 };
         Self { seed: 0, scale, store: Kind::Standalone, faults: Vec::new(), length: None, time_limit: Duration::from_secs(2), logs: None }
     }
 
@@ -91,10 +97,11 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     let scratch = tempfile::tempdir().expect("a directory");
     let directory = plan.logs.clone().unwrap_or_else(|| scratch.path().into());
     std::fs::create_dir_all(&directory).expect("a directory");
-    println!("torture: seed {}, {:?}, {:?}", plan.seed, plan.store, plan.scale);
-    let world = World::start(plan.scale, plan.store, control, &directory).await;
+    let Scale { gateways, clients, rate, .. } = plan.scale;
+    println!("torture: seed {}, {:?}, {gateways} gateways, {clients} subscribers, {rate} publications/s", plan.seed, plan.store);
+    let world = World::start(&plan.scale, plan.store, control, &directory).await;
     let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
-    let (subscribers, mut publishers) = start_workload(&world, plan.scale);
+    let (subscribers, mut publishers) = start_workload(&world, &plan.scale);
     sleep(Duration::from_secs(2)).await;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     let mut record = |name: String, row: Row| rows.entry(name).or_default().add(&row);
@@ -169,10 +176,16 @@ fn print_results(world: &World, rows: &BTreeMap<String, Row>, counters: &Counter
     println!("{:<16} {sum}", "all");
     println!("the gateways counted: {:?}", counters.all());
     println!("connections of subscribers ended, by code: {:?}", world.ends());
+    println!("requests with commands for streams, by status: {:?}", world.posts());
+    println!("{}", world.activities);
     for case in world.tally.cases() {
         println!("  {case}");
     }
-    let verdict = if sum.has_violations() || sum.get(Count::Deliveries) == 0 { Verdict::Bad } else { Verdict::Good };
+    let idle = world.activities.idle();
+    if !idle.is_empty() {
+        println!("subscribers of these kinds got nothing: {idle:?}");
+    }
+    let verdict = if sum.has_violations() || !idle.is_empty() { Verdict::Bad } else { Verdict::Good };
     println!("seed {seed}: {verdict:?}");
     verdict
 }

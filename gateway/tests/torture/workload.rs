@@ -1,39 +1,36 @@
 //! Starts the publishers and subscribers.
 
 use crate::{
-    form::Form,
-    ledger::Kind,
+    client::{Form, Framing, Transport},
+    ledger::{Channel, Kind},
     publisher::{publish_as_frontend, publish_as_service},
-    stomp_subscriber::StompSubscriber,
-    subscriber::Subscriber,
+    subscriber::{
+        EventSourceSubscriber, StompSubscriber, Subscriber,
+        kind::{SubscriberKind, kinds},
+    },
     world::{Scale, World},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// Channels with few subscribers get this many times fewer publications.
 const SPARSE_DIVISOR: u32 = 10;
 
-/// One subscriber of this many speaks STOMP. The number has no factor of those of the forms, so that each form stays as frequent.
-const STOMP_SHARE: usize = 5;
-
 /// Starts all subscribers and publishers. Subscribers run until the first set is dropped, publishers until [`World::stop`].
-pub(crate) fn start_workload(world: &Arc<World>, scale: Scale) -> (JoinSet<()>, JoinSet<()>) {
+pub(crate) fn start_workload(world: &Arc<World>, scale: &Scale) -> (JoinSet<()>, JoinSet<()>) {
     let (mut subscribers, mut publishers) = (JoinSet::new(), JoinSet::new());
     let of = |kind| world.channels.iter().filter(move |channel| channel.kind == kind).cloned().collect::<Vec<_>>();
     let (long, sparse, short) = (of(Kind::LongHistory), of(Kind::Sparse), of(Kind::ShortHistory));
-    for number in 0..scale.clients {
+    let mut nths: HashMap<SubscriberKind, usize> = HashMap::new();
+    for (number, kind) in kinds(&scale.shares, scale.clients).into_iter().enumerate() {
         let mut mine = vec![long[number % long.len()].clone(), long[(number + 1 + number / long.len() % 5) % long.len()].clone()];
         mine.push(match number / 2 {
             pair if pair < sparse.len() => sparse[pair].clone(),
             _ => short[number % short.len()].clone(),
         });
-        let who = format!("client {number}");
-        if number % STOMP_SHARE == 1 {
-            subscribers.spawn(StompSubscriber::new(world.clone(), who, &mine).run());
-        } else {
-            subscribers.spawn(Subscriber::new(world.clone(), who, Form::of(number), &mine).run());
-        }
+        let nth = nths.entry(kind).or_default();
+        start_subscriber(world, &mut subscribers, (number, kind, *nth), &mine);
+        *nth += 1;
     }
     let pause = Duration::from_secs_f64(world.channels.len() as f64 / f64::from(scale.rate));
     for (number, channel) in world.channels.iter().enumerate() {
@@ -46,4 +43,34 @@ pub(crate) fn start_workload(world: &Arc<World>, scale: Scale) -> (JoinSet<()>, 
         }
     }
     (subscribers, publishers)
+}
+
+/// Starts a subscriber: its number, its kind, and its number among those of its kind.
+fn start_subscriber(
+    world: &Arc<World>,
+    subscribers: &mut JoinSet<()>,
+    (number, kind, nth): (usize, SubscriberKind, usize),
+    channels: &[Arc<Channel>],
+) {
+    let (world, who, activity) = (world.clone(), format!("client {number} ({})", kind.name()), world.activities.add(kind));
+    let sdk = match kind {
+        SubscriberKind::WebSocket => (Transport::WebSocket, Form::of(nth)),
+        SubscriberKind::HttpStream => (Transport::Stream(Framing::Plain), Form::json(nth)),
+        SubscriberKind::HttpStreamProtobuf => (Transport::Stream(Framing::Plain), Form::protobuf(nth)),
+        SubscriberKind::Sse => (Transport::Stream(Framing::Events), Form::json(nth)),
+        SubscriberKind::Stomp => {
+            subscribers.spawn(StompSubscriber::new(world, who, activity, channels).run());
+            return;
+        }
+        SubscriberKind::Events => {
+            let one = &channels[nth % channels.len()..][..1];
+            subscribers.spawn(EventSourceSubscriber::new(world, who, activity, one, nth.is_multiple_of(2)).run());
+            return;
+        }
+        SubscriberKind::EventsMany => {
+            subscribers.spawn(EventSourceSubscriber::new(world, who, activity, channels, false).run());
+            return;
+        }
+    };
+    subscribers.spawn(Subscriber::new(world, who, activity, sdk, channels).run());
 }

@@ -7,9 +7,11 @@ use crate::{
     ledger::{Channel, Kind},
     node::Node,
     store::{Kind as StoreKind, Store},
+    subscriber::{activity::Activities, kind::Share},
     tally::Tally,
 };
 use gateway_core::channel::Unrecoverable;
+use reqwest::StatusCode;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -24,10 +26,12 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
 /// The size of a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scale {
     pub(crate) gateways: u8,
     pub(crate) clients: usize,
+    /// How frequent each kind of subscribers is.
+    pub(crate) shares: Vec<Share>,
     /// Publications per second.
     pub(crate) rate: u32,
 }
@@ -40,6 +44,7 @@ pub(crate) struct World {
     pub(crate) channels: Vec<Arc<Channel>>,
     pub(crate) checkers: DeliveryCheckers,
     pub(crate) tally: Tally,
+    pub(crate) activities: Activities,
     pub(crate) http: reqwest::Client,
     /// Publishers pause. Later publications would reveal earlier losses to the subscribers.
     pub(crate) publishers_paused: watch::Sender<bool>,
@@ -50,11 +55,13 @@ pub(crate) struct World {
     control: Option<Control>,
     /// Number of ended subscriber connections by close code. 0: without a code.
     ends: Mutex<BTreeMap<u16, u64>>,
+    /// Number of requests with commands for streams by status. 0: without an answer.
+    posts: Mutex<BTreeMap<u16, u64>>,
 }
 
 impl World {
     /// Starts all processes.
-    pub(crate) async fn start(scale: Scale, store: StoreKind, control: Option<Control>, directory: &Path) -> Arc<Self> {
+    pub(crate) async fn start(scale: &Scale, store: StoreKind, control: Option<Control>, directory: &Path) -> Arc<Self> {
         let store = Store::start(store, directory).await;
         let mut nodes = Vec::new();
         for number in 1..=scale.gateways {
@@ -69,12 +76,14 @@ impl World {
             channels: channels(),
             checkers: DeliveryCheckers::default(),
             tally: Tally::new(),
+            activities: Activities::default(),
             http: reqwest::Client::new(),
             publishers_paused: watch::Sender::default(),
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             control,
             ends: Mutex::default(),
+            posts: Mutex::default(),
         })
     }
 
@@ -90,6 +99,15 @@ impl World {
     pub(crate) fn count_end(&self, ended: &Ended) {
         let code = if let Ended::Closed(code, _) = ended { *code } else { 0 };
         *self.ends.lock().expect("no panic").entry(code).or_default() += 1;
+    }
+
+    pub(crate) fn count_post(&self, status: Option<StatusCode>) {
+        *self.posts.lock().expect("no panic").entry(status.map_or(0, |status| status.as_u16())).or_default() += 1;
+    }
+
+    /// Number of requests with commands for streams by status. 0: without an answer.
+    pub(crate) fn posts(&self) -> BTreeMap<u16, u64> {
+        self.posts.lock().expect("no panic").clone()
     }
 
     /// Number of ended subscriber connections by close code.
@@ -146,6 +164,10 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         pong_timeout = "2s"
         outbox_bytes = "64KiB"
         data_size = "8KiB"
+        [streams]
+        heart_beat = "1s"
+        queue_bytes = "1KiB"
+        retry = "100ms"
         [fan_out]
         mailbox_entries = 64
         batch_bytes = "4KiB"

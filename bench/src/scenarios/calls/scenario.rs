@@ -1,7 +1,6 @@
 //! Calls of frontends to a service: over a link and as a webhook, interleaved with bare frames over the same connections and with a plain HTTP client.
 
-pub(super) mod service;
-
+use super::service;
 use crate::{
     client::Client,
     latency,
@@ -167,17 +166,17 @@ impl<'a> Bench<'a> {
 
 /// When the clients send their calls.
 #[derive(Clone, Copy)]
-pub(super) struct Schedule {
-    pub(super) begun: Instant,
-    pub(super) until: Instant,
+pub(crate) struct Schedule {
+    pub(crate) begun: Instant,
+    pub(crate) until: Instant,
     /// Calls per second of all clients. `None`: each client calls again as soon as it has the answer.
-    pub(super) rate: Option<f64>,
-    pub(super) clients: usize,
+    pub(crate) rate: Option<f64>,
+    pub(crate) clients: usize,
 }
 
 impl Schedule {
     /// Sends the calls of one client. Returns their number. Latency counts from the time at which a call was due.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         turn: u32,
         mut client: Client,

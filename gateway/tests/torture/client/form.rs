@@ -42,6 +42,20 @@ impl Form {
         Self { codec, is_compact: number / 2 % 2 == 1, wanted: [Wanted::All, Wanted::Deltas, Wanted::Unskipped][number / 4 % 3] }
     }
 
+    /// The form with this number of those with JSON.
+    pub(crate) fn json(number: usize) -> Self {
+        Self::of(2 * number)
+    }
+
+    /// The form with this number of those with Protobuf.
+    pub(crate) fn protobuf(number: usize) -> Self {
+        Self::of(2 * number + 1)
+    }
+
+    pub(crate) fn codec(self) -> Codec {
+        self.codec
+    }
+
     fn has_deltas(self) -> bool {
         self.wanted == Wanted::Deltas
     }

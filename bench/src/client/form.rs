@@ -1,10 +1,12 @@
 //! What a subscriber negotiates with the gateway: the encoding, and what it asks for in its subscribe command.
 
-use crate::{
-    client::{Client, has_ping},
-    result::Result,
-    server::Server,
+use super::{
+    Client, has_ping,
+    stream::{Command, Connect, EventsRequest, SdkConnection, SdkStream, StreamClient, Subscribe},
+    transport::Subscriber,
 };
+use crate::{result::Result, server::Server};
+use memchr::memmem;
 use prost::Message;
 use serde_json::{Value, json};
 
@@ -36,7 +38,22 @@ pub(crate) enum Form {
     Stomp,
     /// STOMP 1.2; each subscription has an id of its own
     StompIds,
+    /// JSON lines over `http_stream`
+    HttpStream,
+    /// Protobuf over `http_stream`
+    HttpStreamProtobuf,
+    /// JSON over `sse`
+    Sse,
+    /// An EventSource with one channel
+    Events,
+    /// An EventSource with one channel, whose publications come in envelopes
+    EventsEnvelope,
+    /// An EventSource with three channels, of which one gets the publications. There is a history, so ids have all positions
+    EventsMany,
 }
+
+/// The settings for a history.
+pub(crate) const HISTORY: &[(&str, &str)] = &[("NAMESPACES__OPEN__HISTORY_SIZE", "100"), ("NAMESPACES__OPEN__HISTORY_TTL", "1h")];
 
 impl Form {
     /// The settings that the namespace `open` needs.
@@ -44,7 +61,8 @@ impl Form {
         match self {
             Self::JsonDelta | Self::ProtobufDelta => &[("NAMESPACES__OPEN__DELTA", "fossil")],
             Self::JsonPassed | Self::JsonSelected => &[("NAMESPACES__OPEN__TAGS_FILTER", "true")],
-            Self::Json | Self::JsonCompact | Self::Protobuf | Self::ProtobufCompact | Self::Stomp | Self::StompIds => &[],
+            Self::EventsMany => HISTORY,
+            _ => &[],
         }
     }
 
@@ -54,11 +72,30 @@ impl Form {
     }
 
     fn is_protobuf(self) -> bool {
-        matches!(self, Self::Protobuf | Self::ProtobufCompact | Self::ProtobufDelta)
+        matches!(self, Self::Protobuf | Self::ProtobufCompact | Self::ProtobufDelta | Self::HttpStreamProtobuf)
     }
 
     /// Opens connection number `number` and subscribes it.
-    pub(crate) async fn subscriber(self, server: &Server, number: usize, channel: &str) -> Result<Client> {
+    pub(crate) async fn subscriber(self, server: &Server, number: usize, channel: &str) -> Result<Subscriber> {
+        let sdk = match self {
+            Self::HttpStream => SdkStream::Lines,
+            Self::HttpStreamProtobuf => SdkStream::Protobuf,
+            Self::Sse => SdkStream::Events,
+            Self::Events | Self::EventsEnvelope | Self::EventsMany => {
+                let mut channels = vec![channel.to_owned()];
+                if self == Self::EventsMany {
+                    channels.extend([format!("{channel}-2"), format!("{channel}-3")]);
+                }
+                let request = EventsRequest { channels: &channels, has_envelope: self == Self::EventsEnvelope, ..EventsRequest::default() };
+                return Ok(Subscriber::Stream(StreamClient::event_source(server, number, None, request).await?.0));
+            }
+            _ => return Ok(Subscriber::WebSocket(self.socket(server, number, channel).await?)),
+        };
+        let connection = SdkConnection::open(server, sdk, number, None).await?;
+        Ok(Subscriber::Stream(connection.subscribe(server, channel, "").await?.0))
+    }
+
+    async fn socket(self, server: &Server, number: usize, channel: &str) -> Result<Client> {
         if let Some(id) = self.stomp_id(number) {
             return stomp_subscriber(server, number, channel, &id).await;
         }
@@ -102,11 +139,16 @@ impl Form {
         }
     }
 
-    /// The number of messages in a frame's payload, without pings.
+    /// The number of publications in a frame's payload, or in the bytes of a stream, without pings.
     pub(crate) fn count_messages(self, payload: &[u8]) -> usize {
-        if matches!(self, Self::Stomp | Self::StompIds) {
-            return 1;
+        match self {
+            Self::Stomp | Self::StompIds => return 1,
+            // A ping is an empty object. The data of the publications has no such text.
+            Self::Sse => return memmem::find_iter(payload, br#"data: {""#).count(),
+            Self::Events | Self::EventsEnvelope | Self::EventsMany => return memmem::find_iter(payload, b"data: ").count(),
+            _ => {}
         }
+        let payload = if self == Self::HttpStream { payload.strip_suffix(b"\n").unwrap_or(payload) } else { payload };
         if !self.is_protobuf() {
             return memchr::memchr_iter(b'\n', payload).count() + 1 - usize::from(has_ping(payload));
         }
@@ -127,30 +169,4 @@ async fn stomp_subscriber(server: &Server, number: usize, channel: &str, id: &st
     client.send(&format!("SUBSCRIBE\nid:{id}\ndestination:/topic/{channel}\nreceipt:r\n\n\0")).await?;
     client.expect("RECEIPT\n").await?;
     Ok(client)
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Command {
-    #[prost(uint32, tag = "1")]
-    id: u32,
-    #[prost(message, optional, tag = "4")]
-    connect: Option<Connect>,
-    #[prost(message, optional, tag = "5")]
-    subscribe: Option<Subscribe>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Connect {
-    #[prost(string, tag = "4")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Subscribe {
-    #[prost(string, tag = "1")]
-    channel: String,
-    #[prost(string, tag = "12")]
-    delta: String,
-    #[prost(int64, tag = "14")]
-    flag: i64,
 }

@@ -1,11 +1,11 @@
-//! Subscribers that speak STOMP: they reconnect to any node, and subscribe from the position of their last message.
+//! Subscribers that speak STOMP: they subscribe from the position of their last message.
 
+use super::{activity::Activity, pause};
 use crate::{
     client::Ended,
     content,
     delivery_checker::{DeliveryChecker, View},
     ledger::Channel,
-    subscriber::pause,
     tally::Count,
     world::World,
 };
@@ -27,6 +27,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 pub(crate) struct StompSubscriber {
     world: Arc<World>,
     who: String,
+    activity: Arc<Activity>,
     subscriptions: Vec<(String, Arc<Mutex<DeliveryChecker>>)>,
     failures: u32,
 }
@@ -61,10 +62,13 @@ impl Frame {
 type Socket = WebSocketStream<TcpStream>;
 
 impl StompSubscriber {
-    pub(crate) fn new(world: Arc<World>, who: String, channels: &[Arc<Channel>]) -> Self {
-        let each = |channel: &Arc<Channel>| (channel.name.clone(), world.checkers.add(who.clone(), channel, View::FromNow));
+    pub(crate) fn new(world: Arc<World>, who: String, activity: Arc<Activity>, channels: &[Arc<Channel>]) -> Self {
+        let each = |channel: &Arc<Channel>| {
+            let checker = world.checkers.add(who.clone(), channel, View::FromNow, activity.clone());
+            (channel.name.clone(), checker)
+        };
         let subscriptions = channels.iter().map(each).collect();
-        Self { world, who, subscriptions, failures: 0 }
+        Self { world, who, activity, subscriptions, failures: 0 }
     }
 
     /// Runs until the future is dropped.
@@ -73,6 +77,7 @@ impl StompSubscriber {
             let ended = match self.connect().await {
                 Ok(socket) => {
                     self.failures = 0;
+                    self.activity.connected();
                     match self.read_all(socket).await {
                         Err(ended) => ended,
                         Ok(never) => match never {},

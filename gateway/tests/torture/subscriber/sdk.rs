@@ -1,10 +1,10 @@
-//! Subscribers that behave like the official SDKs: they reconnect to any node, and recover from their last position.
+//! Subscribers that behave like the official SDKs, over a WebSocket or a stream: they recover from their last position.
 
+use super::{activity::Activity, pause};
 use crate::{
-    client::{Client, Ended},
+    client::{Client, Ended, Form, Transport},
     content,
     delivery_checker::DeliveryChecker,
-    form::Form,
     ledger::Channel,
     tally::Count,
     world::World,
@@ -25,6 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Subscriber {
     world: Arc<World>,
     who: String,
+    activity: Arc<Activity>,
+    transport: Transport,
     form: Form,
     subscriptions: HashMap<String, Subscription>,
     failures: u32,
@@ -45,21 +47,28 @@ enum State {
 }
 
 impl Subscriber {
-    pub(crate) fn new(world: Arc<World>, who: String, form: Form, channels: &[Arc<Channel>]) -> Self {
+    pub(crate) fn new(
+        world: Arc<World>,
+        who: String,
+        activity: Arc<Activity>,
+        (transport, form): (Transport, Form),
+        channels: &[Arc<Channel>],
+    ) -> Self {
         let each = |channel: &Arc<Channel>| {
-            let checker = world.checkers.add(who.clone(), channel, form.view());
+            let checker = world.checkers.add(who.clone(), channel, form.view(), activity.clone());
             (channel.name.clone(), Subscription { checker, state: State::Due(Instant::now()), failures: 0 })
         };
         let subscriptions = channels.iter().map(each).collect();
-        Self { world, who, form, subscriptions, failures: 0 }
+        Self { world, who, activity, transport, form, subscriptions, failures: 0 }
     }
 
     /// Runs until the future is dropped.
     pub(crate) async fn run(mut self) {
         loop {
-            let ended = match Client::connect(self.world.any_node().public.address(), self.form).await {
+            let ended = match Client::connect(&self.world, self.transport, self.form).await {
                 Ok(client) => {
                     self.failures = 0;
+                    self.activity.connected();
                     match self.run_connection(client).await {
                         Err(ended) => ended,
                         Ok(never) => match never {},
@@ -167,11 +176,6 @@ impl Subscriber {
             None => self.world.tally.violation(Count::Other, 1, || format!("{}: no number: {publication:?}", self.who)),
         }
     }
-}
-
-/// A random pause whose maximum grows with the number of failures.
-pub(crate) fn pause(failures: u32) -> Duration {
-    Duration::from_millis(rand::random_range(10..=(50 << failures.min(4))))
 }
 
 impl Subscription {

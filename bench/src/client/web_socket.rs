@@ -1,26 +1,10 @@
-//! A cheap WebSocket client. It masks with the key 0, so a payload is sent without a transformation. It reads frames in the buffer in
-//! which they were received.
+//! A cheap WebSocket client. It masks with the key 0, so a payload is sent without a transformation.
 
+use super::receiver::{Closed, READ_SIZE, Receiver};
 use crate::{http::API_KEY, result::Result};
 use memchr::memmem;
-use std::{
-    cell::RefCell,
-    io::{Error, ErrorKind},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
-};
-
-/// Connections from one source address; well below the number of ephemeral ports.
-const CONNECTIONS_PER_ADDRESS: usize = 10_000;
-/// Maximum number of bytes in one read.
-const READ_SIZE: usize = 256 * 1024;
-
-thread_local! {
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
-}
+use std::net::SocketAddr;
+use tokio::io::AsyncWriteExt;
 
 /// An upgrade request, for connections without a [`Client`].
 pub(crate) const UPGRADE: &[u8] = b"GET /connection/websocket HTTP/1.1\r\nhost: bench\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -35,15 +19,7 @@ pub(crate) const CLOSE: u8 = 8;
 const PING: &[u8] = b"{}";
 
 /// An open WebSocket.
-pub(crate) struct Client {
-    stream: TcpStream,
-    /// The received beginning of an incomplete frame.
-    partial: Vec<u8>,
-}
-
-/// The server closed the connection.
-#[derive(Debug)]
-pub(crate) struct Closed;
+pub(crate) struct Client(Receiver);
 
 impl Client {
     /// Opens connection number `number`. With a small `receive_buffer` the kernel accepts little data for a client that does not read.
@@ -57,55 +33,31 @@ impl Client {
     }
 
     async fn open_with(server: SocketAddr, path: &str, number: usize, receive_buffer: Option<u32>, headers: &str) -> Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        if let Some(size) = receive_buffer {
-            socket.set_recv_buffer_size(size)?;
-        }
-        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / CONNECTIONS_PER_ADDRESS) as u8);
-        socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
-        let mut stream = socket.connect(server).await?;
-        stream.set_nodelay(true)?;
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
-        stream.write_all(request.as_bytes()).await?;
-        let mut partial = Vec::new();
-        let head_len = loop {
-            if let Some(at) = partial.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
-            }
-            let mut bytes = [0; 512];
-            match stream.read(&mut bytes).await? {
-                0 => return Err("the server closed during the upgrade".into()),
-                count => partial.extend_from_slice(&bytes[..count]),
-            }
-        };
-        if !partial.starts_with(b"HTTP/1.1 101 ") {
-            return Err(String::from_utf8_lossy(&partial).into_owned().into());
-        }
-        partial.drain(..head_len);
-        Ok(Self { stream, partial })
+        Ok(Self(Receiver::open(server, number, receive_buffer, request.as_bytes(), 101).await?))
     }
 
     pub(crate) fn local_port(&self) -> Result<u16> {
-        Ok(self.stream.local_addr()?.port())
+        self.0.local_port()
     }
 
     /// Sends one text message.
     pub(crate) async fn send(&mut self, text: &str) -> Result {
-        Ok(self.stream.write_all(&text_frame(text.as_bytes())).await?)
+        Ok(self.0.stream.write_all(&text_frame(text.as_bytes())).await?)
     }
 
     /// Sends text messages in one write, and removes them.
     pub(crate) async fn send_all(&mut self, texts: &mut Vec<Vec<u8>>) -> Result {
         let frames: Vec<u8> = texts.drain(..).flat_map(|text| text_frame(&text)).collect();
-        Ok(self.stream.write_all(&frames).await?)
+        Ok(self.0.stream.write_all(&frames).await?)
     }
 
     /// Sends one binary message.
     pub(crate) async fn send_binary(&mut self, payload: &[u8]) -> Result {
-        Ok(self.stream.write_all(&frame(BINARY, payload)).await?)
+        Ok(self.0.stream.write_all(&frame(BINARY, payload)).await?)
     }
 
     /// Waits for a frame and drops it, together with all that came with it.
@@ -119,36 +71,15 @@ impl Client {
 
     /// Waits for bytes, then calls `handle` with the opcode and the payload of each complete frame. Reads at most `limit` bytes.
     pub(crate) async fn read(&mut self, limit: usize, mut handle: impl FnMut(u8, &[u8])) -> Result<(), Closed> {
-        loop {
-            self.stream.readable().await.map_err(|_| Closed)?;
-            let count = READ_BUFFER.with_borrow_mut(|scratch| {
-                let kept = self.partial.len();
-                if scratch.len() < kept + limit {
-                    scratch.resize(kept + limit, 0);
-                }
-                let count = match self.stream.try_read(&mut scratch[kept..kept + limit]) {
-                    Ok(0) => return Err(Error::from(ErrorKind::UnexpectedEof)),
-                    other => other?,
-                };
-                scratch[..kept].copy_from_slice(&self.partial);
-                let mut rest = &scratch[..kept + count];
-                while let Some((opcode, payload, after)) = split_frame(rest) {
-                    handle(opcode, payload);
-                    rest = after;
-                }
-                self.partial.clear();
-                self.partial.extend_from_slice(rest);
-                if rest.is_empty() {
-                    self.partial = Vec::new();
-                }
-                Ok(count)
-            });
-            match count {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Closed),
+        let split = |received: &[u8]| {
+            let mut rest = received;
+            while let Some((opcode, payload, after)) = split_frame(rest) {
+                handle(opcode, payload);
+                rest = after;
             }
-        }
+            received.len() - rest.len()
+        };
+        self.0.read(limit, split).await
     }
 
     /// Reads until a message contains `text`, and returns that message.
