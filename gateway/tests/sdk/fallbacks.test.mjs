@@ -7,6 +7,7 @@ import { client, subscribed, unique } from './support/client.mjs';
 import { ownGateway, stack } from './support/gateway.mjs';
 import { HttpProxy, held, inBytes, passed } from './support/http-proxy.mjs';
 import { RawStream, ask } from './support/raw-stream.mjs';
+import { Service } from './support/service.mjs';
 import { token } from './support/token.mjs';
 import { EventRecorder, next, within } from './support/wait.mjs';
 
@@ -176,6 +177,25 @@ for (const transport of ['http_stream', 'sse']) {
         const isPing = (frame) => Object.keys(frame).length === 0;
         await raw.until(() => raw.frames.filter(isPing).length >= 2, 'two pings');
         assert.ok((await raw.ask({ ping: {} })).ping);
+    });
+
+    test(`${transport}: more commands than may wait for a session are refused, and none of them is carried out`, async (t) => {
+        const limits = 'tokens.anonymous = true\nstreams.queue_bytes = "1KiB"\nconnection.max_in_flight = 1\nconnection.max_subscriptions = 1\n';
+        const own = await ownGateway(t, `${limits}[namespaces.news]\nhistory_size = 10\npublish = "anyone"\n[services.slow]\n`);
+        const service = await Service.start(t, own, 'slow');
+        const raw = await RawStream.connect(t, own, {}, { transport });
+        raw.send({ rpc: { method: 'slow.ask', data: null } });
+        const { call } = await service.frame((frame) => frame.call, 'the call');
+        // While the call runs, the session reads no commands.
+        const [waits] = raw.send({ publish: { channel: 'news:a', data: 'waits' } });
+        raw.send({ publish: { channel: 'news:a', data: 'small' } }, { publish: { channel: 'news:a', data: 'x'.repeat(2000) } });
+        await raw.sent();
+        assert.deepEqual(raw.statuses, [204, 204, 503]);
+        service.send({ reply: { id: call.id, data: 'done' } });
+        await raw.reply(waits);
+        await raw.ask({ publish: { channel: 'news:a', data: 'later' } });
+        const { publications } = await own.ask('GET', '/v1/channels/news:a/publications?limit=10&order=asc');
+        assert.deepEqual(publications.map(({ data }) => data), ['waits', 'later']);
     });
 
     test(`${transport}: a disconnect by a service arrives as a push before the end`, async (t) => {
