@@ -46,7 +46,7 @@ function ofThisFolder(port, gateway) {
     .replace('proxy_read_timeout 60s;', 'proxy_read_timeout 10s;');
 }
 
-/** How nginx is set up, and the transport of its list that the SDK comes to use. nginx passes upgrades on only if it is told to. */
+/** How nginx is set up, and the transport of its list that the SDK comes to use. nginx passes upgrades on only if its configuration says so. */
 const SETUPS = {
   'the default settings': { write: debian, expected: 'http_stream', flows: true },
   'the default settings, with HTTP/1.1 to the gateway': {

@@ -163,7 +163,7 @@ const CASES = {
         }
     },
 
-    async 'is told when the history is gone, and goes on behind it'(t, open) {
+    async 'reports that the history is gone, and goes on behind it'(t, open) {
         const channel = unique('news:');
         const { own, proxy, stream } = await opened(t, open, { channel });
         await own.publish(channel, 'before');
@@ -312,8 +312,8 @@ test('headers that no proxy and no cache may misunderstand, and a first block at
     const response = await get(t, own, { channel: 'news:a' });
     const { headers } = response;
     assert.match(headers['content-type'], /^text\/event-stream/);
-    const told = ['cache-control', 'x-accel-buffering', 'connection', 'content-length', 'transfer-encoding'].map((name) => headers[name]);
-    assert.deepEqual([response.statusCode, ...told], [200, 'no-store', 'no', 'close', undefined, undefined]);
+    const sent = ['cache-control', 'x-accel-buffering', 'connection', 'content-length', 'transfer-encoding'].map((name) => headers[name]);
+    assert.deepEqual([response.statusCode, ...sent], [200, 'no-store', 'no', 'close', undefined, undefined]);
     const text = await read(response, (text) => text.endsWith('\n:\n\n'));
     assert.ok(text.startsWith(':') && text.indexOf('\n') >= 2048, text.slice(0, 100));
     const parser = new EventParser();

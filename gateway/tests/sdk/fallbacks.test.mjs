@@ -135,8 +135,8 @@ for (const [form, { open, type, begins }] of Object.entries(STREAMS)) {
         assert.equal(response.statusCode, 200);
         const { headers } = response;
         assert.match(headers['content-type'], type);
-        const told = ['cache-control', 'x-accel-buffering', 'connection', 'content-length', 'transfer-encoding'].map((name) => headers[name]);
-        assert.deepEqual(told, ['no-store', 'no', 'close', undefined, undefined]);
+        const sent = ['cache-control', 'x-accel-buffering', 'connection', 'content-length', 'transfer-encoding'].map((name) => headers[name]);
+        assert.deepEqual(sent, ['no-store', 'no', 'close', undefined, undefined]);
         let text = '';
         const complete = new Promise((resolve) => response.setEncoding('latin1').on('data', (part) => begins.test((text += part)) && resolve()));
         await within(complete, () => `the beginning; received ${JSON.stringify(text.slice(-200))}`);

@@ -305,7 +305,7 @@ async function eventStream(t, victim, lastEventId) {
     }
     t.after(() => response.destroy());
     let text = '';
-    const told = async () => {
+    const reported = async () => {
         for await (const part of response.setEncoding('utf8')) {
             text += part;
             if (/^event: reset$/m.test(text)) return 'reset';
@@ -313,7 +313,7 @@ async function eventStream(t, victim, lastEventId) {
         }
         return 'ended';
     };
-    const outcome = told();
+    const outcome = reported();
     await eventually(() => /^retry: /m.test(text), 'the first block');
     await victim.isUnharmed();
     return within(outcome, () => `an event; received ${JSON.stringify(text.slice(-200))}`);

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { EventSource } from 'eventsource';
 import { Signal, within } from './wait.mjs';
 
-/** What happened to a stream, as its client told it. */
+/** What happened to a stream, as its client reports it. */
 export class EventStream {
     #signal = new Signal();
 

@@ -85,7 +85,7 @@ export class RawStream extends Received {
     /** Sends a text without changes, after all earlier ones. */
     text(text) {
         const send = () => (this.#response ? this.#post(text) : this.#begin(text));
-        // Who waits for an answer is told that the stream has ended.
+        // Who waits for an answer learns that the stream has ended.
         this.#sending = this.#sending.then(send).catch(() => this.#resolveClosed(UNTOLD));
     }
 
@@ -100,14 +100,14 @@ export class RawStream extends Received {
         this.headers = response.headers;
         this.status = response.statusCode;
         const read = READERS[this.#transport]();
-        let told = UNTOLD;
+        let reason = UNTOLD;
         response.setEncoding('utf8').on('data', (text) => {
             const frames = read(text).map((line) => JSON.parse(line));
-            told = frames.find(({ push }) => push?.disconnect)?.push.disconnect ?? told;
+            reason = frames.find(({ push }) => push?.disconnect)?.push.disconnect ?? reason;
             this.take(...frames);
         });
         response.on('error', () => {});
-        response.on('close', () => this.#resolveClosed(told));
+        response.on('close', () => this.#resolveClosed(reason));
     }
 
     async #post(data) {

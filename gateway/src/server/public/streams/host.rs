@@ -16,7 +16,7 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        ConnectionType, Method,
         header::{self, HeaderValue},
     },
     middleware::Next,
@@ -125,16 +125,17 @@ pub(super) fn respond(
     Ok(response)
 }
 
-/// Counts refused requests, like refused upgrades.
-pub(super) async fn count_refusals(
+/// Counts refused requests, like refused upgrades, and ends their connections: the rest of a body may never come.
+pub(super) async fn end_refused(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let host = request.app_data::<Rc<StreamHost>>().cloned();
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
     let refused = response.response().error().and_then(|error| error.as_error::<ApiError>()).map(|ApiError(refusal)| refusal.code);
     if let (Some(host), Some(code)) = (host, refused) {
         host.worker.hub.metrics().upgrade_refused(code);
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response)
 }

@@ -35,7 +35,7 @@ pub(super) fn configure(config: &mut ServiceConfig, host: Rc<StreamHost>, origin
         Path::new("/emulation").post(emulation::post).options(preflight_of_post),
     ] {
         let resource = path.into_resource().app_data(body_limit.clone());
-        config.service(resource.wrap(from_fn(host::count_refusals)).wrap(from_fn(allow_credentials)).wrap(from_fn(allow_origins)));
+        config.service(resource.wrap(from_fn(host::end_refused)).wrap(from_fn(allow_credentials)).wrap(from_fn(allow_origins)));
     }
 }
 
