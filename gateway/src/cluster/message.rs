@@ -1,8 +1,8 @@
 //! Messages between nodes: JSON, published in the channel of the receiving node.
 
-use super::types::DrainOrder;
+use super::{inbox::RETENTION, types::DrainOrder};
 use crate::broker::{PostOutcome, PostedCommands, mailbox::ConnectionSummary};
-use gateway_core::model::{CommandTarget, Data, Epoch, Position, ServerCommand, SessionKey, Unsubscribe};
+use gateway_core::model::{CommandTarget, Data, Epoch, Position, Retention, ServerCommand, SessionKey, Unsubscribe};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared_proto::base64;
@@ -42,6 +42,14 @@ pub(super) enum Response {
     Posted(Posted),
     /// The request failed; why.
     Failed(String),
+}
+
+impl Request {
+    /// How long messages about it are kept, so that lost ones are read again. Commands of clients are not kept: they would fill the store, and a
+    /// client whose commands are lost connects again.
+    pub(super) fn retention(&self) -> Option<Retention> {
+        if matches!(self, Self::Post(_)) { None } else { Some(RETENTION) }
+    }
 }
 
 /// Commands for the session with this key.

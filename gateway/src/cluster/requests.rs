@@ -1,11 +1,14 @@
 //! Requests to other nodes, and responses to theirs. A request is a message in the channel of the node that it is for.
 
 use super::{
-    inbox::{Inbox, Incoming, RETENTION},
+    inbox::{Inbox, Incoming},
     message::{Connection, Message, Post, Request, Response},
     shared_cluster::SharedCluster,
 };
-use crate::broker::{BrokerError, NewPublication, Nodes, PostOutcome, PostedCommands};
+use crate::{
+    broker::{BrokerError, NewPublication, Nodes, PostOutcome, PostedCommands},
+    telemetry::FailureLog,
+};
 use gateway_core::model::{ChannelName, ErrorCode, Refusal, Retention, SessionKey, Tags, lock};
 use std::{
     collections::HashMap,
@@ -21,49 +24,32 @@ use tokio::{
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Requests of other nodes that are handled at a time.
 const CONCURRENT_REQUESTS: usize = 64;
+/// Posts from other nodes that are carried out at a time. Further ones are not taken.
+const CONCURRENT_POSTS: usize = 1024;
+/// How long the list of live nodes counts for posts, so that each of them does not read it.
+const LIVE_FOR: Duration = Duration::from_secs(1);
+/// How long an address that is not in the list counts as unknown.
+const UNKNOWN_FOR: Duration = Duration::from_millis(100);
 /// Pause before opening the inbox is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// What came back for a request.
+struct Responses {
+    all: Vec<Response>,
+    /// Addresses of the nodes that did not answer in time.
+    missing: Vec<Box<str>>,
+}
 
 impl SharedCluster {
     // NL-7.8
     /// Sends a request to every other live node, and waits for all responses.
     pub(super) async fn request_all(&self, request: &Request) -> Result<Vec<Response>, Refusal> {
         let others = self.others().await?;
-        if others.is_empty() { Ok(Vec::new()) } else { self.request(others, request).await }
-    }
-
-    /// Hands commands to a session on another node.
-    pub(super) async fn post_commands(&self, address: &str, key: SessionKey, commands: PostedCommands) -> Result<PostOutcome, Refusal> {
-        if !self.others().await?.iter().any(|other| **other == *address) {
-            return Err(unknown_node());
+        if others.is_empty() {
+            return Ok(Vec::new());
         }
-        let responses = self.request(vec![address.into()], &Request::Post(Post::new(key, commands))).await?;
-        match responses.first() {
-            Some(Response::Posted(posted)) => Ok((*posted).into()),
-            _ => Err(Refusal::new(ErrorCode::ServiceUnavailable, "The node of the session has another version. Connect again.")),
-        }
-    }
-
-    /// Sends a request to these nodes, and waits for all responses.
-    async fn request(&self, others: Vec<Box<str>>, request: &Request) -> Result<Vec<Response>, Refusal> {
-        let deadline = Instant::now() + RESPONSE_TIMEOUT;
-        let id = self.next_request.fetch_add(1, Relaxed);
-        let (sender, mut receiver) = mpsc::channel(others.len());
-        lock(&self.pending).insert(id, sender);
-        let _guard = PendingGuard { pending: &self.pending, id };
-        let message = Message::Request { id, from: self.address(), request: request.clone() };
-        // Commands of clients are not stored: nodes would fill the store for them. If they are lost, the client learns it and connects again.
-        let retention = if matches!(request, Request::Post(_)) { None } else { Some(RETENTION) };
-        futures_util::future::try_join_all(others.iter().map(|node| self.send(node, &message, retention))).await?;
-        let (mut missing, mut responses) = (others, Vec::new());
-        while !missing.is_empty() {
-            let Ok(Some((node, response))) = timeout_at(deadline, receiver.recv()).await else { break };
-            if let Some(at) = missing.iter().position(|address| **address == *node) {
-                missing.swap_remove(at);
-                responses.push(response);
-            }
-        }
-        let failed = responses.iter().find_map(|response| if let Response::Failed(why) = response { Some(why.clone()) } else { None });
+        let Responses { all, missing } = self.request(others, request).await?;
+        let failed = all.iter().find_map(|response| if let Response::Failed(why) = response { Some(why.clone()) } else { None });
         match failed {
             _ if !missing.is_empty() => {
                 let names: Vec<_> = missing.iter().map(|address| address.split(':').next().unwrap_or_default()).collect();
@@ -73,8 +59,60 @@ impl SharedCluster {
                 Err(Refusal::new(ErrorCode::ServiceUnavailable, detail))
             }
             Some(why) => Err(Refusal::new(ErrorCode::ServiceUnavailable, why)),
-            None => Ok(responses),
+            None => Ok(all),
         }
+    }
+
+    /// Hands commands to a session on another node.
+    pub(super) async fn post_commands(&self, address: &str, key: SessionKey, commands: PostedCommands) -> Result<PostOutcome, Refusal> {
+        if !self.is_live(address).await? {
+            return Err(unknown_node());
+        }
+        let Responses { all, .. } = self.request(vec![address.into()], &Request::Post(Post::new(key, commands))).await?;
+        match all.first() {
+            Some(Response::Posted(posted)) => Ok((*posted).into()),
+            Some(Response::Failed(why)) => Err(Refusal::new(ErrorCode::ServiceUnavailable, why.clone())),
+            Some(_) => Err(not_understood()),
+            None => {
+                let detail = "The node of the session did not answer in time. It may have carried the commands out. Connect again.";
+                Err(Refusal::new(ErrorCode::OutcomeUnknown, detail))
+            }
+        }
+    }
+
+    /// Sends a request to these nodes, and waits for their responses.
+    async fn request(&self, nodes: Vec<Box<str>>, request: &Request) -> Result<Responses, Refusal> {
+        let deadline = Instant::now() + RESPONSE_TIMEOUT;
+        let id = self.next_request.fetch_add(1, Relaxed);
+        let (sender, mut receiver) = mpsc::channel(nodes.len());
+        lock(&self.pending).insert(id, sender);
+        let _guard = PendingGuard { pending: &self.pending, id };
+        let message = Message::Request { id, from: self.address(), request: request.clone() };
+        let retention = request.retention();
+        futures_util::future::try_join_all(nodes.iter().map(|node| self.send(node, &message, retention))).await?;
+        let mut responses = Responses { all: Vec::new(), missing: nodes };
+        while !responses.missing.is_empty() {
+            let Ok(Some((node, response))) = timeout_at(deadline, receiver.recv()).await else { break };
+            if let Some(at) = responses.missing.iter().position(|address| **address == *node) {
+                responses.missing.swap_remove(at);
+                responses.all.push(response);
+            }
+        }
+        Ok(responses)
+    }
+
+    /// Whether another live node has this address. For a second it may be as it was before, except for an address that is new.
+    async fn is_live(&self, address: &str) -> Result<bool, Refusal> {
+        let known = lock(&self.live).clone();
+        let has = |others: &[Box<str>]| others.iter().any(|other| **other == *address);
+        if let Some((at, others)) = known
+            && at.elapsed() < if has(&others) { LIVE_FOR } else { UNKNOWN_FOR }
+        {
+            return Ok(has(&others));
+        }
+        let others: Arc<[Box<str>]> = self.others().await?.into();
+        *lock(&self.live) = Some((Instant::now(), others.clone()));
+        Ok(has(&others))
     }
 
     /// Addresses of the other live nodes, read from Redis now.
@@ -120,7 +158,8 @@ impl SharedCluster {
         };
         // Messages may have been published before the inbox was open.
         self.messages_missed.notify_one();
-        let permits = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
+        let (permits, post_permits) = (Arc::new(Semaphore::new(CONCURRENT_REQUESTS)), Arc::new(Semaphore::new(CONCURRENT_POSTS)));
+        let mut failures = FailureLog::default();
         loop {
             let data = match inbox.next().await {
                 Incoming::Message(data) => data,
@@ -131,14 +170,21 @@ impl SharedCluster {
                 }
             };
             match Message::parse(&data) {
+                Some(Message::Request { id, from, request: Request::Post(_) }) if post_permits.available_permits() == 0 => {
+                    failures
+                        .failed(|| tracing::warn!(id, from, "too many commands for streams came from other nodes; some were not taken"));
+                }
                 Some(Message::Request { id, from, request }) => {
+                    let retention = request.retention();
+                    // Posts must not hold up what services and operators ask for.
+                    let permits = if retention.is_some() { &permits } else { &post_permits };
                     let Ok(permit) = permits.clone().acquire_owned().await else { return };
                     let this = self.clone();
                     let response = self.clone().begin(request);
                     tokio::spawn(async move {
                         let response = response.await.unwrap_or_else(|refusal| Response::Failed(refusal.detail));
                         let message = Message::Response { id, from: this.address(), response };
-                        if let Err(error) = this.send(&from, &message, Some(RETENTION)).await {
+                        if let Err(error) = this.send(&from, &message, retention).await {
                             tracing::warn!(node = from, %error, "the response to another node could not be sent");
                         }
                         drop(permit);

@@ -16,7 +16,10 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, atomic::AtomicU64},
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
 
 /// See the module.
 pub(super) struct SharedCluster {
@@ -34,6 +37,8 @@ pub(super) struct SharedCluster {
     /// Requests to other nodes that wait for responses, by id.
     pub(super) pending: Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,
     pub(super) next_request: AtomicU64,
+    /// The addresses of the other live nodes, and when they were read.
+    pub(super) live: Mutex<Option<(Instant, Arc<[Box<str>]>)>>,
     /// Why this node is not a member of the cluster.
     pub(super) problem: Mutex<Option<Box<str>>>,
     /// This node registered again after its lease expired.
@@ -78,6 +83,7 @@ impl SharedCluster {
             this_node,
             pending: Mutex::default(),
             next_request: AtomicU64::new(1),
+            live: Mutex::default(),
             problem: Mutex::new(Some("not registered with the cluster yet".into())),
             registered_again: Notify::new(),
             past_generations: Mutex::default(),

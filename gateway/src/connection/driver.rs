@@ -17,7 +17,7 @@ use gateway_core::{
     model::{ClientInfo, ConnectionId, Disconnect, Meta, Refusal, ServerCommand, Tick, WallClock},
     protocol::{
         Command, Request,
-        centrifuge::{Codec, Payload},
+        centrifuge::{Codec, Encoding, Payload},
         websocket::{self, Event},
     },
     session::{Action, Input, Session, SessionStart},
@@ -273,7 +273,7 @@ impl Driver {
         metrics.count(Count::BytesIn, payload.len() as u64);
         let Dialect::Centrifuge(encoding) = self.dialect else { return self.stomp_message(payload) };
         let codec = encoding.codec();
-        let Some(commands) = codec.decode(payload) else { return self.refuse_other_encoding(codec) };
+        let Some(commands) = codec.decode(payload) else { return self.refuse_other_encoding(encoding) };
         for command in commands {
             match command {
                 Ok(command) => self.command(command),
@@ -337,8 +337,9 @@ impl Driver {
         self.registration.outbox().push(self.now(), Batch::new(frame, self.worker.hub.budget()));
     }
 
-    fn refuse_other_encoding(&mut self, codec: Codec) {
-        let reason = match codec {
+    fn refuse_other_encoding(&mut self, encoding: Encoding) {
+        let reason = match encoding.codec() {
+            _ if encoding.is_stream() => "the commands are not in the encoding of the stream",
             Codec::Json => "this connection uses JSON in text messages; offer centrifuge-protobuf for binary messages",
             Codec::Protobuf => "this connection uses Protobuf in binary messages; offer centrifuge-json for text messages",
         };

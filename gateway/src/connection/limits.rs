@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct ConnectionLimits {
     /// Largest number of bytes that one turn reads.
     pub turn_bytes: usize,
-    /// Largest number of messages that one turn reads.
+    /// Largest number of messages that one turn reads, or of requests with commands of a stream. All commands of the last one are handled.
     pub turn_messages: usize,
     /// Turns of connections that are not connected yet in one round, at least 1.
     pub turn_connects: usize,

@@ -53,7 +53,7 @@ impl Opening {
             return Poll::Ready(decision);
         }
         if driver.closing.is_some() {
-            // It had more notices than the queue takes.
+            // It was closed without a decision, because a limit was exceeded.
             return Poll::Ready(Decision::Rejected(Rejection::Later(ErrorCode::ServiceUnavailable.into())));
         }
         driver.schedule(now);

@@ -16,7 +16,8 @@ pub(super) fn server(
     let node = node.clone();
     let (request_timeout, keep_alive) = (settings.request_timeout, settings.keep_alive);
     let permits = Arc::new(Semaphore::new(settings.connections));
-    let options = HttpOptions { request_timeout, keep_alive, permits, errors, ..HttpOptions::default() };
+    let options =
+        HttpOptions { request_timeout, body_timeout: settings.body_timeout, keep_alive, permits, errors, ..HttpOptions::default() };
     let app = move || App::new().configure(|config| api::configure(config, &node));
     serve("internal", listener, &options, api::accepts_websocket, app)
 }

@@ -83,6 +83,7 @@ labels! {
     PostResult {
         Taken, "taken", "The session took the commands.";
         Gone, "gone", "There was no such session: it had ended, or the key was wrong.";
+        Late, "late", "The request had ended before the worker saw the commands. None was taken.";
         Full, "full", "Too many commands waited for the session (`streams.queue_bytes`). None was taken.";
     }
 

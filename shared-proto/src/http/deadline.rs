@@ -1,4 +1,4 @@
-//! The time limit for a request's head.
+//! The time limits for a request's head and body.
 
 use std::fmt;
 use std::future::Future;
@@ -27,7 +27,7 @@ impl Deadline {
         self.timer = None;
     }
 
-    /// Ready when the time is over. If this process was suspended, the time starts again, because the head may already wait in the kernel.
+    /// Ready when the time is over. If this process was suspended, the time starts again, because the rest may already wait in the kernel.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
@@ -42,27 +42,33 @@ impl Deadline {
     }
 }
 
-/// The head of a request did not arrive in time.
-#[derive(Debug)]
-pub(super) struct HeadTimeout;
+/// A part of a request did not arrive in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    Head,
+    Body,
+}
 
-impl HeadTimeout {
-    /// Whether `error` is one.
-    pub(super) fn is(error: &io::Error) -> bool {
-        matches!(error.get_ref(), Some(inner) if inner.is::<Self>())
+impl Late {
+    /// The late part, if that is the error.
+    pub(super) fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref::<Self>().copied()
     }
 }
 
-impl fmt::Display for HeadTimeout {
+impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the head of a request did not arrive in time")
+        f.write_str(match self {
+            Self::Head => "the head of a request did not arrive in time",
+            Self::Body => "the body of a request did not arrive in time",
+        })
     }
 }
 
-impl std::error::Error for HeadTimeout {}
+impl std::error::Error for Late {}
 
-impl From<HeadTimeout> for io::Error {
-    fn from(timeout: HeadTimeout) -> Self {
-        Self::new(io::ErrorKind::TimedOut, timeout)
+impl From<Late> for io::Error {
+    fn from(late: Late) -> Self {
+        Self::new(io::ErrorKind::TimedOut, late)
     }
 }

@@ -1,6 +1,6 @@
 //! Counts and logs connections that end with an error.
 
-use super::deadline::HeadTimeout;
+use super::deadline::Late;
 use actix_http::error::{DispatchError, ParseError};
 use std::fmt;
 use std::io;
@@ -41,6 +41,7 @@ causes! {
     Malformed, "malformed", "The client sent something other than HTTP/1.1.";
     HeadTooLarge, "head_too_large", "The head of a request has more than 128 KiB or more than 96 lines.";
     HeadTimeout, "head_timeout", "The head of a request did not arrive in time.";
+    BodyTimeout, "body_timeout", "The body of a request did not arrive in time.";
     ProxyHeader, "proxy_header", "The connection did not begin with a header of the PROXY protocol, or with a malformed one.";
     ProxyTimeout, "proxy_timeout", "The header of the PROXY protocol did not arrive within a second.";
     ProxyUntrusted, "proxy_untrusted", "The peer may not send a header of the PROXY protocol, because it is no trusted proxy.";
@@ -62,7 +63,11 @@ impl Cause {
     }
 
     fn of_io(error: &io::Error) -> Self {
-        if HeadTimeout::is(error) { Self::HeadTimeout } else { Self::Broken }
+        match Late::of(error) {
+            Some(Late::Head) => Self::HeadTimeout,
+            Some(Late::Body) => Self::BodyTimeout,
+            None => Self::Broken,
+        }
     }
 }
 

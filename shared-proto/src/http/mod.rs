@@ -34,5 +34,5 @@ pub use open_files::{OpenFiles, raise_open_files};
 pub use proxy_protocol::ProxyProtocol;
 pub use query::{QueryError, query_pairs, read_query};
 pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve, service};
-pub use stream::{AcceptsWebSocket, RequestStream};
+pub use stream::{AcceptsWebSocket, RequestStream, RequestTimes};
 pub use takeover::{Takeover, TakeoverBody};

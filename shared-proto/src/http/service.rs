@@ -3,7 +3,8 @@
 use super::errors::{Cause, ConnectionErrors};
 use super::keep_alive;
 use super::proxy_protocol::{Begun, Fault, ProxyProtocol};
-use super::stream::{AcceptsWebSocket, RequestStream};
+use super::stream::{AcceptsWebSocket, RequestStream, RequestTimes};
+use super::takeover::TakenOver;
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::error::DispatchError;
@@ -32,6 +33,8 @@ pub const SURPLUS_CONNECTIONS: usize = 8;
 pub struct HttpOptions {
     /// Time limit for the head of a request.
     pub request_timeout: Duration,
+    /// Time limit for the body of a request.
+    pub body_timeout: Duration,
     /// How long an idle connection stays open for its next request.
     pub keep_alive: Duration,
     /// Whether a client that has closed its side still gets its answer.
@@ -52,6 +55,7 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             request_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_mins(1),
             keep_alive: Duration::from_secs(75),
             allow_half_closed: true,
             permits: Arc::new(Semaphore::new(1024)),
@@ -130,8 +134,17 @@ where
     U::Error: fmt::Display + Into<Response<BoxBody>>,
     U::InitError: fmt::Debug,
 {
-    let HttpOptions { request_timeout, keep_alive, allow_half_closed, permits, errors, configure_socket, proxy_protocol, shutdown } =
-        options;
+    let HttpOptions {
+        request_timeout,
+        body_timeout,
+        keep_alive,
+        allow_half_closed,
+        permits,
+        errors,
+        configure_socket,
+        proxy_protocol,
+        shutdown,
+    } = options;
     let http = HttpServiceBuilder::default()
         .on_connect_ext(|io: &RequestStream<TcpStream>, data| drop(data.insert(io.takeover())))
         .keep_alive(keep_alive)
@@ -154,12 +167,16 @@ where
     let served = apply_fn_factory(http, move |accepted: Option<Accepted>, http| {
         let errors = errors.clone();
         let served = accepted.map(|Accepted { io, client, first, permit }| {
-            let stream = RequestStream::resumed(io, first, accepts_websocket.clone(), request_timeout, errors.clone());
+            let times = RequestTimes { head: request_timeout, body: body_timeout };
+            let stream = RequestStream::resumed(io, first, accepts_websocket.clone(), times, errors.clone());
             (http.call((stream, client)), permit)
         });
         async move {
             let Some((served, _permit)) = served else { return Ok(()) };
-            served.await.inspect_err(|error| errors.record_end(error))
+            served
+                .await
+                .or_else(|error| if TakenOver::is(&error) { Ok(()) } else { Err(error) })
+                .inspect_err(|error| errors.record_end(error))
         }
     });
     fn_service(move |io: TcpStream| {

@@ -1,10 +1,10 @@
 //! Filters the bytes of a connection before the HTTP library reads them.
 
 use super::body::Body;
-use super::deadline::{Deadline, HeadTimeout};
+use super::deadline::{Deadline, Late};
 use super::errors::{Cause, ConnectionErrors};
 use super::head;
-use super::takeover::Takeover;
+use super::takeover::{TakenOver, Takeover};
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::pin::Pin;
@@ -19,6 +19,16 @@ const MAX_HEAD_SIZE: usize = 128 * 1024;
 
 /// Returns whether a path accepts WebSocket upgrades.
 pub type AcceptsWebSocket = Rc<dyn Fn(&str) -> bool>;
+
+/// Time limits of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestTimes {
+    /// For each head. The time of the first head starts with the connection, the time of a later one with its first byte.
+    pub head: Duration,
+    /// For each body, from the end of its head. Without a limit, a client that sends now and then a byte would have a connection for ever, even
+    /// after its request was refused.
+    pub body: Duration,
+}
 
 /// Reads from its stream with three changes: it yields each head in one piece, drops empty lines before it, and hides an upgrade offer unless the
 /// path accepts it.
@@ -40,15 +50,17 @@ pub struct RequestStream<T> {
     searched: usize,
     /// Deadline of the next head.
     deadline: Deadline,
+    /// Deadline of the body.
+    body_deadline: Deadline,
     /// Whether the first head has arrived.
     has_begun: bool,
     errors: Arc<ConnectionErrors>,
 }
 
 impl<T: 'static> RequestStream<T> {
-    /// `timeout` limits the time of each head. The time of the first head starts now, the time of a later one with its first byte.
-    pub fn new(io: T, accepts_websocket: AcceptsWebSocket, timeout: Duration, errors: Arc<ConnectionErrors>) -> Self {
-        Self::resumed(io, BytesMut::new(), accepts_websocket, timeout, errors)
+    /// A stream of a new connection.
+    pub fn new(io: T, accepts_websocket: AcceptsWebSocket, times: RequestTimes, errors: Arc<ConnectionErrors>) -> Self {
+        Self::resumed(io, BytesMut::new(), accepts_websocket, times, errors)
     }
 
     /// A stream from which these first bytes were already read.
@@ -56,10 +68,10 @@ impl<T: 'static> RequestStream<T> {
         io: T,
         first: BytesMut,
         accepts_websocket: AcceptsWebSocket,
-        timeout: Duration,
+        times: RequestTimes,
         errors: Arc<ConnectionErrors>,
     ) -> Self {
-        let deadline = Deadline::new(timeout);
+        let (deadline, body_deadline) = (Deadline::new(times.head), Deadline::new(times.body));
         let (io, takeover) = (Some(io), Takeover::new());
         Self {
             io,
@@ -70,6 +82,7 @@ impl<T: 'static> RequestStream<T> {
             ready: 0,
             searched: 0,
             deadline,
+            body_deadline,
             has_begun: false,
             errors,
         }
@@ -104,6 +117,7 @@ impl<T: 'static> RequestStream<T> {
                 self.searched = 0;
                 self.has_begun = true;
                 self.deadline.clear();
+                self.body_deadline.clear();
                 at += end;
             } else if rest.len() >= MAX_HEAD_SIZE || (self.is_check_due(rest.len()) && head::is_malformed(rest)) {
                 self.body = Body::Unbounded;
@@ -165,7 +179,11 @@ impl<T: AsyncRead + Unpin + 'static> AsyncRead for RequestStream<T> {
             if Pin::new(io).poll_read(cx, buf)?.is_pending() {
                 if this.awaits_head() {
                     ready!(this.deadline.poll(cx));
-                    return Poll::Ready(Err(HeadTimeout.into()));
+                    return Poll::Ready(Err(Late::Head.into()));
+                }
+                if matches!(this.body, Body::Length(_) | Body::Chunked(_)) {
+                    ready!(this.body_deadline.poll(cx));
+                    return Poll::Ready(Err(Late::Body.into()));
                 }
                 return Poll::Pending;
             }
@@ -195,12 +213,12 @@ impl<T: AsyncWrite + Unpin + 'static> AsyncWrite for RequestStream<T> {
         let Some(io) = &mut this.io else { return Poll::Ready(Ok(())) };
         ready!(Pin::new(io).poll_flush(cx))?;
         // The library flushes once its write buffer is empty, so the head is on its way.
-        if let Some(enter) = this.takeover.take()
+        if let Some(enter) = this.takeover.take()?
             && let Some(io) = this.io.take()
         {
             enter(io);
-            // The library has to see the end of its connection.
-            cx.waker().wake_by_ref();
+            // Only an error ends the library's part in every state: it may have read further requests, and does not answer them.
+            return Poll::Ready(Err(TakenOver.into()));
         }
         Poll::Ready(Ok(()))
     }

@@ -8,10 +8,9 @@ use crate::{
         event_stream::{ChannelList, LastPositions},
     },
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// With what an event stream starts.
-#[derive(Debug)]
 pub struct EventSourceStart {
     /// The channels of the request.
     pub channels: ChannelList,
@@ -25,6 +24,13 @@ pub struct EventSourceStart {
     pub is_return: bool,
     /// After which time the client connects again.
     pub retry: Duration,
+}
+
+/// The token is for the gateway alone.
+impl fmt::Debug for EventSourceStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventSourceStart").field("channels", &self.channels).field("begin", &self.begin).finish_non_exhaustive()
+    }
 }
 
 /// Where a stream begins.

@@ -27,13 +27,6 @@ impl Rejection {
             Self::Problem(refusal)
         }
     }
-
-    /// Why there is no stream.
-    pub fn refusal(&self) -> &Refusal {
-        match self {
-            Self::Later(refusal) | Self::NoReturn(refusal) | Self::Problem(refusal) => refusal,
-        }
-    }
 }
 
 /// The refusal with which a service answered.

@@ -69,8 +69,11 @@ impl Driver {
     pub(in crate::connection) fn stream_closing(&mut self, code: u16, reason: &str) {
         let (hub, key) = (self.worker.hub.clone(), self.registration.key());
         self.translate_stream(|translator, steps| {
-            if let Some(channel) = translator.only_channel().cloned() {
-                translator.left(&channel, hub.delivered_to(key, &channel));
+            // While the channel is being joined again, the translator knows better.
+            if let Some(channel) = translator.only_channel().cloned()
+                && let Some(at) = hub.delivered_to(key, &channel)
+            {
+                translator.left(&channel, Some(at));
             }
             translator.closing(code, reason, steps);
         });

@@ -174,3 +174,16 @@ fn nobody_reaches_a_session_with_another_key() {
         assert_eq!(stream.receive().await, Vec::<Value>::new());
     });
 }
+
+#[test]
+fn commands_whose_request_has_ended_are_not_carried_out() {
+    run(default_bounds(), |world| async move {
+        let (stream, key) = world.lines().await;
+        let (answer, request) = tokio::sync::oneshot::channel();
+        assert!(world.mailbox.post(MailboxEntry::Post(key, json_commands("{\"id\":2,\"ping\":{}}"), answer)));
+        drop(request);
+        assert_eq!(stream.receive().await, Vec::<Value>::new());
+        assert_eq!(world.post(key, "{\"id\":3,\"ping\":{}}").await, PostOutcome::Taken);
+        assert_eq!(stream.receive().await, [json!({"id": 3, "ping": {}})]);
+    });
+}

@@ -3,7 +3,7 @@
 use crate::{
     broker::{Announcement, Delivery, MailboxEntry, TopReason},
     hub::{hub::Hub, keys::ChannelKey},
-    telemetry::{Count, DropCause},
+    telemetry::{Count, DropCause, PostResult},
 };
 use gateway_core::{
     channel::feed::{Continuity, Disposition, Next},
@@ -54,7 +54,8 @@ impl Hub {
             MailboxEntry::Top(channel, top, reason) => self.compare_top(&channel, top, reason),
             MailboxEntry::Command(target, command, answer) => self.command(&target, &command, &answer),
             MailboxEntry::Query(query) => self.answer_query(query),
-            // The request may have ended meanwhile.
+            // Nobody learns the outcome any more, so there must be none.
+            MailboxEntry::Post(.., answer) if answer.is_closed() => self.parts.metrics.posted(PostResult::Late),
             MailboxEntry::Post(key, commands, answer) => drop(answer.send(self.post(key, commands))),
             MailboxEntry::RegisterAgain => {
                 self.restore_presence();

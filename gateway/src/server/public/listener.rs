@@ -38,6 +38,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use tokio::{net::TcpStream, sync::Semaphore};
 
@@ -78,7 +79,9 @@ impl Gate<TcpStream> for FrontGate {
     }
 
     fn admit(&self, route: Route, request: &UpgradeRequest<'_>) -> Result<Admission<UpgradeContext>, Denial> {
-        let client = self.source.check(request.headers(), request.peer())?;
+        let client = self.source.client(request.headers(), request.peer());
+        self.source.proxies.count(&client);
+        self.source.check_origin(request.headers(), &client)?;
         let (protocol, subprotocol) = match route {
             Route::Centrifuge => {
                 let (codec, subprotocol) = centrifuge(request.subprotocols(), request.query());
@@ -130,6 +133,8 @@ pub(in crate::server) fn server(
         (Arc::new(node.session_config.namespaces.clone()), parts.reads.clone(), parts.gap_buffers.clone());
     let options = PublicHttp {
         request_timeout: settings.public.request_timeout,
+        // Handlers that wait for a body answer before.
+        body_timeout: settings.connection.message_timeout + Duration::from_secs(1),
         keep_alive: settings.public.keep_alive,
         permits: Arc::new(Semaphore::new(settings.public.http_connections)),
         proxy_protocol: settings.public.proxy_protocol.then(|| proxy_protocol(parts.proxies.clone())),

@@ -22,14 +22,12 @@ impl RequestSource {
         self.proxies.client(peer.map(|peer| peer.ip()), values)
     }
 
-    /// Who sends the request. Refuses it if it comes from a page whose origin may not connect.
-    pub(super) fn check(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> Result<Client, Refusal> {
-        let client = self.client(headers, peer);
-        self.proxies.count(&client);
+    /// Refuses a request that comes from a page whose origin may not connect.
+    pub(super) fn check_origin(&self, headers: &HeaderMap, client: &Client) -> Result<(), Refusal> {
         let host = client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok());
         let origin = request_origin(headers)?;
         if self.origins.allows(origin, Some(host.unwrap_or_default()), client.scheme) {
-            Ok(client)
+            Ok(())
         } else {
             Err(ErrorCode::OriginNotAllowed.into())
         }

@@ -37,6 +37,8 @@ section! {
         connections: usize = 1..=1_000_000,
         /// Time for the head of a request to arrive.
         request_timeout: Duration = millis(100)..=MINUTE,
+        /// Time for the body of a request to arrive.
+        body_timeout: Duration = SECOND..=HOUR,
         /// Time for the next request on a connection to arrive.
         keep_alive: Duration = SECOND..=10 * MINUTE,
         /// Largest request body.

@@ -17,6 +17,8 @@ pub struct PublicHttp {
     pub socket: SocketOptions,
     /// Time limit for the head of a request.
     pub request_timeout: Duration,
+    /// Time limit for the body of a request.
+    pub body_timeout: Duration,
     /// How long an idle HTTP connection stays open for its next request.
     pub keep_alive: Duration,
     /// Permits for connections that are not upgraded yet, shared by all workers. A connection without a permit is closed at once.
@@ -32,6 +34,7 @@ impl Default for PublicHttp {
         Self {
             socket: SocketOptions::default(),
             request_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(11),
             keep_alive: Duration::from_secs(75),
             permits: Arc::new(Semaphore::new(8192)),
             proxy_protocol: None,
@@ -58,7 +61,7 @@ where
     B: MessageBody + 'static,
     G: Gate<TcpStream>,
 {
-    let PublicHttp { socket, request_timeout, keep_alive, permits, proxy_protocol, errors } = options;
+    let PublicHttp { socket, request_timeout, body_timeout, keep_alive, permits, proxy_protocol, errors } = options;
     let routes = gate.clone();
     let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<TcpStream>, Codec>)| {
         let gate = gate.clone();
@@ -74,6 +77,7 @@ where
     };
     let options = HttpOptions {
         request_timeout,
+        body_timeout,
         keep_alive,
         allow_half_closed: false,
         permits,

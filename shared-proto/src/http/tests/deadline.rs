@@ -1,8 +1,8 @@
 //! Heads that arrive late, or while this process is suspended.
 
-use super::super::deadline::HeadTimeout;
+use super::super::deadline::Late;
 use super::super::testing::Client;
-use super::super::{ConnectionErrors, RequestStream};
+use super::super::{ConnectionErrors, RequestStream, RequestTimes};
 use super::server::shared;
 use std::io;
 use std::rc::Rc;
@@ -12,11 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, advance, sleep};
 
 const LIMIT: Duration = Duration::from_secs(5);
+const TIMES: RequestTimes = RequestTimes { head: LIMIT, body: BODY_LIMIT };
+const BODY_LIMIT: Duration = Duration::from_secs(20);
 const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn stream() -> (DuplexStream, RequestStream<DuplexStream>) {
     let (client, server) = duplex(4096);
-    (client, RequestStream::new(server, Rc::new(|_| false), LIMIT, Arc::new(ConnectionErrors::new("test"))))
+    (client, RequestStream::new(server, Rc::new(|_| false), TIMES, Arc::new(ConnectionErrors::new("test"))))
 }
 
 async fn read(stream: &mut RequestStream<DuplexStream>) -> io::Result<String> {
@@ -27,7 +29,7 @@ async fn read(stream: &mut RequestStream<DuplexStream>) -> io::Result<String> {
 
 async fn expect_timeout(stream: &mut RequestStream<DuplexStream>) {
     let error = read(stream).await.expect_err("too late");
-    assert!(HeadTimeout::is(&error), "{error}");
+    assert_eq!(Late::of(&error), Some(Late::Head), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,6 +71,34 @@ async fn further_pieces_of_a_slow_head_do_not_extend_its_time() {
     tokio::select! {
         () = expect_timeout(&mut stream) => {}
         () = sending => panic!("the whole head arrived"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_comes_in_drips_ends_the_connection() {
+    for coding in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
+        let (mut client, mut stream) = stream();
+        client.write_all(format!("POST / HTTP/1.1\r\nHost: a\r\n{coding}\r\n\r\n").as_bytes()).await.expect("room");
+        let started = Instant::now();
+        let sending = async {
+            loop {
+                // A chunk of one byte.
+                client.write_all(b"1\r\nx\r\n").await.expect("room");
+                sleep(Duration::from_secs(3)).await;
+            }
+        };
+        let reading = async {
+            loop {
+                if let Err(error) = read(&mut stream).await {
+                    return error;
+                }
+            }
+        };
+        tokio::select! {
+            error = reading => assert_eq!(Late::of(&error), Some(Late::Body), "{error}"),
+            () = sending => {}
+        }
+        assert_eq!(started.elapsed().as_secs(), BODY_LIMIT.as_secs(), "{coding}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests in arbitrary pieces. The HTTP library must read the same bytes that were sent, except for upgrade offers.
 
-use super::super::{ConnectionErrors, RequestStream};
+use super::super::{ConnectionErrors, RequestStream, RequestTimes};
 use actix_codec::Decoder as _;
 use actix_http::h1::{Codec, Message};
 use bytes::BytesMut;
@@ -37,7 +37,7 @@ fn read(pieces: Vec<Vec<u8>>, room: usize) -> Vec<u8> {
     let mut stream = RequestStream::new(
         Pieces(pieces),
         Rc::new(|path: &str| path == "/socket"),
-        Duration::from_secs(5),
+        RequestTimes { head: Duration::from_secs(5), body: Duration::from_secs(5) },
         Arc::new(ConnectionErrors::new("test")),
     );
     let mut cx = Context::from_waker(Waker::noop());

@@ -24,7 +24,7 @@ fn start(permits: &Arc<Semaphore>) -> SocketAddr {
 
 async fn take(request: HttpRequest) -> HttpResponse {
     let takeover = request.conn_data::<Takeover<TcpStream>>().expect("every connection has one");
-    let body: TakeoverBody<TcpStream> = takeover.body(|mut io| {
+    let body: TakeoverBody<TcpStream> = takeover.body(Duration::from_secs(20), |mut io| {
         actix_web::rt::spawn(async move {
             // The client may leave at any time.
             let mut written = io.write_all(b"taken\n").await;
@@ -74,6 +74,20 @@ fn responses_before_come_first() {
     let all = client.receive_until("taken\n");
     let (first, second) = (all.find("hello").expect("the first response"), all.rfind("HTTP/1.1 200").expect("the second"));
     assert!(first < second, "{all}");
+}
+
+#[test]
+fn requests_behind_it_are_not_answered_and_keep_nothing_alive() {
+    let permits = Arc::new(Semaphore::new(4));
+    let address = start(&permits);
+    let small = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    for behind in [small.repeat(5000), format!("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n{}", "x".repeat(300_000))]
+    {
+        let mut client = Client::connect(address);
+        client.send_some(format!("{small}GET /taken HTTP/1.1\r\nHost: a\r\n\r\n{behind}").as_bytes());
+        client.receive_until("taken\n");
+        wait_for_permits(&permits, 4);
+    }
 }
 
 #[test]

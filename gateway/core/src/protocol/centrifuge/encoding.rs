@@ -1,7 +1,7 @@
 //! How the messages of a connection travel.
 
 use super::Codec;
-use crate::protocol::websocket;
+use crate::protocol::{event_stream, websocket};
 
 /// An encoding of the protocol, and what carries its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,20 +60,10 @@ impl Encoding {
                 out.push(b'\n');
             }
             Self::ProtobufStream => out.extend_from_slice(payload),
-            Self::JsonEvents => append_event(payload, &mut out),
+            Self::JsonEvents => event_stream::append_event(None, None, payload, &mut out),
         }
         out
     }
-}
-
-/// Appends an event of an event stream (HTML standard, section 9.2.6) with these lines as its data.
-fn append_event(lines: &[u8], out: &mut Vec<u8>) {
-    for line in lines.split(|byte| *byte == b'\n') {
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(line);
-        out.push(b'\n');
-    }
-    out.push(b'\n');
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::{io::Write as _, time::Duration};
 
 /// Reason why writing cannot fail.
 const INFALLIBLE: &str = "writing to a vector cannot fail";
-/// Bytes of the comment that begins a stream. A proxy that gathers a few kilobytes before it passes them on passes on the beginning.
-const PADDING: usize = 2048;
+/// Bytes at the beginning of a stream that do not count. A proxy that gathers a few kilobytes before it passes anything on passes on the first messages
+/// with them.
+pub const PADDING: usize = 2048;
 
 /// A comment, which keeps a silent stream alive. Clients do not see it.
 pub const HEART_BEAT: &[u8] = b":\n\n";
@@ -21,11 +22,16 @@ pub fn append_event(id: Option<&str>, name: Option<&str>, data: &[u8], out: &mut
     append_data(data, out);
 }
 
-/// Appends what begins a stream: the padding, after which time a client connects again, and the id of the position where the stream begins.
-pub fn append_opening(retry: Duration, id: Option<&str>, out: &mut Vec<u8>) {
+/// Appends a comment of the size of [`PADDING`]. It is no block of its own yet.
+pub fn append_padding(out: &mut Vec<u8>) {
     out.push(b':');
     out.resize(out.len() + PADDING, b' ');
     out.push(b'\n');
+}
+
+/// Appends what begins a stream: the padding, after which time a client connects again, and the id of the position where the stream begins.
+pub fn append_opening(retry: Duration, id: Option<&str>, out: &mut Vec<u8>) {
+    append_padding(out);
     append_retry_field(retry, out);
     if let Some(id) = id {
         append_field("id", id.as_bytes(), out);

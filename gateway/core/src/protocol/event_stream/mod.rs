@@ -22,7 +22,7 @@ pub mod testing;
 mod tests;
 
 pub use channel_list::{ChannelList, InvalidChannels};
-pub use event::{HEART_BEAT, append_event, append_opening, append_retry};
+pub use event::{HEART_BEAT, PADDING, append_event, append_opening, append_padding, append_retry};
 pub use event_id::{BadEventId, LastEventId, LastPositions, end_id, position_id};
 pub use form::{EventForm, EventTemplate};
 pub use stream_positions::{IdsTooLong, StreamPositions};

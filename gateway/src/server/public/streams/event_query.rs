@@ -13,7 +13,7 @@ use shared_proto::http::query_pairs;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// What a request for an event stream asks for.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct EventQuery {
     pub(super) channels: ChannelList,
     pub(super) has_envelope: bool,
@@ -27,7 +27,7 @@ pub(super) struct EventQuery {
 }
 
 /// The parameters as they were written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Parameters {
     channels: Vec<ChannelName>,
     token: Option<String>,

@@ -50,7 +50,7 @@ pub(super) async fn get(request: HttpRequest) -> Result<HttpResponse, ApiError> 
     let handshake = host.handshake(&request, client, ChosenProtocol::EventSource(Box::new(start)))?;
     let mut opening = Opening::new(host.worker.clone(), handshake);
     match opening.decide().await {
-        Decision::Accepted => Ok(host::respond(&request, CONTENT_TYPE, move |io| {
+        Decision::Accepted => Ok(host.respond(&request, CONTENT_TYPE, move |io| {
             host::spawn(opening.into_connection(Wire::stream(io)), permit);
         })?),
         Decision::Rejected(Rejection::Later(refusal)) => Ok(later(&host, &refusal, retry)),

@@ -9,15 +9,15 @@ use crate::{api::ApiError, broker::PostedCommands, connection::ChosenProtocol};
 use actix_web::{HttpRequest, HttpResponse};
 use gateway_core::{
     model::ErrorCode,
-    protocol::centrifuge::{Codec, Encoding},
+    protocol::{
+        centrifuge::{Codec, Encoding},
+        event_stream::{PADDING, append_padding},
+    },
     session::PingForm,
 };
 use serde::Deserialize;
 use shared_proto::http::read_query;
 use std::rc::Rc;
-
-/// Bytes at the beginning of a stream. A proxy that collects this much before it passes anything on passes on the first messages with it.
-const PADDING: usize = 2048;
 
 /// Opens a stream of lines or Protobuf messages. The body has the first commands.
 pub(super) async fn http_stream(request: HttpRequest, body: EncodedBody) -> Result<HttpResponse, ApiError> {
@@ -30,7 +30,7 @@ pub(super) async fn http_stream(request: HttpRequest, body: EncodedBody) -> Resu
     };
     let commands = body.into_commands(host.message_size)?;
     let protocol = ChosenProtocol::Centrifuge { encoding, ping_form: PingForm::StreamMessage };
-    Ok(host.open(&request, StreamStart { content_type, protocol, first_bytes, commands: Some(commands) })?)
+    Ok(host.open(&request, StreamStart { content_type, protocol, first_bytes, commands })?)
 }
 
 #[derive(Deserialize)]
@@ -44,6 +44,8 @@ pub(super) async fn sse(request: HttpRequest) -> Result<HttpResponse, ApiError> 
     let SseQuery { cf_connect } = read_query(request.query_string()).map_err(|error| bad(format!("The query is invalid: {error}.")))?;
     let commands = check_size(PostedCommands::Json(cf_connect.into()), host.message_size)?;
     let protocol = ChosenProtocol::Centrifuge { encoding: Encoding::JsonEvents, ping_form: PingForm::StreamMessage };
-    let first_bytes = [&b":"[..], &[b' '; PADDING], b"\n\n"].concat();
-    Ok(host.open(&request, StreamStart { content_type: "text/event-stream", protocol, first_bytes, commands: Some(commands) })?)
+    let mut first_bytes = Vec::new();
+    append_padding(&mut first_bytes);
+    first_bytes.push(b'\n');
+    Ok(host.open(&request, StreamStart { content_type: "text/event-stream", protocol, first_bytes, commands })?)
 }
