@@ -36,7 +36,7 @@ impl Checkpoints {
     /// deadline counts as an unreported loss. `last`: the publishers have stopped.
     pub(crate) async fn check(&mut self, world: &World, time_limit: Duration, last: bool) {
         let deadline = Instant::now() + time_limit;
-        self.ready(world, deadline).await;
+        self.await_ready(world, deadline).await;
         let mut all = Vec::new();
         for channel in &world.channels {
             let expected = channel.begin_checkpoint();
@@ -65,7 +65,8 @@ impl Checkpoints {
         }
     }
 
-    async fn ready(&self, world: &World, deadline: Instant) {
+    /// Waits until all nodes are ready.
+    pub(crate) async fn await_ready(&self, world: &World, deadline: Instant) {
         for node in &world.nodes {
             loop {
                 if node.has_died().await {

@@ -15,7 +15,7 @@ use clap::ValueEnum as _;
 use futures_util::future::join_all;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The plan of a run.
 pub(crate) struct Plan {
@@ -101,6 +101,8 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     println!("torture: seed {}, {:?}, {gateways} gateways, {clients} subscribers, {rate} publications/s", plan.seed, plan.store);
     let world = World::start(&plan.scale, plan.store, control, &directory).await;
     let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
+    // As a load balancer does: before, the other nodes do not know a node, and refuse commands for its streams.
+    checkpoints.await_ready(&world, Instant::now() + plan.time_limit).await;
     let (subscribers, mut publishers) = start_workload(&world, &plan.scale);
     sleep(Duration::from_secs(2)).await;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
