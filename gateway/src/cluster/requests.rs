@@ -26,8 +26,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 const CONCURRENT_REQUESTS: usize = 64;
 /// Posts from other nodes that are carried out at a time. Further ones are not taken.
 const CONCURRENT_POSTS: usize = 1024;
-/// How long the list of live nodes counts for posts, so that each of them does not read it.
-const LIVE_FOR: Duration = Duration::from_secs(1);
+/// How long the list of nodes counts for posts, so that each of them does not read it.
+const LISTED_FOR: Duration = Duration::from_secs(1);
 /// How long an address that is not in the list counts as unknown.
 const UNKNOWN_FOR: Duration = Duration::from_millis(100);
 /// Pause before opening the inbox is tried again.
@@ -65,18 +65,17 @@ impl SharedCluster {
 
     /// Hands commands to a session on another node.
     pub(super) async fn post_commands(&self, address: &str, key: SessionKey, commands: PostedCommands) -> Result<PostOutcome, Refusal> {
-        if !self.is_live(address).await? {
-            return Err(unknown_node());
-        }
-        let Responses { all, .. } = self.request(vec![address.into()], &Request::Post(Post::new(key, commands))).await?;
+        self.check_live(address).await?;
+        let responses = self.request(vec![address.into()], &Request::Post(Post::new(key, commands))).await;
+        let Responses { all, .. } = responses.map_err(|refusal| match refusal.code {
+            ErrorCode::OutcomeUnknown => post_unanswered(),
+            _ => refusal,
+        })?;
         match all.first() {
             Some(Response::Posted(posted)) => Ok((*posted).into()),
             Some(Response::Failed(why)) => Err(Refusal::new(ErrorCode::ServiceUnavailable, why.clone())),
             Some(_) => Err(not_understood()),
-            None => {
-                let detail = "The node of the session did not answer in time. It may have carried the commands out. Connect again.";
-                Err(Refusal::new(ErrorCode::OutcomeUnknown, detail))
-            }
+            None => Err(post_unanswered()),
         }
     }
 
@@ -101,28 +100,42 @@ impl SharedCluster {
         Ok(responses)
     }
 
-    /// Whether another live node has this address. For a second it may be as it was before, except for an address that is new.
-    async fn is_live(&self, address: &str) -> Result<bool, Refusal> {
-        let known = lock(&self.live).clone();
-        let has = |others: &[Box<str>]| others.iter().any(|other| **other == *address);
-        if let Some((at, others)) = known
-            && at.elapsed() < if has(&others) { LIVE_FOR } else { UNKNOWN_FOR }
-        {
-            return Ok(has(&others));
+    /// Checks that another live node has this address. For a second the answer may be as it was before, except for an address that is new.
+    async fn check_live(&self, address: &str) -> Result<(), Refusal> {
+        let known = lock(&self.listed).clone();
+        let fresh = known.filter(|(at, others)| at.elapsed() < if others.contains_key(address) { LISTED_FOR } else { UNKNOWN_FOR });
+        let others = match fresh {
+            Some((_, others)) => others,
+            None => {
+                let others: Arc<HashMap<_, _>> = Arc::new(self.listed().await?.into_iter().collect());
+                *lock(&self.listed) = Some((Instant::now(), others.clone()));
+                others
+            }
+        };
+        match others.get(address) {
+            Some(true) => Ok(()),
+            // It may be back soon: after an outage of the store, all leases have expired.
+            Some(false) => {
+                Err(Refusal::new(ErrorCode::ServiceUnavailable, "The node of the session does not renew its lease. Connect again."))
+            }
+            None => Err(unknown_node()),
         }
-        let others: Arc<[Box<str>]> = self.others().await?.into();
-        *lock(&self.live) = Some((Instant::now(), others.clone()));
-        Ok(has(&others))
+    }
+
+    /// The addresses of the other nodes, read from Redis now, and whether they are alive.
+    async fn listed(&self) -> Result<Vec<(Box<str>, bool)>, Refusal> {
+        let Some(nodes) = self.broker.nodes() else { return Ok(Vec::new()) };
+        let (this_node, mut all) = (nodes.address(), nodes.list().await?);
+        // A process whose lease expired may be listed with two generations. The one that is alive comes last.
+        all.sort_by_key(|node| node.is_alive);
+        let others = all.into_iter().map(|node| (node.id.address().into(), node.is_alive));
+        Ok(others.filter(|(address, _): &(Box<str>, bool)| **address != *this_node).collect())
     }
 
     /// Addresses of the other live nodes, read from Redis now.
     async fn others(&self) -> Result<Vec<Box<str>>, Refusal> {
-        let Some(nodes) = self.broker.nodes() else { return Ok(Vec::new()) };
-        let (this_node, all) = (nodes.address(), nodes.list().await?);
-        let alive = all.into_iter().filter(|node| node.is_alive).map(|node| node.id.address());
-        let mut others: Vec<Box<str>> = alive.filter(|address| *address != this_node).map(Into::into).collect();
+        let mut others: Vec<_> = self.listed().await?.into_iter().filter_map(|(address, is_alive)| is_alive.then_some(address)).collect();
         others.sort_unstable();
-        // A process whose lease expired may be listed with two generations.
         others.dedup();
         Ok(others)
     }
@@ -245,6 +258,12 @@ fn node_channel(address: &str) -> Option<ChannelName> {
 
 fn not_understood() -> Refusal {
     Refusal::new(ErrorCode::Internal, "A node of another version did not understand the request.")
+}
+
+/// The commands may have reached the node of the session.
+fn post_unanswered() -> Refusal {
+    let detail = "The node of the session did not answer in time. It may have carried the commands out. Connect again.";
+    Refusal::new(ErrorCode::OutcomeUnknown, detail)
 }
 
 /// No live node has this address.

@@ -37,8 +37,8 @@ pub(super) struct SharedCluster {
     /// Requests to other nodes that wait for responses, by id.
     pub(super) pending: Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,
     pub(super) next_request: AtomicU64,
-    /// The addresses of the other live nodes, and when they were read.
-    pub(super) live: Mutex<Option<(Instant, Arc<[Box<str>]>)>>,
+    /// The addresses of the other nodes with whether they were alive, and when they were read.
+    pub(super) listed: Mutex<Option<(Instant, Arc<HashMap<Box<str>, bool>>)>>,
     /// Why this node is not a member of the cluster.
     pub(super) problem: Mutex<Option<Box<str>>>,
     /// This node registered again after its lease expired.
@@ -83,7 +83,7 @@ impl SharedCluster {
             this_node,
             pending: Mutex::default(),
             next_request: AtomicU64::new(1),
-            live: Mutex::default(),
+            listed: Mutex::default(),
             problem: Mutex::new(Some("not registered with the cluster yet".into())),
             registered_again: Notify::new(),
             past_generations: Mutex::default(),

@@ -1,6 +1,9 @@
 //! Lets pages of the allowed origins read responses (Fetch standard, section 3.2).
 
-use crate::auth::{Origins, TrustedProxies};
+use crate::{
+    auth::{Origins, TrustedProxies},
+    transport::request_origin,
+};
 use actix_web::{
     Error, HttpRequest,
     body::MessageBody,
@@ -38,6 +41,8 @@ pub(super) async fn allow_credentials(
 fn allowed_origin(request: &HttpRequest) -> Option<HeaderValue> {
     let (origins, proxies) = (request.app_data::<web::Data<Origins>>()?, request.app_data::<web::Data<TrustedProxies>>()?);
     let origin = request.headers().get(header::ORIGIN)?;
+    // A repeated origin is that of no page.
+    request_origin(request.headers()).ok()?;
     let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
     let client = proxies.client(request.peer_addr().map(|peer| peer.ip()), values);
     proxies.count(&client);
