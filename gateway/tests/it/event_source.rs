@@ -256,9 +256,23 @@ fn above_the_limit_a_browser_is_asked_to_come_back() {
     let first = gateway.open("channel=news:a", "").opened();
     let (mut client, head) = gateway.request("GET", "channel=news:a", "");
     assert!(head.starts_with("http/1.1 200 ") && head.contains("content-type: text/event-stream\r\n"), "{head}");
+    assert_comes_back(&mut client);
+    drop(first);
+    while gateway.open("channel=news:a", "").until("\n\n").comments == 0 {}
+}
+
+#[test]
+fn a_node_without_its_store_makes_clients_come_back() {
+    let gateway =
+        Gateway::with("[broker]\nkind = \"redis\"\n[redis]\nurl = \"redis://127.0.0.1:1\"\n[recovery]\nattach_timeout = \"500ms\"");
+    let (mut client, head) = gateway.request("GET", "channel=news:a", "");
+    assert!(head.starts_with("http/1.1 200 ") && head.contains("content-type: text/event-stream\r\n"), "{head}");
+    assert_comes_back(&mut client);
+}
+
+/// Asserts that the stream ends at once, and has nothing but the time after which the client connects again.
+fn assert_comes_back(client: &mut Client) {
     let body = String::from_utf8(client.rest()).expect("text");
     let retry = body.strip_prefix("retry: ").and_then(|rest| rest.strip_suffix("\n\n")).and_then(|retry| retry.parse::<u64>().ok());
     assert!(retry.is_some_and(|retry| (3000..=4500).contains(&retry)), "{body:?}");
-    drop(first);
-    while gateway.open("channel=news:a", "").until("\n\n").comments == 0 {}
 }
