@@ -38,7 +38,7 @@ impl Driver {
                         self.worker.hub.metrics().reply_error(refusal.code);
                     }
                     match self.dialect {
-                        Dialect::Centrifuge(encoding) => encoding.codec().append_reply(id, &reply, &mut payload),
+                        Dialect::Centrifuge(encoding, _) => encoding.codec().append_reply(id, &reply, &mut payload),
                         Dialect::Stomp(_) => self.stomp_reply(id, reply),
                         Dialect::EventSource(_) => self.stream_reply(id, reply),
                     }
@@ -48,7 +48,7 @@ impl Driver {
                     self.ping();
                 }
                 Action::Push(push) => match self.dialect {
-                    Dialect::Centrifuge(encoding) => encoding.codec().append_push(&push, &mut payload),
+                    Dialect::Centrifuge(encoding, _) => encoding.codec().append_push(&push, &mut payload),
                     Dialect::Stomp(_) => self.stomp_push(push),
                     Dialect::EventSource(_) => self.stream_push(push),
                 },
@@ -120,7 +120,7 @@ impl Driver {
 
     /// A client whose commands come in requests of their own learns with which key, and to which process they belong.
     fn add_session_key(&self, reply: &mut Reply) {
-        if let (Reply::Connect(connected), Some(posted)) = (reply, &self.posted) {
+        if let (Reply::Connect(connected), Some(posted)) = (reply, self.dialect.posted()) {
             connected.session = Some(posted.key());
             connected.node = self.worker.node.cluster.address();
         }
@@ -128,7 +128,7 @@ impl Driver {
 
     /// Queues the payload as one message.
     fn send(&mut self, payload: &mut Vec<u8>) {
-        if let Dialect::Centrifuge(encoding) = self.dialect
+        if let Dialect::Centrifuge(encoding, _) = self.dialect
             && !payload.is_empty()
         {
             self.registration.outbox().push(self.now(), Batch::new(encoding.frame(payload), self.worker.hub.budget()));

@@ -40,14 +40,14 @@ impl Driver {
     /// What the client gets as the last: a close frame, or on a stream a message that says the same.
     fn last_bytes(&self, code: u16, reason: &str) -> Vec<u8> {
         match self.dialect {
-            Dialect::Centrifuge(encoding) if encoding.is_stream() => {
+            Dialect::Centrifuge(encoding, _) if encoding.is_stream() => {
                 let mut payload = Vec::new();
                 encoding.codec().append_push(&Push::Disconnect { code, reason: reason.into() }, &mut payload);
                 encoding.frame(&payload)
             }
             // What the client has to know was written before.
             Dialect::EventSource(_) => HEART_BEAT.to_vec(),
-            Dialect::Centrifuge(_) | Dialect::Stomp(_) => {
+            Dialect::Centrifuge(..) | Dialect::Stomp(_) => {
                 let mut close = Vec::new();
                 websocket::encode::close(Some(code), reason, &mut close);
                 close
@@ -58,7 +58,7 @@ impl Driver {
     /// Whether an HTTP response carries the connection, so that the client cannot answer the last bytes.
     fn is_stream(&self) -> bool {
         match self.dialect {
-            Dialect::Centrifuge(encoding) => encoding.is_stream(),
+            Dialect::Centrifuge(encoding, _) => encoding.is_stream(),
             Dialect::EventSource(_) => true,
             Dialect::Stomp(_) => false,
         }

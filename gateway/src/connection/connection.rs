@@ -45,7 +45,7 @@ impl<T> Connection<T> {
     /// The commands in the request that opened the stream.
     #[must_use]
     pub fn with_first_commands(self, commands: PostedCommands) -> Self {
-        if let Some(posted) = &self.driver.posted {
+        if let Some(posted) = self.driver.dialect.posted() {
             posted.push(commands);
         }
         self

@@ -54,8 +54,6 @@ pub(super) struct Driver {
     pub(super) worker: Rc<WorkerContext>,
     pub(super) dialect: Dialect,
     pub(super) registration: Registration,
-    /// The session's key and commands, if those come in requests of their own.
-    pub(super) posted: Option<Box<PostedSession>>,
     pub(super) info: Option<Arc<ClientInfo>>,
     /// What a service keeps with the connection.
     pub(super) meta: Option<Meta>,
@@ -106,7 +104,7 @@ impl Driver {
         let (ping_form, server_side) = protocol.session_forms();
         let clock = WallClock { tick: worker.hub.now(), unix_ms };
         let start = SessionStart { clock, first_ping: rand::random(), ping_form, server_side };
-        let dialect = protocol.begin(&worker.node.stomp_config, clock.tick);
+        let dialect = protocol.begin(&worker.node.stomp_config, posted, clock.tick);
         let session = Session::new(id, worker.node.session_config.clone(), start);
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
@@ -118,7 +116,6 @@ impl Driver {
             worker,
             dialect,
             registration,
-            posted,
             info,
             meta,
             lifecycle_state,
@@ -271,7 +268,7 @@ impl Driver {
         let metrics = self.worker.hub.metrics();
         metrics.count(Count::FramesIn, 1);
         metrics.count(Count::BytesIn, payload.len() as u64);
-        let Dialect::Centrifuge(encoding) = self.dialect else { return self.stomp_message(payload) };
+        let Dialect::Centrifuge(encoding, _) = self.dialect else { return self.stomp_message(payload) };
         let codec = encoding.codec();
         let Some(commands) = codec.decode(payload) else { return self.refuse_other_encoding(encoding) };
         for command in commands {
@@ -288,7 +285,7 @@ impl Driver {
             if !self.wants_input() {
                 return false;
             }
-            let Some(commands) = self.posted.as_ref().and_then(|posted| posted.pop()) else { return false };
+            let Some(commands) = self.dialect.posted().and_then(PostedSession::pop) else { return false };
             if self.closing.is_none() {
                 match &commands {
                     PostedCommands::Json(text) => self.message(Payload::Text(text)),
@@ -297,7 +294,7 @@ impl Driver {
             }
             self.poll_tasks(cx);
         }
-        self.posted.as_ref().is_some_and(|posted| !posted.is_empty())
+        self.dialect.posted().is_some_and(|posted| !posted.is_empty())
     }
 
     /// Passes a command of the frontend to the session.

@@ -1,7 +1,7 @@
 //! The protocol that a connection speaks.
 
 use super::{deferred::Deferred, event_source::EventSourceDialect};
-use crate::hub::Protocol;
+use crate::hub::{PostedSession, Protocol};
 use gateway_core::{
     event_source::EventSourceStart,
     model::Tick,
@@ -34,7 +34,8 @@ pub enum ChosenProtocol {
 
 /// The state of a connection's protocol.
 pub(in crate::connection) enum Dialect {
-    Centrifuge(Encoding),
+    /// With the session's key and commands, if those come in requests of their own.
+    Centrifuge(Encoding, Option<Box<PostedSession>>),
     Stomp(Box<StompDialect>),
     EventSource(Box<EventSourceDialect>),
 }
@@ -68,9 +69,10 @@ impl ChosenProtocol {
         }
     }
 
-    pub(in crate::connection) fn begin(self, stomp: &Arc<StompConfig>, now: Tick) -> Dialect {
+    /// `posted` is there if [`Self::is_posted`].
+    pub(in crate::connection) fn begin(self, stomp: &Arc<StompConfig>, posted: Option<Box<PostedSession>>, now: Tick) -> Dialect {
         match self {
-            Self::Centrifuge { encoding, .. } => Dialect::Centrifuge(encoding),
+            Self::Centrifuge { encoding, .. } => Dialect::Centrifuge(encoding, posted),
             Self::Stomp { framing, token } => Dialect::Stomp(Box::new(StompDialect {
                 framing,
                 translator: Translator::new(stomp.clone(), StompStart { framing, token, now }),
@@ -82,10 +84,15 @@ impl ChosenProtocol {
 }
 
 impl Dialect {
+    /// The session's key and commands, if those come in requests of their own.
+    pub(in crate::connection) fn posted(&self) -> Option<&PostedSession> {
+        if let Self::Centrifuge(_, posted) = self { posted.as_deref() } else { None }
+    }
+
     /// The commands of the translator that wait.
     pub(super) fn deferred(&mut self) -> Option<&mut Deferred> {
         match self {
-            Self::Centrifuge(_) => None,
+            Self::Centrifuge(..) => None,
             Self::Stomp(stomp) => Some(&mut stomp.deferred),
             Self::EventSource(stream) => Some(&mut stream.deferred),
         }
@@ -94,7 +101,7 @@ impl Dialect {
     /// When the protocol needs the timer. The session has deadlines of its own.
     pub(in crate::connection) fn deadline(&self) -> Option<Tick> {
         match self {
-            Self::Centrifuge(_) | Self::EventSource(_) => None,
+            Self::Centrifuge(..) | Self::EventSource(_) => None,
             Self::Stomp(stomp) => stomp.translator.deadline(),
         }
     }
@@ -102,7 +109,7 @@ impl Dialect {
     /// Whether a part of a frame arrived in complete messages.
     pub(in crate::connection) fn is_mid_frame(&self) -> bool {
         match self {
-            Self::Centrifuge(_) | Self::EventSource(_) => false,
+            Self::Centrifuge(..) | Self::EventSource(_) => false,
             Self::Stomp(stomp) => stomp.translator.is_mid_frame(),
         }
     }
@@ -110,7 +117,7 @@ impl Dialect {
     /// Whether a frame that may come in several messages became complete since the last call.
     pub(in crate::connection) fn take_completed(&mut self) -> bool {
         match self {
-            Self::Centrifuge(_) | Self::EventSource(_) => false,
+            Self::Centrifuge(..) | Self::EventSource(_) => false,
             Self::Stomp(stomp) => stomp.translator.take_completed(),
         }
     }
@@ -118,7 +125,7 @@ impl Dialect {
     /// Whether the protocol takes input.
     pub(in crate::connection) fn wants_input(&self) -> bool {
         match self {
-            Self::Centrifuge(_) | Self::EventSource(_) => true,
+            Self::Centrifuge(..) | Self::EventSource(_) => true,
             Self::Stomp(stomp) => stomp.translator.wants_input(),
         }
     }
