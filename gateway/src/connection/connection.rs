@@ -85,7 +85,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         driver.incomplete_since = awaited.then(|| driver.incomplete_since.unwrap_or_else(|| driver.now()));
         match turn {
             Poll::Pending => {
-                if driver.take_posted(limits.turn_messages, cx) {
+                if driver.dialect.posted().is_some() && driver.take_posted(limits.turn_messages, cx) {
                     cx.waker().wake_by_ref();
                 }
                 Ok(())
