@@ -3,7 +3,7 @@
 use super::{
     inbox::{Inbox, Incoming},
     message::{Connection, Message, Post, Request, Response},
-    shared_cluster::SharedCluster,
+    shared_cluster::{ListedNodes, SharedCluster},
 };
 use crate::{
     broker::{BrokerError, NewPublication, Nodes, PostOutcome, PostedCommands},
@@ -102,15 +102,15 @@ impl SharedCluster {
 
     /// Checks that another live node has this address. For a second the answer may be as it was before, except for an address that is new.
     async fn check_live(&self, address: &str) -> Result<(), Refusal> {
-        let known = lock(&self.listed).clone();
-        let fresh = known.filter(|(at, others)| at.elapsed() < if others.contains_key(address) { LISTED_FOR } else { UNKNOWN_FOR });
-        let others = match fresh {
-            Some((_, others)) => others,
-            None => {
-                let others: Arc<HashMap<_, _>> = Arc::new(self.listed().await?.into_iter().collect());
-                *lock(&self.listed) = Some((Instant::now(), others.clone()));
-                others
-            }
+        let is_fresh =
+            |list: &ListedNodes| list.read_at.elapsed() < if list.others.contains_key(address) { LISTED_FOR } else { UNKNOWN_FOR };
+        let known = lock(&self.listed).clone().filter(is_fresh);
+        let others = if let Some(list) = known {
+            list.others
+        } else {
+            let others: Arc<HashMap<_, _>> = Arc::new(self.listed().await?.into_iter().collect());
+            *lock(&self.listed) = Some(ListedNodes { read_at: Instant::now(), others: others.clone() });
+            others
         };
         match others.get(address) {
             Some(true) => Ok(()),

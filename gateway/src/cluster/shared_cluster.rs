@@ -21,6 +21,14 @@ use tokio::{
     time::Instant,
 };
 
+/// The list of the other nodes.
+#[derive(Clone)]
+pub(super) struct ListedNodes {
+    pub(super) read_at: Instant,
+    /// Their addresses, and whether they were alive.
+    pub(super) others: Arc<HashMap<Box<str>, bool>>,
+}
+
 /// See the module.
 pub(super) struct SharedCluster {
     pub(super) broker: Arc<Broker>,
@@ -37,8 +45,8 @@ pub(super) struct SharedCluster {
     /// Requests to other nodes that wait for responses, by id.
     pub(super) pending: Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,
     pub(super) next_request: AtomicU64,
-    /// The addresses of the other nodes with whether they were alive, and when they were read.
-    pub(super) listed: Mutex<Option<(Instant, Arc<HashMap<Box<str>, bool>>)>>,
+    /// The list of nodes, as it was read the last time.
+    pub(super) listed: Mutex<Option<ListedNodes>>,
     /// Why this node is not a member of the cluster.
     pub(super) problem: Mutex<Option<Box<str>>>,
     /// This node registered again after its lease expired.

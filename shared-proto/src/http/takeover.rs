@@ -98,7 +98,7 @@ pub(super) struct TakenOver;
 impl TakenOver {
     /// Whether that is how the library's part ended.
     pub(super) fn is(error: &DispatchError) -> bool {
-        matches!(error, DispatchError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Self>()))
+        matches!(error, DispatchError::Io(error) if matches!(error.get_ref(), Some(inner) if inner.is::<Self>()))
     }
 }
 
