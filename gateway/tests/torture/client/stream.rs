@@ -87,8 +87,8 @@ impl SdkStream {
         self.world.count_post(answer);
         match answer {
             Some(StatusCode::NO_CONTENT) => Ok(()),
-            // The node of the session has ended, the commands cannot be delivered, or nobody answered.
-            Some(StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE) | None => Err(Ended::Broken),
+            // The node of the session has ended, the commands cannot be delivered or may not have been, or nobody answered.
+            Some(StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) | None => Err(Ended::Broken),
             Some(other) => {
                 self.world.tally.violation(Count::Other, 1, || format!("commands were answered {other}"));
                 Err(Ended::Broken)
