@@ -172,7 +172,7 @@ for (const transport of ['http_stream', 'sse']) {
     });
 
     test(`${transport}: pings arrive, and nobody has to answer them`, async (t) => {
-        const own = await ownGateway(t, 'tokens.anonymous = true\nconnection.ping_interval = "2s"\nconnection.pong_timeout = "1s"\n');
+        const own = await ownGateway(t, 'tokens.anonymous = true\nstreams.heart_beat = "1s"\nconnection.ping_interval = "2s"\nconnection.pong_timeout = "1s"\n');
         const raw = await RawStream.connect(t, own, {}, { transport });
         const isPing = (frame) => Object.keys(frame).length === 0;
         await raw.until(() => raw.frames.filter(isPing).length >= 2, 'two pings');
