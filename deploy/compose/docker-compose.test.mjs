@@ -10,10 +10,14 @@ import { until } from '../testing/processes.mjs';
 import { ask, connect, installSdk } from './client.mjs';
 import { addTelemetry, allHealthy, inside, serveDocker, startEngine } from './engine.mjs';
 import { SERVICES, stackOf } from './stack.mjs';
-import { makeSecrets } from './testing.mjs';
+import { collector, makeSecrets } from './testing.mjs';
 
-if (inside(import.meta.filename)) {
+const install = () => {
   installSdk();
+  collector();
+};
+
+if (inside(import.meta.filename, install)) {
   const engine = startEngine();
   addTelemetry(engine);
   const docker = await serveDocker(engine);

@@ -16,12 +16,13 @@ import { BIN, CLEAN, collector } from './testing.mjs';
 /** Names the folder of the engine in the namespaces. */
 const MARK = 'SWITCHBOARD_TEST_ENGINE';
 
-/** Whether this process is in the namespaces. If not, it adds a test that runs the file there. */
-export function inside(file) {
+/** Whether this process is in the namespaces. If not, it adds a test that runs the file there. There is no network inside, so `install` runs before. */
+export function inside(file, install) {
   if (process.env[MARK]) return true;
   test('in namespaces of its own', () => {
     assert.equal(process.getuid(), 0, 'Podman needs new networks here: run this test as root');
     execFileSync(join(ROOT, 'deploy/native/requirement'), ['compose'], { stdio: 'inherit' });
+    install();
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const folder = mkdtempSync(join(tmpdir(), 'engine-'));

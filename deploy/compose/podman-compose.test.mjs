@@ -11,8 +11,7 @@ import { allHealthy, inside, startEngine } from './engine.mjs';
 import { SERVICES, SITE, stackOf } from './stack.mjs';
 import { makeSecrets, seconds, secretsIn } from './testing.mjs';
 
-if (inside(import.meta.filename)) {
-  installSdk();
+if (inside(import.meta.filename, installSdk)) {
   const engine = startEngine();
   const it = stackOf(engine, ['compose.yaml'], {});
   const { ca } = it;
