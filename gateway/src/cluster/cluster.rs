@@ -15,7 +15,7 @@ use gateway_core::{
     model::{ChannelName, CommandTarget, Refusal, ServerCommand, SessionKey, WorkerId, lock},
 };
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{mpsc, watch};
@@ -73,6 +73,14 @@ impl Cluster {
             _ if *self.address == *address => self.local().post_commands(key, commands).await,
             Kind::Single(..) => Err(unknown_node()),
             Kind::Shared(shared) => shared.post_commands(address, key, commands).await,
+        }
+    }
+
+    /// Requests with commands of streams that came from other nodes and were not carried out, because too many were in progress.
+    pub fn posts_dropped(&self) -> u64 {
+        match &self.kind {
+            Kind::Single(..) => 0,
+            Kind::Shared(shared) => shared.posts_dropped.load(Relaxed),
         }
     }
 

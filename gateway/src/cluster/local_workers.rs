@@ -55,18 +55,18 @@ impl LocalWorkers {
         let worker = key.worker().index() % self.workers.len().max(1);
         let (sender, receiver) = oneshot::channel();
         let posted = self.workers.get(worker).map(|mailbox| mailbox.post(MailboxEntry::Post(key, commands, sender)));
-        let failed = |what| Err(self.unavailable(worker, what));
-        let (full, dropped, late) = (failed("has a full mailbox"), failed("dropped the request"), failed("did not answer in time"));
+        let node = self.node.clone();
         async move {
-            match posted {
-                None => Ok(PostOutcome::Gone),
-                Some(false) => full,
+            let what = match posted {
+                None => return Ok(PostOutcome::Gone),
+                Some(false) => "has a full mailbox",
                 Some(true) => match timeout(ANSWER_TIMEOUT, receiver).await {
-                    Ok(Ok(outcome)) => Ok(outcome),
-                    Ok(Err(_)) => dropped,
-                    Err(_) => late,
+                    Ok(Ok(outcome)) => return Ok(outcome),
+                    Ok(Err(_)) => "dropped the commands",
+                    Err(_) => "did not answer in time",
                 },
-            }
+            };
+            Err(Refusal::new(ErrorCode::ServiceUnavailable, format!("Worker {worker} of node {node} {what}. Connect again.")))
         }
     }
 

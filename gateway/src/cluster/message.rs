@@ -39,7 +39,7 @@ pub(super) enum Response {
     Number(usize),
     Connections(Vec<Connection>),
     /// What became of posted commands.
-    Posted(Posted),
+    Posted(PostOutcome),
     /// The request failed; why.
     Failed(String),
 }
@@ -74,15 +74,6 @@ enum Commands {
     Protobuf(String),
 }
 
-/// See [`PostOutcome`].
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Posted {
-    Taken,
-    Gone,
-    Full,
-}
-
 impl Post {
     pub(super) fn new(key: SessionKey, commands: PostedCommands) -> Self {
         let commands = match commands {
@@ -98,26 +89,6 @@ impl Post {
             Commands::Protobuf(text) => PostedCommands::Protobuf(base64::decode(&text)?.into()),
         };
         Some((self.session.parse().ok()?, commands))
-    }
-}
-
-impl From<PostOutcome> for Posted {
-    fn from(outcome: PostOutcome) -> Self {
-        match outcome {
-            PostOutcome::Taken => Self::Taken,
-            PostOutcome::Gone => Self::Gone,
-            PostOutcome::Full => Self::Full,
-        }
-    }
-}
-
-impl From<Posted> for PostOutcome {
-    fn from(posted: Posted) -> Self {
-        match posted {
-            Posted::Taken => Self::Taken,
-            Posted::Gone => Self::Gone,
-            Posted::Full => Self::Full,
-        }
     }
 }
 
@@ -317,9 +288,6 @@ mod tests {
             assert!(!format!("{request:?}").contains(&key.reveal()));
             let Request::Post(post) = request else { panic!("{request:?}") };
             assert_eq!(post.into_model(), Some((key, commands)));
-        }
-        for outcome in [PostOutcome::Taken, PostOutcome::Gone, PostOutcome::Full] {
-            assert_eq!(PostOutcome::from(Posted::from(outcome)), outcome);
         }
     }
 

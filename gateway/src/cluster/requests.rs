@@ -9,6 +9,10 @@ use crate::{
     broker::{BrokerError, NewPublication, Nodes, PostOutcome, PostedCommands},
     telemetry::FailureLog,
 };
+use futures_util::{
+    FutureExt as _, TryFutureExt as _,
+    future::{BoxFuture, ready},
+};
 use gateway_core::model::{ChannelName, ErrorCode, Refusal, Retention, SessionKey, Tags, lock};
 use std::{
     collections::HashMap,
@@ -72,7 +76,7 @@ impl SharedCluster {
             _ => refusal,
         })?;
         match all.first() {
-            Some(Response::Posted(posted)) => Ok((*posted).into()),
+            Some(Response::Posted(outcome)) => Ok(*outcome),
             Some(Response::Failed(why)) => Err(Refusal::new(ErrorCode::ServiceUnavailable, why.clone())),
             Some(_) => Err(not_understood()),
             None => Err(post_unanswered()),
@@ -184,6 +188,7 @@ impl SharedCluster {
             };
             match Message::parse(&data) {
                 Some(Message::Request { id, from, request: Request::Post(_) }) if post_permits.available_permits() == 0 => {
+                    self.posts_dropped.fetch_add(1, Relaxed);
                     failures
                         .failed(|| tracing::warn!(id, from, "too many commands for streams came from other nodes; some were not taken"));
                 }
@@ -213,23 +218,20 @@ impl SharedCluster {
         }
     }
 
-    /// Begins to carry out a request. Posted commands are in the queue of their worker when this returns, so they keep their order.
-    fn begin(self: Arc<Self>, request: Request) -> impl Future<Output = Result<Response, Refusal>> + Send {
-        let (posted, request) = match request {
-            Request::Post(post) => (post.into_model().map(|(key, commands)| self.local.post_commands(key, commands)), None),
-            other => (None, Some(other)),
-        };
-        async move {
-            match (posted, request) {
-                (Some(posted), _) => posted.await.map(|outcome| Response::Posted(outcome.into())),
-                (None, Some(request)) => self.respond(request).await,
-                (None, None) => Err(not_understood()),
-            }
+    /// Begins to carry out a request. Posted commands are in the mailbox of their worker when this returns, so they keep their order.
+    fn begin(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Refusal>> {
+        match request {
+            Request::Post(post) => match post.into_model() {
+                Some((key, commands)) => self.local.post_commands(key, commands).map_ok(Response::Posted).boxed(),
+                None => ready(Err(not_understood())).boxed(),
+            },
+            other => async move { self.respond(other).await }.boxed(),
         }
     }
 
     async fn respond(&self, request: Request) -> Result<Response, Refusal> {
         Ok(match request {
+            // `begin` carries it out.
             Request::Post(_) => return Err(not_understood()),
             Request::Command(target, command) => {
                 let (target, command) = target.into_model().zip(command.into_model()).ok_or_else(not_understood)?;

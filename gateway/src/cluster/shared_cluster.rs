@@ -45,6 +45,8 @@ pub(super) struct SharedCluster {
     /// Requests to other nodes that wait for responses, by id.
     pub(super) pending: Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,
     pub(super) next_request: AtomicU64,
+    /// Requests with commands of streams that came from other nodes and were not carried out, because too many were in progress.
+    pub(super) posts_dropped: AtomicU64,
     /// The list of nodes, as it was read the last time.
     pub(super) listed: Mutex<Option<ListedNodes>>,
     /// Why this node is not a member of the cluster.
@@ -91,6 +93,7 @@ impl SharedCluster {
             this_node,
             pending: Mutex::default(),
             next_request: AtomicU64::new(1),
+            posts_dropped: AtomicU64::new(0),
             listed: Mutex::default(),
             problem: Mutex::new(Some("not registered with the cluster yet".into())),
             registered_again: Notify::new(),

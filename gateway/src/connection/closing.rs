@@ -55,15 +55,6 @@ impl Driver {
         }
     }
 
-    /// Whether an HTTP response carries the connection, so that the client cannot answer the last bytes.
-    fn is_stream(&self) -> bool {
-        match self.dialect {
-            Dialect::Centrifuge(encoding, _) => encoding.is_stream(),
-            Dialect::EventSource(_) => true,
-            Dialect::Stomp(_) => false,
-        }
-    }
-
     /// Answers the peer's close frame with one of the same code.
     pub(super) fn close_by_peer(&mut self, code: Option<u16>) {
         if let Some(closing) = &mut self.closing {
@@ -89,7 +80,7 @@ impl Driver {
         }
         metrics.closed(cause.metric(end.code));
         self.end_operations(cause);
-        let discards_input = self.is_stream() || matches!(cause, CloseCause::Violation(_));
+        let discards_input = self.dialect.is_stream() || matches!(cause, CloseCause::Violation(_));
         let deadline = now.after(self.worker.limits.close_timeout);
         self.closing = Some(Box::new(Closing { end, deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
     }

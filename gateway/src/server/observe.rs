@@ -33,6 +33,10 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
             }
         });
     }
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::StreamRequestsDropped, move |report| {
+        weak.upgrade().into_iter().for_each(|node| report(&[], node.cluster.posts_dropped()));
+    });
     observe_guards(metrics, node);
     debug_assert!(services::Count::ALL.iter().all(|count| SERIES.iter().any(|row| row.name == count.metric())));
     observe_broker(metrics, node);

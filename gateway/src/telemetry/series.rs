@@ -60,6 +60,7 @@ series! {
     TasksOpen, "tasks_open", Gauge, [], "Running tasks of connections, operations and fan-outs.";
     Commands, "commands", Counter, ["command"], "Commands from frontends.";
     StreamRequests, "stream_requests", Counter, ["result"], "Requests with commands for the sessions of streams, by what became of them on the node of the session.";
+    StreamRequestsDropped, "stream_requests_dropped", Counter, [], "Requests with commands of streams that came from other nodes and were not carried out, because too many were in progress.";
     RepliesError, "replies_error", Counter, ["code"], "Commands that were answered with an error, by error.";
     PublicationsIn, "publications_in", Counter, [], "Publications taken from the mailboxes, counted once for each worker.";
     Deliveries, "deliveries", Counter, [], "Publications, joins and leaves put into outboxes, one for each subscriber. Publications inside a reply are not counted.";

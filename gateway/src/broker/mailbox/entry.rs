@@ -2,6 +2,7 @@
 
 use crate::broker::types::Announcement;
 use gateway_core::model::{ChannelName, CommandTarget, ConnectionId, Position, Publication, ServerCommand, SessionKey, UserId};
+use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc::Sender, oneshot};
 
@@ -95,7 +96,8 @@ impl fmt::Debug for PostedCommands {
 }
 
 /// What became of posted commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PostOutcome {
     /// The session has them, behind all that it had before.
     Taken,

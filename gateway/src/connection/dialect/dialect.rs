@@ -98,6 +98,15 @@ impl Dialect {
         }
     }
 
+    /// Whether an HTTP response carries the connection, so that the client cannot answer the last bytes.
+    pub(in crate::connection) fn is_stream(&self) -> bool {
+        match self {
+            Self::Centrifuge(encoding, _) => encoding.is_stream(),
+            Self::EventSource(_) => true,
+            Self::Stomp(_) => false,
+        }
+    }
+
     /// When the protocol needs the timer. The session has deadlines of its own.
     pub(in crate::connection) fn deadline(&self) -> Option<Tick> {
         match self {
