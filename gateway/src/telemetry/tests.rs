@@ -70,6 +70,7 @@ const OBSERVED: &[Series] = &[
     Series::HistoryReads,
     Series::GapBufferBytes,
     Series::GapBufferDropped,
+    Series::StreamRequestsDropped,
     Series::BrokerChannels,
     Series::BrokerPublications,
     Series::BrokerBytes,
