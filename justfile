@@ -62,11 +62,11 @@ test-rust *arguments: setup-redis setup-java
     cargo build {{ test_targets }}
     cargo test --workspace "$@"
 
-# Tests with the official JavaScript SDK and with STOMP libraries, in Node and Chromium, against a stack on free ports; the examples for Node and in Rust
+# Tests with the official JavaScript SDK and with STOMP libraries, in Node and Chromium, against a stack on free ports; the examples for Node and in Rust, and the outbox
 [group('test')]
-test-sdk *files: setup-node setup-browser setup-redis setup-curl
+test-sdk *files: setup-node setup-browser setup-redis setup-curl setup-python
     cargo build {{ test_targets }}
-    @node "{{ examples }}/build.mjs" node
+    @node "{{ examples }}/build.mjs" node outbox python-queue
     @CHROMIUM="$("{{ native }}/requirement" browser)" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
 
 # The cases that all SDKs and STOMP libraries pass, with those for Python; the examples in Python
@@ -101,7 +101,7 @@ test-browser *files: setup-node setup-browser setup-redis
 
 # Run the commands and programs of README.md and docs/, check the pictures and the pages /docs
 [group('test')]
-test-docs *files: setup-node setup-browser setup-redis setup-python setup-curl
+test-docs *files: setup-node setup-browser setup-redis setup-python setup-curl setup-openssl
     cargo build {{ test_targets }} --example shout
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/node-tests" docs/tests "$@"
 
@@ -119,7 +119,13 @@ test-deploy *parts: setup-node setup-redis
     cargo build --workspace --bins
     @"{{ deploy }}/testing/run" "$@"
 
-# Inject faults into a cluster and check what it delivers: `just torture --minutes 30 --store cluster --seed 7 --gateways 3 --faults kill-gateway,promote`
+# Compare the REST interfaces of gateway and notifier with their OpenAPI documents, by requests that schemathesis makes of them
+[group('test')]
+test-contract: setup-redis setup-python
+    cargo build {{ test_targets }}
+    @SWITCHBOARD_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/debug" NOTIFIER__HTTP__API_KEYS=dev "{{ native }}/up" --profile dev --free-ports -- "$PWD/gateway/tests/contract/run"
+
+# Inject faults into a cluster and check what it delivers: `just torture --minutes 30 --store cluster --workload queues --seed 7 --faults kill-gateway,promote`
 [group('test')]
 torture *options:
     cargo test --release --package gateway --test torture -- "$@"
@@ -226,6 +232,10 @@ setup-python:
 [private]
 setup-curl:
     @"{{ native }}/requirement" curl
+
+[private]
+setup-openssl:
+    @"{{ native }}/requirement" openssl
 
 [private]
 setup-go:

@@ -14,7 +14,11 @@ mod statistics;
 
 use clap::{Parser, Subcommand};
 use result::Result;
-use scenarios::{broadcast, calls, encodings, fanout, flood, memory, publish, reconnect, resubscribe, slow_service, streams, stuck};
+use scenarios::{
+    broadcast, calls,
+    connects::{issuers, reconnect},
+    encodings, fanout, flood, memory, publish, queues, resubscribe, slow_service, streams, stuck,
+};
 use server::Binaries;
 
 /// Measures a gateway that it starts itself, on its own ports
@@ -50,6 +54,10 @@ enum Scenario {
     SlowService(slow_service::Arguments),
     /// Many clients connect at once, and a guard decides about each of them
     Reconnect(reconnect::Arguments),
+    /// Many clients connect at once with tokens of an issuer whose keys have a URL
+    Issuers(issuers::Arguments),
+    /// Queues of events, and ingest: how fast they store and deliver, and what a failing entry and a million waiting entries cost
+    Queues(queues::Arguments),
     /// How long a node with very many channels needs to resubscribe all of them
     Resubscribe(resubscribe::Arguments),
 }
@@ -70,6 +78,8 @@ async fn main() -> Result {
             Scenario::Calls(arguments) => calls::run(&binaries, &arguments).await,
             Scenario::SlowService(arguments) => slow_service::run(&binaries, &arguments).await,
             Scenario::Reconnect(arguments) => reconnect::run(&binaries, &arguments).await,
+            Scenario::Issuers(arguments) => issuers::run(&binaries, &arguments).await,
+            Scenario::Queues(arguments) => queues::run(&binaries, &arguments).await,
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };

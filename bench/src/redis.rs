@@ -5,7 +5,7 @@ use crate::{
     server::{Binaries, Kind, Server, cpu_seconds, launcher},
 };
 use futures_util::future::join;
-use redis_testing::{Options, Reply};
+use redis_testing::{Connection, Options, Reply};
 use std::process::Command;
 
 /// How often per second Redis runs its background tasks (`hz`), as docs/redis.md recommends.
@@ -44,6 +44,18 @@ impl Redis {
     /// Runs a command.
     pub(crate) async fn command(&self, words: &[&str]) -> Result<Reply> {
         Ok(self.0.try_command(words).await?)
+    }
+
+    /// Opens a connection, for commands in pipelines.
+    pub(crate) async fn connection(&self) -> Connection {
+        self.0.connection().await
+    }
+
+    /// Memory that Redis has allocated, in bytes.
+    pub(crate) async fn used_memory(&self) -> Result<u64> {
+        let info = self.0.info("memory").await;
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).ok_or("INFO has no used_memory")?;
+        Ok(used.trim().parse()?)
     }
 
     /// Runs `action` and returns the arguments of the first script call with three keys that Redis receives meanwhile.

@@ -18,6 +18,16 @@ const START_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// Checks until the start counts as failed. In callgrind a start takes seconds.
 const START_CHECKS: u32 = 300;
 
+/// The gateway counts what clients and services ask for, as always, and refuses nothing: a few clients stand for many.
+const LIMITS: &[(&str, &str)] = &[
+    ("LIMITS__CONNECTION__COMMANDS_PER_SECOND", "1000000"),
+    ("LIMITS__CONNECTION__BYTES_PER_SECOND", "1GiB"),
+    ("LIMITS__USER__COMMANDS_PER_SECOND", "1000000"),
+    ("LIMITS__USER__BYTES_PER_SECOND", "1GiB"),
+    ("LIMITS__ACCEPTS__PER_SECOND", "1000000"),
+    ("LIMITS__KEY__REQUESTS_PER_SECOND", "1000000"),
+];
+
 /// The programs to start and the core to pin them to.
 #[derive(clap::Args)]
 pub(crate) struct Binaries {
@@ -68,7 +78,18 @@ impl Binaries {
             Kind::Gateway => (&self.gateway, [18_000, 18_001]),
             Kind::Bare => (self.bare.as_ref().ok_or("--bare is missing")?, [9001, 9001]),
         };
-        self.launch(kind, command(&launcher(self.cpu), program), ports, settings).await
+        self.launch(kind, command(&launcher(self.cpu), program), ports, &self.config, settings).await
+    }
+
+    /// The file with the settings of the gateway.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Starts a gateway with the settings of another file, and these variables.
+    pub(crate) async fn start_gateway_with(&self, config: &Path, settings: &[(&str, &str)]) -> Result<Server> {
+        let command = command(&launcher(self.cpu), &self.gateway);
+        self.launch(Kind::Gateway, command, [18_000, 18_001], config, settings).await
     }
 
     /// Starts a gateway, in callgrind if instructions are to be counted.
@@ -76,28 +97,28 @@ impl Binaries {
         let callgrind = instructions.then(Callgrind::new);
         let mut words = launcher(self.cpu);
         words.extend(callgrind.iter().flat_map(Callgrind::launcher));
-        let mut server = self.launch(Kind::Gateway, command(&words, &self.gateway), [18_000, 18_001], settings).await?;
+        let mut server = self.launch(Kind::Gateway, command(&words, &self.gateway), [18_000, 18_001], &self.config, settings).await?;
         server.callgrind = callgrind;
         Ok(server)
     }
 
     /// Starts a second gateway on the generator's cores.
     pub(crate) async fn start_second_gateway(&self, settings: &[(&str, &str)]) -> Result<Server> {
-        self.launch(Kind::Gateway, command(&launcher(None), &self.gateway), [18_010, 18_011], settings).await
+        self.launch(Kind::Gateway, command(&launcher(None), &self.gateway), [18_010, 18_011], &self.config, settings).await
     }
 
     /// Starts a bare server that is built beside this program.
     pub(crate) async fn start_sibling(&self, name: &str) -> Result<Server> {
-        self.launch(Kind::Bare, command(&launcher(self.cpu), &sibling(name)?), [9002, 9002], &[]).await
+        self.launch(Kind::Bare, command(&launcher(self.cpu), &sibling(name)?), [9002, 9002], &self.config, &[]).await
     }
 
-    async fn launch(&self, kind: Kind, mut command: Command, ports: [u16; 2], settings: &[(&str, &str)]) -> Result<Server> {
+    async fn launch(&self, kind: Kind, mut command: Command, ports: [u16; 2], config: &Path, settings: &[(&str, &str)]) -> Result<Server> {
         let [public, internal] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         if kind == Kind::Gateway {
-            command.arg("--config").arg(&self.config);
+            command.arg("--config").arg(config);
             command.env("GATEWAY__PUBLIC__ADDRESS", public.to_string()).env("GATEWAY__INTERNAL__ADDRESS", internal.to_string());
             command.env("GATEWAY__TELEMETRY__SAMPLE_RATIO", "0.1");
-            for (key, value) in settings {
+            for (key, value) in LIMITS.iter().chain(settings) {
                 command.env(format!("GATEWAY__{key}"), value);
             }
         }
@@ -185,8 +206,17 @@ impl Server {
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
+        self.memory_kib("VmRSS:")
+    }
+
+    /// The highest resident memory since the start, in KiB.
+    pub(crate) fn peak_resident_kib(&self) -> Result<u64> {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/PID/status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(|| format!("no {name} in /proc/PID/status"))?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 

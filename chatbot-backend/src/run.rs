@@ -40,6 +40,7 @@ pub async fn run(settings: Settings, telemetry: &Telemetry) -> Result<(), RunErr
     let bot = Chatbot::new(RuleResponder::new(&settings.bot.name), settings.bot.clone());
     let mut config = Config::new(&settings.bot.service, list(&settings.gateway.urls), &settings.gateway.api_key);
     config.credit = settings.bot.credit;
+    config.tls = settings.gateway.tls();
     let gateway = settings.gateway.client()?;
     let link = Link::start(config, bot.clone())?;
     let channel_io = Arc::new(ChannelIo::new(link.publisher(), gateway, settings.bot.clone(), Clock::SYSTEM));

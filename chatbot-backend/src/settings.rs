@@ -1,6 +1,7 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
+use shared_proto::client::TlsFiles;
 use shared_proto::client::rest::{Config, ConfigError, Gateway as Client};
 use shared_proto::process::program::Program;
 use shared_proto::process::settings::{Settings as Checked, check_range, list};
@@ -58,6 +59,14 @@ pub struct Gateway {
     pub urls: String,
     /// Sent as bearer token.
     pub api_key: String,
+    /// PEM file with the authorities of the nodes' certificates.
+    pub ca_file: String,
+    /// PEM file with the certificate of this program.
+    pub cert_file: String,
+    /// PEM file with the key of this certificate.
+    pub key_file: String,
+    /// The name in the certificates of the nodes.
+    pub server_name: String,
     /// Time limit for a whole REST request, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -109,11 +118,21 @@ pub struct Shutdown {
 }
 
 impl Gateway {
+    /// TLS to the nodes.
+    pub fn tls(&self) -> TlsFiles {
+        TlsFiles {
+            ca_file: self.ca_file.clone(),
+            cert_file: self.cert_file.clone(),
+            key_file: self.key_file.clone(),
+            server_name: self.server_name.clone(),
+        }
+    }
+
     /// The client for the REST interface. Opens no connection.
     pub fn client(&self) -> Result<Client, ConfigError> {
         let timeout = Duration::from_millis(self.timeout_ms);
         let connect_timeout = timeout.min(Duration::from_secs(1));
-        Client::new(&Config { urls: list(&self.urls), api_key: self.api_key.clone(), connect_timeout, timeout })
+        Client::new(&Config { urls: list(&self.urls), api_key: self.api_key.clone(), connect_timeout, timeout, tls: self.tls() })
     }
 }
 
@@ -156,7 +175,13 @@ mod tests {
 
     #[test]
     fn an_unusable_address_or_key_is_a_wrong_setting() {
-        for (key, value) in [("gateway.urls", ""), ("gateway.urls", "gw1:8001,http://x"), ("gateway.api_key", "two\nlines")] {
+        for (key, value) in [
+            ("gateway.urls", ""),
+            ("gateway.urls", "gw1:8001,http://x"),
+            ("gateway.api_key", "two\nlines"),
+            ("gateway.ca_file", "/none"),
+            ("gateway.server_name", "a b"),
+        ] {
             let flags = [(key.to_owned(), value.to_owned())];
             let layers = Layers { variables: Some([].into()), flags: &flags, ..Layers::default() };
             let problems = load::<Settings>(&PROGRAM, &layers).err().expect("refused").to_string();

@@ -23,7 +23,7 @@ if (inside(import.meta.filename, install)) {
   const docker = await serveDocker(engine);
   const SITE = 'https://localhost:8443';
   // A short drain, so that an upgrade takes seconds.
-  const variables = { HTTPS_PORT: '127.0.0.1:8443', HTTP_PORT: '127.0.0.1:8080', PUBLIC_URL: SITE, PROXY_TLS: 'internal', DEMO: 'true', TRACE_RATIO: '1', DRAIN_DELAY: '5s', DRAIN_WINDOW: '1s', DRAIN_DEADLINE: '10s', STOP_GRACE_PERIOD: '30s' };
+  const variables = { HTTPS_PORT: '127.0.0.1:8443', HTTP_PORT: '127.0.0.1:8080', PUBLIC_URL: SITE, PROXY_TLS: 'internal', DEMO: 'true', ALLOW_INSECURE: 'demo', TRACE_RATIO: '1', DRAIN_DELAY: '5s', DRAIN_WINDOW: '1s', DRAIN_DEADLINE: '10s', STOP_GRACE_PERIOD: '30s' };
   const it = stackOf(engine, ['compose.yaml', 'compose.local.yaml', 'compose.telemetry.yaml'], variables, docker.address);
   let ca;
   const containers = [...SERVICES, 'prometheus'].map(it.container);

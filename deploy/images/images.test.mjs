@@ -173,7 +173,7 @@ for (const name of NAMES) {
 
 describe('the containers', () => {
   const NAME = 'redis.example';
-  const SECRETS = { hmac_secret: 'secret-of-tokens-4711', api_keys: 'chatbot=key-of-chatbot-4711\nnotifier=key-of-notifier-4711\ntest=key-of-test-4711',
+  const SECRETS = { hmac_secret: 'secret-of-tokens-4711-that-is-long-enough', api_keys: 'chatbot=key-of-chatbot-4711\nnotifier=key-of-notifier-4711\ntest=key-of-test-4711',
     redis_url: `redis://:password-4711@${NAME}:6379`, redis_tls_url: `rediss://:password-4711@${NAME}:6380`,
     chatbot_api_key: 'key-of-chatbot-4711', notifier_api_key: 'key-of-notifier-4711', notifier_callers: 'key-of-callers-4711' };
   const folder = join(FOLDER, 'containers');

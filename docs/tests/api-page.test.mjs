@@ -8,7 +8,7 @@ const PAGES = [
     {
         name: 'the gateway',
         url: process.env.SWITCHBOARD_API,
-        groups: ['publish', 'channels', 'users', 'connections', 'services', 'operations'],
+        groups: ['publish', 'channels', 'users', 'connections', 'services', 'queues', 'operations'],
         first: ['POST', '/v1/channels/{channel}/publications'],
         // What a service with reach = "webhook" implements.
         last: ['POST', 'service'],

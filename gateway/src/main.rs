@@ -6,12 +6,13 @@ use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
 use gateway::{
     RunError,
+    broker::RedisUsers,
     settings::{DEFAULTS, PROGRAM},
     telemetry::Telemetry,
 };
 use shared_proto::process::{manual, probe::probe};
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     process::ExitCode,
 };
 
@@ -23,6 +24,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
 const SOFTWARE: u8 = 70;
+/// Bytes that `check-token` reads at most: more than any token.
+const TOKEN_INPUT: u64 = 64 << 10;
 
 fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "nothing has started yet")]
@@ -49,8 +52,19 @@ fn start(cli: Cli) -> Result<ExitCode, RunError> {
             let settings = request.sources.load()?;
             return print(&request.sign(&settings)?);
         }
+        Some(Command::CheckToken(sources)) => {
+            let settings = sources.load()?;
+            let mut text = String::new();
+            io::stdin().take(TOKEN_INPUT).read_to_string(&mut text)?;
+            let report = cli::check_token(&settings, &text)?;
+            print(&report.to_string())?;
+            return Ok(ExitCode::from(u8::from(report.verdict.is_err())));
+        }
+        Some(Command::NewKey { name }) => return print(&cli::new_key(&name)?),
+        Some(Command::RedisAcl(sources)) => return print(&RedisUsers::try_from(&sources.load()?)?.to_string()),
         Some(Command::Health(sources)) => {
-            let answer = probe(&PROGRAM, sources.load()?.internal.address);
+            let internal = sources.load()?.internal;
+            let answer = probe(&PROGRAM, internal.address, gateway::probe_tls(&internal)?);
             print(&answer.to_string())?;
             return Ok(ExitCode::from(u8::from(!answer.is_ready())));
         }
@@ -64,7 +78,7 @@ fn start(cli: Cli) -> Result<ExitCode, RunError> {
     let settings = cli.sources.load()?;
     if cli.check {
         gateway::check(&settings)?;
-        settings.warnings().iter().for_each(|warning| eprintln!("gateway: warning: {warning}"));
+        gateway::warnings(&settings).iter().for_each(|warning| eprintln!("gateway: warning: {warning}"));
         return print(&settings.effective());
     }
     let telemetry = Telemetry::start(&settings)?;

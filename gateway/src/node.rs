@@ -2,20 +2,27 @@
 
 use crate::{
     auth::{ApiKeys, Tokens},
-    broker::{Broker, Nodes, Readiness},
+    broker::{Broker, BrokerError, Nodes, Readiness},
     cluster::Cluster,
+    ingest::Ingest,
+    limits::{Addresses, KeyRates, UserConnections},
     publish::Publisher,
+    queues::{QueueMonitor, QueueOperations, Queues},
     services::Services,
-    telemetry::Metrics,
+    telemetry::{Audit, Metrics},
 };
 use gateway_core::{
-    model::{Transition, Transitions, lock},
+    channel::WhenAway,
+    model::{ErrorCode, Refusal, Revocation, RevocationTarget, ServerCommand, Transition, Transitions, lock},
     session::SessionConfig,
     stomp::StompConfig,
 };
 use shared_proto::rest::ReadyBody;
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -30,19 +37,37 @@ pub struct Node {
     /// Publications, histories and presence.
     pub broker: Arc<Broker>,
     /// Publishes into channels.
-    pub publisher: Publisher,
+    pub publisher: Arc<Publisher>,
+    /// Publishes what services put into streams. `None`: it is off.
+    pub ingest: Option<Ingest>,
     /// The services that frontends may call.
     pub services: Arc<Services>,
+    /// Queues of services and ingest, for operators.
+    pub queues: QueueOperations<Queues>,
+    /// What was seen of the queues last.
+    pub queue_monitor: QueueMonitor,
     /// All nodes of the cluster, and their connections.
     pub cluster: Cluster,
     /// Verifies tokens of frontends.
     pub tokens: Tokens,
     /// Verifies API keys of services.
     pub api_keys: ApiKeys,
+    /// What the clients of each address may do.
+    pub addresses: Addresses,
+    /// How many open connections a user may have on all nodes together.
+    pub user_connections: UserConnections,
+    /// How many requests services may send.
+    pub key_rates: KeyRates,
+    /// Writes down who did what, and who was refused.
+    pub audit: Arc<Audit>,
     /// Largest number of entries in one answer with presence.
     pub presence_limit: usize,
-    /// How long a revocation of a user's tokens is remembered.
+    /// How long a revocation is remembered.
     pub revocation_ttl: Duration,
+    /// What becomes of a token of an open connection if revocations cannot be read.
+    pub when_away: WhenAway,
+    /// Revocations by this node.
+    pub revocations: RevocationCounters,
     /// Largest answer with history, in bytes.
     pub history_bytes: usize,
     /// Limits of the REST interface.
@@ -151,22 +176,24 @@ impl Health {
     }
 }
 
-/// Which channels a node can serve.
+/// What a node can serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeReadiness {
     /// All.
     Ready,
-    /// Some; the reasons for the others.
+    /// Some channels and queues; the reasons for the others.
     Partial(Vec<String>),
     /// None; the reasons.
     NotReady(Vec<String>),
 }
 
 impl NodeReadiness {
-    fn of(broker: Readiness, mut others: Vec<String>) -> Self {
+    /// `others`: further reasons why the node is not ready. `partial`: why it does not serve everything, although it is ready.
+    fn of(broker: Readiness, mut others: Vec<String>, partial: Vec<String>) -> Self {
         match broker {
-            Readiness::Ready if others.is_empty() => Self::Ready,
-            Readiness::Partly(why) if others.is_empty() => Self::Partial(vec![why.into()]),
+            Readiness::Ready if others.is_empty() && partial.is_empty() => Self::Ready,
+            Readiness::Ready if others.is_empty() => Self::Partial(partial),
+            Readiness::Partly(why) if others.is_empty() => Self::Partial([vec![why.into()], partial].concat()),
             Readiness::Ready => Self::NotReady(others),
             Readiness::Partly(why) | Readiness::NotReady(why) => {
                 others.insert(0, why.into());
@@ -193,12 +220,13 @@ impl Node {
         use crate::{
             cluster::{Holds, NodeDescription},
             publish::PublishLimits,
+            queues::{MemoryLimits, MemoryQueues},
             services::LinkLimits,
             settings::Settings,
             telemetry::Telemetry,
         };
         static METRICS: std::sync::LazyLock<(Settings, Arc<Metrics>)> = std::sync::LazyLock::new(|| {
-            let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"").expect("valid");
+            let settings = Settings::from_toml("[tokens]\nanonymous = true\nhmac_secret = \"secret\"\nunbounded = true").expect("valid");
             let metrics = Telemetry::without_logs(&settings).expect("no endpoint").metrics().clone();
             (settings, metrics)
         });
@@ -207,16 +235,33 @@ impl Node {
             NodeDescription { name: session_config.node.clone(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
         Self {
             name: session_config.node.clone(),
-            publisher: Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default()),
+            publisher: Arc::new(Publisher::new(broker.clone(), session_config.namespaces.clone(), PublishLimits::default())),
+            ingest: None,
             session_config: Arc::new(session_config),
             stomp_config: Arc::default(),
             services: Arc::new(Services::new([], LinkLimits::default())),
+            queues: QueueOperations::new(
+                Arc::new(Queues::Memory(MemoryQueues::new(MemoryLimits {
+                    lease: Duration::from_secs(10),
+                    max_length: 1000,
+                    max_dead: 10,
+                    memory_bytes: 1 << 20,
+                }))),
+                [].into(),
+            ),
+            queue_monitor: QueueMonitor::default(),
             cluster: Cluster::single(about, mailboxes, Holds::new(broker.clone(), std::time::Duration::from_secs(2))),
             broker,
             tokens: Tokens::from(&settings.tokens),
-            api_keys: ApiKeys::from(&*settings.api_keys),
+            api_keys: ApiKeys::try_from(&*settings.api_keys).expect("valid"),
+            addresses: Addresses::unlimited(),
+            user_connections: UserConnections::UNLIMITED,
+            key_rates: KeyRates::new(None, []),
+            audit: Arc::new(Audit::new(settings.internal.audit_refusals)),
             presence_limit: 100,
             revocation_ttl: std::time::Duration::from_hours(24),
+            when_away: WhenAway::Allow,
+            revocations: RevocationCounters::default(),
             history_bytes: 1 << 20,
             api: ApiLimits::default(),
             health: Health::default(),
@@ -225,7 +270,50 @@ impl Node {
     }
 }
 
+/// The number of revocations of each kind.
+#[derive(Debug, Default)]
+pub struct RevocationCounters([AtomicU64; 4]);
+
+impl RevocationCounters {
+    const KINDS: [&str; 4] = ["user", "sub", "sid", "jti"];
+
+    fn add(&self, target: &RevocationTarget) {
+        if let Some(at) = Self::KINDS.iter().position(|kind| *kind == target.kind()) {
+            self.0[at].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Each kind, with its number.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Self::KINDS.into_iter().zip(&self.0).map(|(kind, count)| (kind, count.load(Relaxed)))
+    }
+}
+
 impl Node {
+    // NL-7.9
+    /// Stores a revocation. Connects and new tokens find it; [`Self::revoke`] also closes open connections.
+    pub async fn store_revocation(&self, target: &RevocationTarget, revocation: Revocation) -> Result<(), Refusal> {
+        self.broker.revoke(target, revocation, self.revocation_ttl).await.map_err(|error| match error {
+            BrokerError::OutcomeUnknown => {
+                let detail = "The store did not confirm the revocation. Repeat the request: that does no harm.";
+                Refusal::new(ErrorCode::ServiceUnavailable, detail)
+            }
+            other => other.into(),
+        })?;
+        self.revocations.add(target);
+        Ok(())
+    }
+
+    /// Revokes tokens, and closes the connections of all nodes that use one of them. Returns the number of connections whose token has the user or the
+    /// claim; those whose token is newer than the revocation stay.
+    ///
+    /// After an error other than that of the store, the revocation is stored, and some nodes may not have closed their connections.
+    pub async fn revoke(&self, target: RevocationTarget, revocation: Revocation) -> Result<usize, Refusal> {
+        // Stored before the command, so that a connection in its handshake either gets the command or reads the revocation.
+        self.store_revocation(&target, revocation.clone()).await?;
+        self.cluster.command(target.into(), ServerCommand::Revoke(Arc::new(revocation))).await
+    }
+
     /// The node and its generation, as one word.
     pub fn holder(&self) -> Box<str> {
         // With the memory broker, a process has one generation: connections end with it, and their ids are unique.
@@ -235,7 +323,12 @@ impl Node {
     /// Which channels the node can serve now.
     pub fn readiness(&self) -> NodeReadiness {
         let ending = self.health.is_ending().then(|| "This node is shutting down.".to_owned());
-        NodeReadiness::of(self.broker.readiness(), ending.into_iter().chain(self.cluster.problem().map(String::from)).collect())
+        let others = ending.into_iter().chain(self.cluster.problem().map(String::from)).chain(self.services.queue_problems());
+        let others = others.chain(self.ingest.as_ref().and_then(Ingest::problem));
+        let full = self.services.full_dead_letters().into_iter().chain(self.ingest.as_ref().and_then(Ingest::full_dead_letters));
+        // Tokens of other issuers are still verified, and connections stay open.
+        let partial = full.chain(self.tokens.sources().filter_map(|(_, source)| source.problem()));
+        NodeReadiness::of(self.broker.readiness(), others.collect(), partial.collect())
     }
 }
 
@@ -252,14 +345,19 @@ mod tests {
     #[test]
     fn readiness_combines_the_broker_with_other_reasons() {
         let one = || vec!["one".to_owned()];
-        for (broker, others, readiness) in [
-            (Readiness::Ready, vec![], NodeReadiness::Ready),
-            (Readiness::Partly("one".into()), vec![], NodeReadiness::Partial(one())),
-            (Readiness::NotReady("one".into()), vec![], NodeReadiness::NotReady(one())),
-            (Readiness::Ready, one(), NodeReadiness::NotReady(one())),
-            (Readiness::Partly("two".into()), one(), NodeReadiness::NotReady(vec!["two".into(), "one".into()])),
+        let both = || vec!["two".to_owned(), "one".to_owned()];
+        for (broker, others, partial, readiness) in [
+            (Readiness::Ready, vec![], vec![], NodeReadiness::Ready),
+            (Readiness::Ready, vec![], one(), NodeReadiness::Partial(one())),
+            (Readiness::Partly("one".into()), vec![], vec![], NodeReadiness::Partial(one())),
+            (Readiness::Partly("two".into()), vec![], one(), NodeReadiness::Partial(both())),
+            (Readiness::NotReady("one".into()), vec![], vec![], NodeReadiness::NotReady(one())),
+            (Readiness::Ready, one(), vec![], NodeReadiness::NotReady(one())),
+            (Readiness::Partly("two".into()), one(), vec![], NodeReadiness::NotReady(both())),
         ] {
-            assert_eq!(NodeReadiness::of(broker, others), readiness);
+            assert_eq!(NodeReadiness::of(broker, others, partial), readiness);
         }
+        assert_eq!(NodeReadiness::of(Readiness::Ready, vec![], one()), NodeReadiness::Partial(one()), "queues wait, and channels work");
+        assert_eq!(NodeReadiness::of(Readiness::Ready, vec!["two".into()], one()), NodeReadiness::NotReady(vec!["two".into()]));
     }
 }

@@ -1,13 +1,13 @@
 //! Publishes into channels, for REST, links and frontends.
 
 use crate::{
-    broker::{Broker, BrokerError, NewPublication, Published},
+    broker::{Broker, BrokerError, NewPublication, PublishIdentity, Published},
     telemetry::{SpanKind, TraceSpan},
 };
 use futures_util::TryFutureExt as _;
 use gateway_core::{
-    channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ClientInfo, Content, ErrorCode, Fingerprint, Refusal, Tags},
+    channel::{ChannelOptions, Namespaces, NoSuchChannel},
+    model::{ChannelName, ClientInfo, Content, ErrorCode, Fingerprint, Refusal, Retention, Tags},
 };
 use shared_proto::content::ContentBody;
 use std::sync::Arc;
@@ -16,14 +16,18 @@ use tracing::Instrument as _;
 mod all_or_none;
 mod broadcast;
 mod content;
+mod entry;
 mod identity;
+mod permit;
 #[cfg(test)]
 mod tests;
 
 pub use all_or_none::DraftAll;
 pub use broadcast::Broadcast;
 pub(crate) use content::parse as parse_content;
+pub use entry::EntryError;
 pub use identity::{CallerIdentity, CallerKey};
+pub use permit::permit;
 
 /// Limits of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +68,13 @@ pub struct Draft {
 impl Draft {
     /// Makes the draft of a service, with a checked name and valid content.
     pub fn parse(channel: &str, content: ContentBody, tags: Tags, ephemeral: bool) -> Result<Self, Refusal> {
-        let channel = parse_channel(channel)?;
+        Ok(Self { ephemeral, ..Self::of(parse_channel(channel)?, content, tags)? })
+    }
+
+    /// Makes a draft for a channel, with valid content.
+    pub fn of(channel: ChannelName, content: ContentBody, tags: Tags) -> Result<Self, Refusal> {
         let content = content::parse(content)?;
-        Ok(Self { channel, content, tags, ephemeral, info: None, traceparent: None, identity: None })
+        Ok(Self { channel, content, tags, ephemeral: false, info: None, traceparent: None, identity: None })
     }
 
     /// Adds the trace context and the identity.
@@ -111,14 +119,17 @@ impl Publisher {
         Self { broker, namespaces, limits }
     }
 
-    /// The options of a channel, or a refusal if its namespace is unknown.
+    /// The options of a channel, or a refusal if there is no such channel.
     pub fn options(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, Refusal> {
-        self.namespaces.options(channel).ok_or_else(|| {
-            let namespace = channel.namespace().unwrap_or_default();
-            let detail = format!(
-                "No namespace is named \"{namespace}\". Correct the part before the colon, or add [namespaces.{namespace}] to the settings."
-            );
-            Refusal::new(ErrorCode::UnknownChannel, detail)
+        self.namespaces.checked(channel).map_err(|why| match why {
+            NoSuchChannel::UnknownNamespace => {
+                let namespace = channel.namespace().unwrap_or_default();
+                let detail = format!(
+                    "No namespace is named \"{namespace}\". Correct the part before the colon, or add [namespaces.{namespace}] to the settings."
+                );
+                Refusal::new(ErrorCode::UnknownChannel, detail)
+            }
+            NoSuchChannel::InvalidUsers(why) => Refusal::new(ErrorCode::BadRequest, format!("The channel name {why}.")),
         })
     }
 
@@ -135,28 +146,45 @@ impl Publisher {
 
     /// The same for a draft whose content and tags [`Self::check`] accepted.
     async fn hand_over_checked(&self, mut draft: Draft) -> Result<impl Future<Output = Result<Published, Refusal>> + use<'_>, Refusal> {
+        let retention = self.prepare(&mut draft)?;
+        let caller = draft.identity.take();
+        let identity = caller.clone().map(|identity| identity.for_broker(|| draft.fingerprint()));
+        let refusal = move |error: BrokerError| CallerIdentity::refusal(caller.as_ref(), error);
+        match self.hand_over_prepared(draft, retention, identity).await {
+            Ok(answer) => Ok(answer.map_err(refusal)),
+            Err(error) => Err(refusal(error)),
+        }
+    }
+
+    /// Checks what depends on the channel, and adds the tags of the content. Returns the limits of the history that stores the draft.
+    fn prepare(&self, draft: &mut Draft) -> Result<Option<Retention>, Refusal> {
         let options = self.options(&draft.channel)?;
         content::check(options, &draft.content, &mut draft.tags)?;
         if matches!(draft.identity, Some(CallerIdentity::Producer(_))) {
             check_stored(options, draft.ephemeral)?;
         }
+        Ok(if draft.ephemeral { None } else { options.retention })
+    }
+
+    /// Passes a draft that [`Self::prepare`] accepted to the broker, with this identity in place of its own.
+    async fn hand_over_prepared(
+        &self,
+        draft: Draft,
+        retention: Option<Retention>,
+        identity: Option<PublishIdentity>,
+    ) -> Result<impl Future<Output = Result<Published, BrokerError>> + use<'_>, BrokerError> {
         let step = TraceSpan::begin(SpanKind::Publish, draft.traceparent.as_deref().and_then(|parent| parent.parse().ok()));
-        let identity = draft.identity.clone().map(|identity| identity.for_broker(|| draft.fingerprint()));
         let publication = NewPublication {
             content: draft.content,
             tags: draft.tags,
             info: draft.info,
             traceparent: step.traceparent(),
-            retention: if draft.ephemeral { None } else { options.retention },
+            retention,
             identity,
         };
         let span = step.span().clone();
-        let identity = draft.identity;
-        let refusal = move |error: BrokerError| CallerIdentity::refusal(identity.as_ref(), error);
-        match self.broker.hand_over(&draft.channel, publication).instrument(span.clone()).await {
-            Ok(answer) => Ok(answer.instrument(span).map_err(refusal)),
-            Err(error) => Err(refusal(error)),
-        }
+        let answer = self.broker.hand_over(&draft.channel, publication).instrument(span.clone()).await?;
+        Ok(answer.instrument(span))
     }
 
     /// Checks what a frontend wants to publish. [`Self::publish`] makes the same checks.

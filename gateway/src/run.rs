@@ -1,8 +1,9 @@
 //! Runs the gateway with checked settings.
 
 use crate::{
-    auth::{Origins, TrustedProxies},
+    auth::{ApiKeys, Hosts, Origins, Tokens, TrustedProxies, check_exposure, exposure_warnings},
     broker::RedisAddress,
+    jwks::Fetchers,
     server::{self, RunError},
     services::ServiceConfig,
     settings::{BrokerKind, Problems, Settings},
@@ -15,7 +16,26 @@ pub fn check(settings: &Settings) -> Result<(), Problems> {
     if let Err(found) = Origins::try_from(&settings.public) {
         problems.append(found);
     }
+    if let Err(found) = Hosts::try_from(&settings.public) {
+        problems.append(found);
+    }
+    if let Err(found) = ApiKeys::try_from(&settings.api_keys[..]) {
+        problems.append(found);
+    }
     if let Err(found) = TrustedProxies::try_from(&settings.public) {
+        problems.append(found);
+    }
+    if let Err(found) = server::check_tls(settings) {
+        problems.append(found);
+    }
+    let tokens = Tokens::try_from(settings).unwrap_or_else(|found| {
+        problems.append(found);
+        Tokens::from(&settings.tokens)
+    });
+    if let Err(found) = Fetchers::new(settings, &tokens) {
+        problems.append(found);
+    }
+    if let Err(found) = check_exposure(settings, &tokens) {
         problems.append(found);
     }
     if settings.broker.kind == BrokerKind::Redis
@@ -32,6 +52,16 @@ pub fn check(settings: &Settings) -> Result<(), Problems> {
         problems.append(found);
     }
     problems.into_result(())
+}
+
+/// What is allowed and will cause faults, or lets others in.
+pub fn warnings(settings: &Settings) -> Problems {
+    let mut warnings = settings.warnings();
+    // Tokens that cannot be read are a problem, and no warning.
+    if let Ok(tokens) = Tokens::try_from(settings) {
+        warnings.append(exposure_warnings(settings, &tokens));
+    }
+    warnings
 }
 
 /// Runs a node until a signal stops it. Must not be called from async code: it starts the runtimes itself.

@@ -1,6 +1,7 @@
 //! The settings of the process: the types of `config/default.toml`, and their checks.
 
 use serde::Deserialize;
+use shared_proto::client::TlsFiles;
 use shared_proto::client::rest::{Config, ConfigError, Gateway as Client};
 use shared_proto::process::program::{OwnCommand, Program};
 use shared_proto::process::settings::{Settings as Checked, check_range, list};
@@ -22,10 +23,15 @@ pub const PROGRAM: Program = Program {
     own_command: Some(OwnCommand { name: "backup", about: "Copy the outbox into a new file, also while the notifier runs" }),
 };
 
+/// The name of a listener without keys in `allow_insecure`.
+const NO_KEYS: &str = "no-keys";
+
 /// All settings. `config/default.toml` explains each of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// What is accepted although it is insecure: nothing, or [`NO_KEYS`].
+    pub allow_insecure: String,
     /// `[http]`
     pub http: Http,
     /// `[gateway]`
@@ -68,6 +74,14 @@ pub struct Gateway {
     pub urls: String,
     /// Sent as bearer token.
     pub api_key: String,
+    /// PEM file with the authorities of the nodes' certificates.
+    pub ca_file: String,
+    /// PEM file with the certificate of this program.
+    pub cert_file: String,
+    /// PEM file with the key of this certificate.
+    pub key_file: String,
+    /// The name in the certificates of the nodes.
+    pub server_name: String,
     /// Time limit for a whole request, in milliseconds.
     pub timeout_ms: u64,
     /// How long the gateway remembers idempotency keys, in seconds.
@@ -129,16 +143,27 @@ pub struct Shutdown {
 }
 
 impl Gateway {
+    /// TLS to the nodes.
+    pub fn tls(&self) -> TlsFiles {
+        TlsFiles {
+            ca_file: self.ca_file.clone(),
+            cert_file: self.cert_file.clone(),
+            key_file: self.key_file.clone(),
+            server_name: self.server_name.clone(),
+        }
+    }
+
     /// The client for the REST interface. Opens no connection.
     pub fn client(&self) -> Result<Client, ConfigError> {
         let timeout = Duration::from_millis(self.timeout_ms);
         let connect_timeout = timeout.min(Duration::from_secs(2));
-        Client::new(&Config { urls: list(&self.urls), api_key: self.api_key.clone(), connect_timeout, timeout })
+        Client::new(&Config { urls: list(&self.urls), api_key: self.api_key.clone(), connect_timeout, timeout, tls: self.tls() })
     }
 }
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
+        self.check_exposure()?;
         check_range("http.connections", self.http.connections as u64, 1, 100_000)?;
         check_range("http.request_timeout_ms", self.http.request_timeout_ms, 100, 60_000)?;
         check_range("http.keep_alive_s", self.http.keep_alive_s, 1, 600)?;
@@ -168,6 +193,38 @@ impl Checked for Settings {
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry
     }
+
+    fn warnings(&self) -> Vec<String> {
+        let warning = match (list(&self.allow_insecure).is_empty(), self.exposure()) {
+            (true, _) => return Vec::new(),
+            (false, Some(fault)) => format!("http.api_keys: insecure: {fault}. allow_insecure names {NO_KEYS:?}"),
+            (false, None) => format!("allow_insecure: names {NO_KEYS:?}, which allows nothing here: remove it"),
+        };
+        vec![warning]
+    }
+}
+
+impl Settings {
+    /// Refuses a listener that is open to others without a key.
+    fn check_exposure(&self) -> Result<(), String> {
+        if let Some(unknown) = list(&self.allow_insecure).into_iter().find(|name| name != NO_KEYS) {
+            return Err(format!("allow_insecure: expected {NO_KEYS:?}, or nothing; found {unknown:?}"));
+        }
+        match self.exposure() {
+            Some(fault) if list(&self.allow_insecure).is_empty() => {
+                Err(format!("http.api_keys: {fault}; to accept this, set allow_insecure = {NO_KEYS:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is wrong if callers need no key, although others than this machine reach the listener.
+    fn exposure(&self) -> Option<String> {
+        let address = self.http.address;
+        let is_open = !address.ip().to_canonical().is_loopback();
+        (is_open && list(&self.http.api_keys).is_empty())
+            .then(|| format!("no key is set, and others than this machine reach http.address {address}: set keys, or listen at 127.0.0.1"))
+    }
 }
 
 #[cfg(test)]
@@ -177,12 +234,38 @@ mod tests {
 
     #[test]
     fn an_unusable_address_or_key_is_a_wrong_setting() {
-        for (key, value) in [("gateway.urls", ""), ("gateway.urls", "gw1:8001,http://x"), ("gateway.api_key", "two\nlines")] {
+        for (key, value) in [
+            ("gateway.urls", ""),
+            ("gateway.urls", "gw1:8001,http://x"),
+            ("gateway.api_key", "two\nlines"),
+            ("gateway.ca_file", "/none"),
+            ("gateway.server_name", "a b"),
+        ] {
             let flags = [(key.to_owned(), value.to_owned())];
             let layers = Layers { variables: Some([].into()), flags: &flags, ..Layers::default() };
             let problems = load::<Settings>(&PROGRAM, &layers).err().expect("refused").to_string();
             assert!(problems.contains(&format!("{key}: ")), "{problems}");
         }
+    }
+
+    #[test]
+    fn a_listener_that_is_open_to_others_needs_keys() {
+        let load = |flags: &[(&str, &str)]| {
+            let flags: Vec<_> = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let loaded = load::<Settings>(&PROGRAM, &Layers { variables: Some([].into()), flags: &flags, ..Layers::default() });
+            loaded.map(|loaded| loaded.settings.warnings()).map_err(|problems| problems.to_string())
+        };
+        let (open, keys, allowed) = (("http.address", "0.0.0.0:8200"), ("http.api_keys", "k"), ("allow_insecure", "no-keys"));
+        let refused = load(&[open]).expect_err("no keys");
+        assert!(refused.contains("http.api_keys: no key is set") && refused.contains("set allow_insecure = \"no-keys\""), "{refused}");
+        assert!(load(&[open, ("http.api_keys", " , ")]).is_err() && load(&[("http.address", "[2001:db8::1]:8200")]).is_err());
+        assert_eq!((load(&[]), load(&[open, keys]), load(&[("http.address", "[::1]:8200")])), (Ok(vec![]), Ok(vec![]), Ok(vec![])));
+        let reported = load(&[open, allowed]).expect("allowed");
+        assert!(reported.len() == 1 && reported[0].starts_with("http.api_keys: insecure: no key is set"), "{reported:?}");
+        let unneeded = load(&[allowed]).expect("valid");
+        assert!(unneeded.len() == 1 && unneeded[0].starts_with("allow_insecure: names \"no-keys\", which allows nothing"), "{unneeded:?}");
+        let unknown = load(&[("allow_insecure", "demo")]).expect_err("unknown");
+        assert!(unknown.contains("allow_insecure: expected \"no-keys\", or nothing; found \"demo\""), "{unknown}");
     }
 
     #[test]

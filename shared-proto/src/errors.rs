@@ -78,6 +78,8 @@ errors! {
     ProducerFenced, "producer_fenced", 1018, 409, Never, "This producer has begun a higher epoch in the channel. Stop this process if another one took over; otherwise begin a higher epoch.";
     InvalidProducer, "invalid_producer", 1019, 422, Never, "This publish cannot have a producer. The detail names the reason.";
     AnswerTooLarge, "answer_too_large", 1020, 409, Never, "The call was carried out earlier, but its answer was too large to be kept (idempotency.answer_size) or passed on (connection.data_size). Do not call with another key: that would carry it out again. Ask the service for the result in another way.";
+    MoreEntries, "more_entries", 1021, 409, Never, "More entries wait than the request names, so nothing was deleted. Look at the queue again, then repeat the request with its depth.";
+    HostNotAllowed, "host_not_allowed", 1022, 421, Never, "This listener does not answer to the host of the request. Use one of its names, or add the name to public.hosts.";
 }
 
 impl ErrorCode {
@@ -145,11 +147,12 @@ codes! {
     InsufficientState = 3010, "insufficient state", "Publications of a server-side subscription were lost. After reconnecting the client learns what is missing.";
     ForceReconnect = 3011, "force reconnect", "A service requested that this connection reconnects.";
     NoPong = 3012, "no pong", "The client did not answer a ping in time.";
-    TooManyRequests = 3013, "too many requests", "The client sent too many commands at once. The gateway cannot refuse them one by one, because some expect no reply.";
+    TooManyRequests = 3013, "too many requests", "The client sent too many commands or bytes, and went on after they were refused, or the gateway could not refuse them because they expect no reply.";
     InvalidToken = 3500, "invalid token", "The token is malformed, has a wrong signature, or does not meet another requirement.";
     BadRequest = 3501, "bad request", "The client sent an invalid frame.";
     Stale = 3502, "stale", "The connect command did not arrive in time.";
     ForceDisconnect = 3503, "force disconnect", "A service closed this connection for good.";
+    ConnectionLimit = 3504, "connection limit", "The user has as many connections as `limits.user.connections` allows, and this is one too many, or with `on_excess = \"end-oldest\"` the oldest.";
     ChannelLimit = 3505, "channel limit", "The connection's token names more channels than a connection may have.";
     InappropriateProtocol = 3506, "inappropriate protocol", "The client sent a message in another encoding than the one that the upgrade chose.";
 }
@@ -165,6 +168,7 @@ codes! {
     /// Why the gateway ended a subscription. After codes from 2500 on, the SDK subscribes again by itself. The SDKs use codes below 2000 themselves.
     Unsubscribe, UNSUBSCRIBES;
     Server = 2000, "server unsubscribe", "A service ended the subscription.";
+    NotAllowed = 2001, "not allowed", "The new token of the connection no longer allows the subscription.";
     InsufficientState = 2500, "insufficient state", "Publications were lost, or a new epoch began. The SDK subscribes again and recovers what the history still contains.";
     Expired = 2501, "subscription expired", "The subscription's token expired and was not refreshed in time.";
 }

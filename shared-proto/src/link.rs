@@ -6,6 +6,8 @@
 //! Credit limits the calls and events in flight. `hello` gives the node an initial credit. Each call and each event takes one credit. The
 //! instance returns it with `credit` after it has answered the call, handled the event, or stopped the call because of `cancel`. A node without
 //! credit sends no calls and events.
+//!
+//! An event from a queue has an `attempt`. It stays in the queue until the instance ends it with `done` or `failed`; `credit` does not end it.
 
 use crate::json::{object, optional_object, or_default, present};
 use crate::producer::Producer;
@@ -38,6 +40,10 @@ pub enum ToGateway {
     Publish(#[serde(deserialize_with = "object")] Publish),
     /// Allows the gateway to send more calls and events.
     Credit(#[serde(deserialize_with = "object")] Credit),
+    /// An event from a queue was processed. The gateway deletes it.
+    Done(#[serde(deserialize_with = "object")] Done),
+    /// An event from a queue was not processed. The gateway delivers it again, or keeps it for an operator.
+    Failed(#[serde(deserialize_with = "object")] Failed),
     /// The instance is shutting down and accepts no new calls.
     Drain(#[serde(deserialize_with = "object")] Drain),
 }
@@ -52,7 +58,7 @@ pub enum ToService {
     Call(Call),
     /// The gateway no longer waits for the answer, because the connection has ended or the deadline has passed.
     Cancel(Cancel),
-    /// A message that gets no answer.
+    /// A message that gets no answer. The instance ends one from a queue with `done` or `failed`.
     Event(Event),
     /// A publication was stored. An ephemeral one was sent to the subscribers.
     Ack(Ack),
@@ -136,11 +142,23 @@ pub struct Call {
 /// See [`ToService::Event`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
-    /// The id of a lifecycle event. The gateway may send such an event twice, with the same id.
+    /// The id of a lifecycle event, or of any event from a queue. The gateway may send such an event twice, with the same id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `message` for a message of a frontend, or the name of a lifecycle event.
+    /// `message` for a message of a frontend, `call` for a call that gets no reply of the service, or the name of a lifecycle event.
     pub kind: String,
+    /// With `call`: the part of the frontend's method after the service's name and the dot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// From a queue: 1 for the first delivery. It grows with each delivery that was refused, or not acknowledged in time, or lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// From a queue: the partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u16>,
+    /// From a queue: events with the same key are delivered one after the other. Absent: the event keeps no order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// With a lifecycle event: the generation of the connection's node or, with `occupied` and `vacated`, of the channel's occupation, a
     /// whole number that grows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,6 +266,27 @@ pub struct Publish {
 pub struct Credit {
     /// The number of further calls and events.
     pub n: u32,
+}
+
+/// See [`ToGateway::Done`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// The event's id.
+    pub id: String,
+}
+
+/// See [`ToGateway::Failed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// The event's id.
+    pub id: String,
+    /// Whether the same event may succeed later. If not, it becomes a dead letter at once.
+    pub temporary: bool,
+    /// If it is temporary: how long to wait before the next delivery, in milliseconds. Absent: the gateway chooses a pause that grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// See [`ToService::Cancel`].

@@ -7,10 +7,12 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 mod cluster;
+mod queues;
 
 pub use cluster::{
     AffectedNodesBody, DrainRequest, InstanceBody, LatencyBody, NodeBody, NodesBody, ReadyBody, ServiceBody, ServicesBody, TargetBody,
 };
+pub use queues::{DeadLetterBody, DeadLettersBody, DeletedEntriesBody, PauseRequest, QueueBody, QueuePartitionBody};
 
 /// Whether a body with these `Content-Encoding` headers (RFC 9110, section 8.4) is not compressed. All interfaces refuse compressed bodies.
 pub fn is_identity<'a>(encodings: impl IntoIterator<Item = &'a [u8]>) -> bool {
@@ -366,6 +368,51 @@ pub struct AffectedConnectionsBody {
     pub connections: usize,
 }
 
+/// Body of a request to revoke tokens: exactly one of `user`, `sid` and `jti`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RevocationRequest {
+    /// All tokens of this user, whoever issued them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// All tokens of this session at the issuer: those whose claim `sid` is this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// The token whose claim `jti` is this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// The `iss` of the tokens with this `sid` or `jti`. If absent: tokens without `iss`. Not with `user`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Only tokens that were issued at this time or earlier (`iat`, in seconds since 1970), or do not say when. If absent: with `user` the present
+    /// time, otherwise all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// Close code for their connections, 3000 to 4999; 3503 if absent. After 3000 to 3499 and 4000 to 4499 clients connect again, with a new token
+    /// if they can get one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Close reason for their connections, at most 123 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A revocation that is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevocationBody {
+    /// What is revoked, as the audit log has it: `user:` and the user, or `sid:` or `jti:` and a digest of issuer and value.
+    pub id: String,
+    /// Tokens that were issued at this time or earlier are revoked, in seconds since 1970. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// When the revocation is forgotten, in seconds since 1970.
+    pub expires_at: u64,
+    /// Number of connections whose token has this user, `sid` or `jti`. Those whose token was issued after `before` stay.
+    pub connections: usize,
+}
+
 /// Body of a request to subscribe a user.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -373,6 +420,7 @@ pub struct AffectedConnectionsBody {
 pub struct SubscriptionRequest {
     /// The time at which the subscription ends, in seconds since 1970. If absent, it ends only when it is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = "uint64"))]
     pub expires_at: Option<u64>,
 }
 

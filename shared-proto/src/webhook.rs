@@ -13,6 +13,9 @@ pub const META_HEADER: &str = "connection-meta";
 /// The `kind` of a message of a frontend.
 pub const MESSAGE: &str = "message";
 
+/// The `kind` of a call that gets no reply of the service.
+pub const CALL: &str = "call";
+
 /// Stands for the method of lifecycle events.
 pub const LIFECYCLE: &str = "lifecycle";
 
@@ -23,7 +26,7 @@ pub const LIFECYCLE: &str = "lifecycle";
 pub enum Message {
     /// A frontend's call. The answer is the reply.
     Call(Call),
-    /// A message that gets no answer.
+    /// A message that gets no answer, or an event from a queue. An answer with a status from 200 to 299 acknowledges the latter.
     Event(Event),
     /// Lifecycle events, oldest first. Those of one connection and those of one channel are in order. An answer with a status from 200 to 299 takes
     /// all of them; otherwise the gateway sends them again.
@@ -64,10 +67,22 @@ pub struct Call {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ServiceEvent))]
 pub struct Event {
-    /// A message: the same as the header `webhook-id`. It stays the same when the gateway sends the event again.
+    /// A message, or any event from a queue: the same as the header `webhook-id`. It stays the same when the gateway sends the event again.
     pub id: String,
-    /// `message` for a message of a frontend, or the name of a lifecycle event.
+    /// `message` for a message of a frontend, `call` for a call that gets no reply of the service, or the name of a lifecycle event.
     pub kind: String,
+    /// With `call`: the part of the frontend's method after the service's name and the dot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// From a queue: 1 for the first delivery. It grows with each delivery that was refused, or not acknowledged in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// From a queue: the partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u16>,
+    /// From a queue: events with the same key are delivered one after the other. Absent: the event keeps no order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// With a lifecycle event: the generation of the connection's node or, with `occupied` and `vacated`, of the channel's occupation, a
     /// whole number that grows.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use gateway::transport::{
     wire::{Next, Wire},
 };
 use gateway_core::protocol::websocket::{Decoder, Event, encode};
+use shared_proto::http::Socket;
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
@@ -17,7 +18,6 @@ use std::{
     rc::Rc,
     task::{Context, Poll, Waker},
 };
-use tokio::net::TcpStream;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -71,7 +71,7 @@ impl Relay {
     }
 }
 
-impl Gate<TcpStream> for Relay {
+impl Gate<Socket> for Relay {
     /// Whether it is the link.
     type Route = bool;
     type Context = bool;
@@ -84,7 +84,7 @@ impl Gate<TcpStream> for Relay {
         Ok(Admission { subprotocol: None, connection_id: None, context: is_link })
     }
 
-    fn enter(&self, upgraded: Upgraded<TcpStream, bool>) {
+    fn enter(&self, upgraded: Upgraded<Socket, bool>) {
         let mut connections = self.0.borrow_mut();
         connections.last += 1;
         let number = if upgraded.context { LINK } else { connections.last };
@@ -96,7 +96,7 @@ impl Gate<TcpStream> for Relay {
 
 struct Connection {
     number: u64,
-    wire: Wire<TcpStream>,
+    wire: Wire<Socket>,
     relay: Relay,
 }
 

@@ -2,12 +2,13 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod calls;
+pub(crate) mod connects;
 pub(crate) mod encodings;
 pub(crate) mod fanout;
 pub(crate) mod flood;
 pub(crate) mod memory;
 pub(crate) mod publish;
-pub(crate) mod reconnect;
+pub(crate) mod queues;
 pub(crate) mod resubscribe;
 pub(crate) mod slow_service;
 pub(crate) mod streams;

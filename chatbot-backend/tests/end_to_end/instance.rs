@@ -7,6 +7,7 @@ use chatbot_backend::responder::RuleResponder;
 use chatbot_backend::service::Chatbot;
 use chatbot_backend::settings::{PROGRAM, Settings};
 use chatbot_backend::timestamp::Clock;
+use shared_proto::client::TlsFiles;
 use shared_proto::client::link::{Config, Link};
 use shared_proto::client::rest::{self, Gateway};
 use shared_proto::process::command::{Invocation, load};
@@ -65,7 +66,13 @@ impl Instance {
         config.instance = name.into();
         let link = Link::start(config, bot.clone()).expect("the settings are right");
         let timeout = Duration::from_secs(5);
-        let rest = rest::Config { urls: vec![gateway.rest.clone()], api_key: "dev".into(), connect_timeout: timeout, timeout };
+        let rest = rest::Config {
+            urls: vec![gateway.rest.clone()],
+            api_key: "dev".into(),
+            connect_timeout: timeout,
+            timeout,
+            tls: TlsFiles::default(),
+        };
         let rest = Gateway::new(&rest).expect("the settings are right");
         let channel_io = Arc::new(ChannelIo::new(link.publisher(), rest, settings.bot, clock));
         bot.set_channel_io(channel_io.clone());

@@ -11,6 +11,7 @@ export const PAGES = [
     'README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
     'bench/README.md',
     'web/README.md',
     'docs/examples/README.md',

@@ -5,7 +5,7 @@ use super::{
     problem::{ApiError, bad_request},
     publications::results,
 };
-use crate::node::Node;
+use crate::{node::Node, publish::permit};
 use actix_web::{HttpResponse, rt::task::yield_now, web::Data};
 use gateway_core::model::{ChannelName, ErrorCode, Refusal, UserId};
 use shared_proto::{
@@ -18,7 +18,7 @@ const TURN: usize = 256;
 
 /// Publish the same into many channels, or to many users. Each channel has its own result; `Idempotency-Key` counts for each channel, so a
 /// repeat publishes only where the first request did not.
-#[utoipa::path(post, path = "/v1/broadcasts", tag = "publish",
+#[utoipa::path(post, path = "/v1/broadcasts", tag = "publish", security(("api_key" = ["publish"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = BroadcastRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}, "users": ["alice", "bob"]})),
     responses((status = 200, description = "One result for each channel or user, in the order of the request", body = BatchBody),
@@ -50,7 +50,8 @@ pub(super) async fn broadcast(
             if index % TURN == TURN - 1 {
                 yield_now().await;
             }
-            answers.push(async { node.publisher.hand_over_to((targets.channel)(name)?, &broadcast).await }.await);
+            let channel = (targets.channel)(name).and_then(|channel| permit(&headers.api_key, &node.audit, &channel).map(|()| channel));
+            answers.push(async { node.publisher.hand_over_to(channel?, &broadcast).await }.await);
         }
         all.extend(results(answers).await);
     }

@@ -3,14 +3,14 @@
 use super::problem::ApiError;
 use crate::{
     node::Node,
-    services::{InstanceSummary, LatencySummary, Reached, ServiceSummary, TargetSummary},
+    services::{Deliver, InstanceSummary, LatencySummary, Reached, ServiceSummary, TargetSummary},
 };
 use actix_web::{HttpResponse, web::Data};
 use shared_proto::rest::{InstanceBody, LatencyBody, NodeBody, NodesBody, Problem, ServiceBody, ServicesBody, TargetBody};
 use std::time::Duration;
 
 /// List the nodes.
-#[utoipa::path(get, path = "/v1/nodes", tag = "operations",
+#[utoipa::path(get, path = "/v1/nodes", tag = "operations", security(("api_key" = ["read"])),
     responses((status = 200, description = "Every node that is registered and alive now", body = NodesBody),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn nodes(node: Data<Node>) -> Result<HttpResponse, ApiError> {
@@ -20,7 +20,7 @@ pub(super) async fn nodes(node: Data<Node>) -> Result<HttpResponse, ApiError> {
 }
 
 /// List the services, with their links to this node, or their targets as this node sees them.
-#[utoipa::path(get, path = "/v1/services", tag = "services", responses((status = 200, description = "Every service of the settings", body = ServicesBody)))]
+#[utoipa::path(get, path = "/v1/services", tag = "services", security(("api_key" = ["admin"])), responses((status = 200, description = "Every service of the settings", body = ServicesBody)))]
 pub(super) async fn services(node: Data<Node>) -> HttpResponse {
     HttpResponse::Ok().json(ServicesBody { services: node.services.summary().iter().map(service).collect() })
 }
@@ -29,8 +29,21 @@ fn service(service: &ServiceSummary) -> ServiceBody {
     let (reach, instances, targets) = match &service.reached {
         Reached::ByLinks(instances) => ("link", instances.iter().map(instance).collect(), Vec::new()),
         Reached::ByWebhook(targets) => ("webhook", Vec::new(), targets.iter().map(target).collect()),
+        Reached::ByQueue => ("queue", Vec::new(), Vec::new()),
     };
-    ServiceBody { service: service.service.to_string(), reach: reach.into(), waiting: service.waiting, instances, targets }
+    let deliver = service.queue.map(|deliver| match deliver {
+        Deliver::ByReach => "reach",
+        Deliver::Stream => "stream",
+    });
+    ServiceBody {
+        service: service.service.to_string(),
+        reach: reach.into(),
+        events: if deliver.is_some() { "queue" } else { "direct" }.into(),
+        deliver: deliver.map(Into::into),
+        waiting: service.waiting,
+        instances,
+        targets,
+    }
 }
 
 fn target(target: &TargetSummary) -> TargetBody {

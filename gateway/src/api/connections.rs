@@ -11,7 +11,7 @@ use serde::Deserialize;
 use shared_proto::rest::{AffectedConnectionsBody, ConnectionBody, MessageRequest, Problem};
 
 /// Get a connection.
-#[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
+#[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", security(("api_key" = ["connections"])), params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, description = "The connection", body = ConnectionBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -26,13 +26,20 @@ pub(super) async fn get(node: Data<Node>, Named(id): Named<ConnectionId>) -> Res
 #[into_params(parameter_in = Query)]
 pub(super) struct DisconnectQuery {
     /// Close code, 3000 to 4999; 3503 if absent. After 3000 to 3499 and 4000 to 4499 the client reconnects.
-    code: Option<u16>,
+    #[param(minimum = 3000, maximum = 4999)]
+    pub(super) code: Option<u16>,
     /// Close reason, at most 123 bytes.
-    reason: Option<String>,
+    #[param(max_length = 123)]
+    pub(super) reason: Option<String>,
 }
 
 impl DisconnectQuery {
     pub(super) fn command(self) -> Result<ServerCommand, ApiError> {
+        self.close().map(|(code, reason)| ServerCommand::Disconnect { code, reason })
+    }
+
+    /// Close code and reason.
+    pub(super) fn close(self) -> Result<(u16, Box<str>), ApiError> {
         let code = self.code.unwrap_or(Disconnect::ForceDisconnect.code());
         if !(3000..=4999).contains(&code) {
             return Err(bad_request("`code` must be 3000 to 4999."));
@@ -41,12 +48,12 @@ impl DisconnectQuery {
         if reason.len() > 123 {
             return Err(bad_request("`reason` is longer than 123 bytes."));
         }
-        Ok(ServerCommand::Disconnect { code, reason: reason.into() })
+        Ok((code, reason.into()))
     }
 }
 
 /// Close a connection.
-#[utoipa::path(delete, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path, description = "32 hex digits"), DisconnectQuery),
+#[utoipa::path(delete, path = "/v1/connections/{id}", tag = "connections", security(("api_key" = ["connections"])), params(("id" = String, Path, description = "32 hex digits"), DisconnectQuery),
     responses((status = 200, description = "The connection is being closed", body = AffectedConnectionsBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -62,7 +69,7 @@ pub(super) async fn disconnect(
 const MAX_QUEUE_BYTES: usize = 255;
 
 /// Send a message to a connection, outside any channel and at most once.
-#[utoipa::path(post, path = "/v1/connections/{id}/messages", tag = "connections", params(("id" = String, Path, description = "32 hex digits")),
+#[utoipa::path(post, path = "/v1/connections/{id}/messages", tag = "connections", security(("api_key" = ["connections"])), params(("id" = String, Path, description = "32 hex digits")),
     request_body(content = MessageRequest, example = json!({"data": {"kind": "hint"}})),
     responses((status = 200, description = "The message is queued", body = AffectedConnectionsBody),
         (status = 410, description = "`connection_gone`", body = Problem, content_type = "application/problem+json"),

@@ -1,6 +1,7 @@
 //! Draining of single instances and targets.
 
 use super::{
+    audit_line::Action,
     extract::{InPath, Json, Named},
     problem::ApiError,
 };
@@ -40,7 +41,7 @@ impl InPath for Target {
 /// A drained instance gets no new calls and events; those in flight go on, and `GET /v1/services` shows their number. The order counts for the name of
 /// the instance on each node, also when it opens its links again or has none, until the node restarts. A node remembers twice `link.max_links` names of
 /// a service; above that it logs a warning and forgets the oldest one without a link.
-#[utoipa::path(patch, path = "/v1/services/{service}/instances/{instance}", tag = "services",
+#[utoipa::path(patch, path = "/v1/services/{service}/instances/{instance}", tag = "services", security(("api_key" = ["admin"])),
     params(("service" = String, Path, description = "As the settings name it", example = "chatbot"), ("instance" = String, Path, description = "As its `hello` named it")),
     request_body(content = DrainRequest, example = json!({"draining": true})),
     responses((status = 200, description = "The order counts on these nodes", body = AffectedNodesBody),
@@ -50,8 +51,10 @@ pub(super) async fn instance(
     node: Data<Node>,
     Named(service): Named<ServiceName>,
     Named(Instance(name)): Named<Instance>,
+    action: Action,
     Json(DrainRequest { draining }): Json<DrainRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    action.is(if draining { "instance.drain" } else { "instance.undrain" });
     match order_all(&node, &service, DrainPart::Instance(name.clone()), draining).await? {
         0 => {
             let detail = format!(
@@ -68,7 +71,7 @@ pub(super) async fn instance(
 /// A drained target gets no new requests; those in flight go on. The node that takes the request reads the place in its own settings; the other nodes
 /// drain the target with the same URL (queries left out, but counted among equal ones), wherever their settings list it. The order counts on each node
 /// until it restarts.
-#[utoipa::path(patch, path = "/v1/services/{service}/targets/{target}", tag = "services",
+#[utoipa::path(patch, path = "/v1/services/{service}/targets/{target}", tag = "services", security(("api_key" = ["admin"])),
     params(("service" = String, Path, description = "As the settings name it", example = "shop"), ("target" = usize, Path, description = "The place of the target in `targets` of `GET /v1/services`, beginning with 0")),
     request_body(content = DrainRequest, example = json!({"draining": true})),
     responses((status = 200, description = "The order counts on these nodes", body = AffectedNodesBody),
@@ -78,8 +81,10 @@ pub(super) async fn target(
     node: Data<Node>,
     Named(service): Named<ServiceName>,
     Named(Target(place)): Named<Target>,
+    action: Action,
     Json(DrainRequest { draining }): Json<DrainRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    action.is(if draining { "target.drain" } else { "target.undrain" });
     let part = node.services.target(&service, place)?;
     let nodes = order_all(&node, &service, part, draining).await?;
     Ok(HttpResponse::Ok().json(AffectedNodesBody { nodes }))

@@ -2,18 +2,16 @@
 
 use super::problem::{ApiError, bad_request};
 use crate::{
-    node::Node,
+    auth::ApiKey,
     publish::{CallerKey, parse_channel},
     telemetry::TraceSpan,
 };
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
-    body::MessageBody,
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    dev::Payload,
     error::PayloadError,
     http::header,
-    middleware::Next,
-    web::{Bytes, Data, PayloadConfig, ServiceConfig},
+    web::{Bytes, PayloadConfig, ServiceConfig},
 };
 use gateway_core::model::{ChannelName, ConnectionId, ErrorCode, InvalidName, Refusal, ServiceName, UserId};
 use serde::de::DeserializeOwned;
@@ -22,30 +20,14 @@ use std::{
     future::{Future, Ready, ready},
     pin::Pin,
     str::FromStr,
+    sync::Arc,
 };
 
-/// Admits only requests with an API key, and stores the name of the key.
-pub(super) async fn require_key(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
-    match key_name(&request) {
-        Ok(name) => {
-            request.extensions_mut().insert(name);
-            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
-        }
-        Err(refusal) => Ok(request.error_response(ApiError(refusal))),
-    }
-}
-
-fn key_name(request: &ServiceRequest) -> Result<KeyName, Refusal> {
-    let node = request.app_data::<Data<Node>>().ok_or(ErrorCode::Internal)?;
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    node.api_keys.authorize(shown).map(|name| KeyName(name.as_str().to_owned()))
-}
-
-/// Name of the API key of the request.
+/// The API key of the request.
 #[derive(Clone, Debug)]
-pub(super) struct KeyName(pub(super) String);
+pub(super) struct Key(pub(super) Arc<ApiKey>);
 
-impl FromRequest for KeyName {
+impl FromRequest for Key {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
@@ -54,8 +36,9 @@ impl FromRequest for KeyName {
     }
 }
 
-/// The headers of a publish: idempotency key and trace context.
+/// The headers of a publish: API key, idempotency key and trace context.
 pub(super) struct PublishHeaders {
+    pub(super) api_key: Arc<ApiKey>,
     pub(super) key: Option<CallerKey>,
     pub(super) traceparent: Option<Box<str>>,
 }
@@ -65,17 +48,17 @@ impl FromRequest for PublishHeaders {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let scope = match KeyName::from_request(request, payload).into_inner() {
-            Ok(scope) => scope,
+        let api_key = match Key::from_request(request, payload).into_inner() {
+            Ok(Key(api_key)) => api_key,
             Err(error) => return ready(Err(error)),
         };
         let mut keys = request.headers().get_all("idempotency-key");
         let key = match (keys.next(), keys.next()) {
             (None, _) => Ok(None),
-            (Some(key), None) => CallerKey::new(&scope.0, key.to_str().unwrap_or_default()).map(Some).map_err(ApiError),
+            (Some(key), None) => CallerKey::new(api_key.name(), key.to_str().unwrap_or_default()).map(Some).map_err(ApiError),
             (Some(_), Some(_)) => Err(bad_request("There are several Idempotency-Key headers. Send only one.")),
         };
-        ready(key.map(|key| Self { key, traceparent: request.extensions().get::<TraceSpan>().and_then(TraceSpan::traceparent) }))
+        ready(key.map(|key| Self { api_key, key, traceparent: request.extensions().get::<TraceSpan>().and_then(TraceSpan::traceparent) }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The transport of service links: actix-ws writes, and the gateway's own decoder reads.
 
 use super::{
-    extract::{KeyName, Named},
+    extract::{Key, Named},
     problem::ApiError,
 };
 use crate::{
@@ -33,7 +33,7 @@ pub fn accepts_websocket(path: &str) -> bool {
 }
 
 /// Open the link of one instance of a service (WebSocket; docs/asyncapi.yaml describes its frames).
-#[utoipa::path(get, path = "/v1/services/{service}/link", tag = "services", params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
+#[utoipa::path(get, path = "/v1/services/{service}/link", tag = "services", security(("api_key" = ["link"])), params(("service" = String, Path, description = "As the settings name it", example = "chatbot")),
     responses((status = 101, description = "The link is open; the node waits for `hello`. The header `Switchboard-Node` has its name"),
         (status = 400, description = "`bad_request`: the service has a webhook and no links", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`no_service`: the settings have no such service", body = Problem, content_type = "application/problem+json"),
@@ -42,10 +42,11 @@ pub fn accepts_websocket(path: &str) -> bool {
 pub(super) async fn open(
     node: web::Data<crate::node::Node>,
     Named(service): Named<ServiceName>,
-    KeyName(scope): KeyName,
+    Key(key): Key,
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
+    key.check_link(&service)?;
     node.services.accepts_links(&service).map_err(ApiError)?;
     if node.health.is_draining() {
         return Err(ErrorCode::Draining.into());
@@ -58,7 +59,7 @@ pub(super) async fn open(
     if let Ok(name) = HeaderValue::from_str(&node.name) {
         response.headers_mut().insert(HeaderName::from_static(NODE_HEADER), name);
     }
-    let peer = Peer { service, scope: scope.into(), node: Arc::clone(&node.name), nodes: node.cluster.links() };
+    let peer = Peer { service, key, audit: Arc::clone(&node.audit), node: Arc::clone(&node.name), nodes: node.cluster.links() };
     actix_web::rt::spawn(run(node.into_inner(), peer, session, body.into_inner()));
     Ok(response)
 }

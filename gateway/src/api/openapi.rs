@@ -1,6 +1,6 @@
 //! The OpenAPI document, and its page.
 
-use super::{broadcasts, channels, cluster, connections, drains, link, operations, publications, users};
+use super::{broadcasts, channels, cluster, connections, drains, link, operations, parameters, publications, queues, revocations, users};
 use actix_web::{
     HttpResponse,
     web::{self, Redirect},
@@ -10,13 +10,16 @@ use shared_proto::{
     http::openapi::{DOCUMENT, add_common},
     rest::Problem,
 };
-use utoipa::{Modify, OpenApi, openapi};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{self, ContentBuilder, Ref, ResponseBuilder, path::Operation},
+};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 const DESCRIPTION: &str = "The internal listener, for services and operators.
 
 **Key**: press *Authorize* and enter an API key of the settings (`api_keys`). With the development settings, which `./justw up` uses, \
-the key is `dev`. Programs send it as `Authorization: Bearer dev`.
+the key is `dev`. Programs send it as `Authorization: Bearer dev`. A key may have scopes (docs/keys.md); each operation names the one that it needs.
 
 Every error is a problem document (RFC 9457) whose `code` is the name of a row in the error table. Properties that are not required may be \
 null, which means the same as leaving them out.";
@@ -31,17 +34,22 @@ null, which means the same as leaving them out.";
         (name = "users", description = "Connections and subscriptions of a user"),
         (name = "connections", description = "A single connection"),
         (name = "services", description = "Services that answer calls of frontends"),
+        (name = "queues", description = "Events that wait for services, publications that wait in ingest, and dead letters"),
         (name = "operations", description = "Nodes, health and metrics"),
     ),
     paths(
         publications::publish, publications::batch, users::message, broadcasts::broadcast,
         publications::history, channels::presence, channels::list, channels::get, publications::clear,
-        users::connections, users::subscribe, users::unsubscribe, users::disconnect,
+        users::connections, users::subscribe, users::unsubscribe, users::disconnect, revocations::revoke,
         connections::get, connections::message, connections::disconnect,
         cluster::services, drains::instance, drains::target, link::open,
+        queues::services::get, queues::services::pause, queues::services::delete_entries, queues::services::dead_letters,
+        queues::services::dead_letter, queues::services::replay, queues::services::drop_dead_letter,
+        queues::ingest::get, queues::ingest::pause, queues::ingest::delete_entries, queues::ingest::dead_letters,
+        queues::ingest::dead_letter, queues::ingest::replay, queues::ingest::drop_dead_letter,
         cluster::nodes, operations::readyz, operations::livez, operations::metrics, document,
     ),
-    components(schemas(Problem, shared_proto::rest::PresenceStatsBody)),
+    components(schemas(Problem)),
     modifiers(&Common),
 )]
 struct Document;
@@ -51,7 +59,31 @@ struct Common;
 impl Modify for Common {
     fn modify(&self, document: &mut openapi::OpenApi) {
         add_common(document, "An API key of the settings; `dev` with the development settings.");
+        for (path, item) in &mut document.paths.paths {
+            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
+                add_refusal(operation);
+                parameters::describe(path, operation);
+            }
+        }
     }
+}
+
+/// Describes the refusals of a key: without the scope that the operation needs, and with too many requests.
+fn add_refusal(operation: &mut Operation) {
+    let Some(scope) = scopes(operation).pop() else { return };
+    let lacking = format!("`permission_denied`: the API key lacks the scope `{scope}`");
+    let too_many = "`too_many_requests`: more requests with this key than `limits.key` allows; `Retry-After` says when to come back".into();
+    for (status, description) in [("403", lacking), ("429", too_many)] {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let refusal = ResponseBuilder::new().description(description).content("application/problem+json", content).build();
+        operation.responses.responses.entry(status.into()).or_insert_with(|| refusal.into());
+    }
+}
+
+/// The scopes that an operation names. Their list is not public in utoipa.
+pub(super) fn scopes(operation: &Operation) -> Vec<String> {
+    let written = operation.security.iter().flatten().filter_map(|requirement| serde_json::to_value(requirement).ok());
+    written.flat_map(|mut requirement| serde_json::from_value::<Vec<String>>(requirement["api_key"].take()).unwrap_or_default()).collect()
 }
 
 /// The requests that the gateway sends to services.

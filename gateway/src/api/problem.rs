@@ -5,8 +5,7 @@ use actix_web::{
     body::BoxBody,
     http::{StatusCode, header},
 };
-use gateway_core::model::{ErrorCode, Refusal, Retry};
-use shared_proto::rest::Problem;
+use gateway_core::model::{ErrorCode, Refusal};
 use std::fmt;
 
 /// `Retry-After` of refusals that changed nothing and are temporary, in seconds, unless the refusal has a pause of its own.
@@ -43,7 +42,7 @@ impl ResponseError for ApiError {
         if let Some(seconds) = self.0.retry_after_seconds() {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
-        response.body(serde_json::to_string(&problem(&self.0)).unwrap_or_default())
+        response.body(serde_json::to_string(&self.0.problem()).unwrap_or_default())
     }
 }
 
@@ -63,22 +62,6 @@ fn headers_of(code: ErrorCode) -> &'static [(&'static str, &'static str)] {
         (ErrorCode::UpgradeRequired, _) => &[("upgrade", "websocket"), ("sec-websocket-version", "13")],
         (ErrorCode::UnsupportedEncoding, _) => &[("accept-encoding", "identity")],
         _ => &[],
-    }
-}
-
-/// The problem document of a refusal.
-pub fn problem(refusal: &Refusal) -> Problem {
-    let row = refusal.code.row();
-    let title = StatusCode::from_u16(row.http).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
-    Problem {
-        kind: "about:blank".into(),
-        title: title.into(),
-        status: row.http,
-        code: row.name.into(),
-        retryable: row.retry != Retry::Never,
-        detail: refusal.detail.clone(),
-        expected: refusal.expected,
-        retry_after_ms: refusal.retry_after.map(|pause| pause.as_millis() as u64),
     }
 }
 
@@ -109,10 +92,18 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn the_title_of_a_document_is_the_phrase_of_its_status() {
+        for row in shared_proto::errors::ERRORS {
+            let phrase = StatusCode::from_u16(row.http).expect("a status").canonical_reason();
+            assert_eq!(Some(&*Refusal::from(row.code).problem().title), phrase, "{}", row.name);
+        }
+    }
+
+    #[test]
     fn a_known_pause_is_in_the_document_and_in_the_header() {
         let busy = || Refusal::new(ErrorCode::Overloaded, "Full.");
         for (refusal, header, member) in [(busy(), "1", None), (busy().try_again_in(Duration::from_millis(2500)), "3", Some(2500))] {
-            assert_eq!(problem(&refusal).retry_after_ms, member);
+            assert_eq!(refusal.problem().retry_after_ms, member);
             let response = ApiError(refusal).error_response();
             assert_eq!(response.headers().get_all("retry-after").collect::<Vec<_>>(), [header]);
         }

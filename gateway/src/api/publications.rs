@@ -1,13 +1,14 @@
 //! Publications: publish, read history, clear it.
 
 use super::{
-    extract::{Json, KeyName, Named, PublishHeaders, Query},
-    problem::{ApiError, bad_request, problem},
+    extract::{Json, Key, Named, PublishHeaders, Query},
+    problem::{ApiError, bad_request},
 };
 use crate::{
+    auth::Scope,
     broker::{BrokerError, Published},
     node::Node,
-    publish::{CallerIdentity, CallerKey, Draft, DraftAll},
+    publish::{CallerIdentity, CallerKey, Draft, DraftAll, permit},
 };
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::{
@@ -25,7 +26,7 @@ use shared_proto::rest::{
 
 /// Publish into a channel. With `Idempotency-Key` or `producer`, a repeat is answered with the position of the first publish and
 /// `Idempotent-Replayed: true`. With `publications`, all of them are stored or none.
-#[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publish",
+#[utoipa::path(post, path = "/v1/channels/{channel}/publications", tag = "publish", security(("api_key" = ["publish"])),
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"headline": "It rains"}, "tags": {"lang": "en"}})),
     responses(
@@ -48,10 +49,11 @@ pub(super) async fn publish(
 
 pub(super) async fn publish_into(
     node: &Node,
-    channel: &str,
+    channel: &ChannelName,
     headers: PublishHeaders,
     body: PublishRequest,
 ) -> Result<HttpResponse, ApiError> {
+    headers.api_key.check_channel(Scope::Publish, channel)?;
     let PublishRequest { data, text, data_base64, tags, ephemeral, producer, publications, queue } = body;
     if queue.is_some() {
         return Err(bad_request("The member `queue` is for messages to a user. Leave it out."));
@@ -119,17 +121,12 @@ fn item_contents(items: Vec<PublishItem>) -> Result<Vec<(ContentBody, Tags)>, Ap
 }
 
 /// Publish several publications. The gateway handles each of them in order, like a single publication, and each has its own result.
-#[utoipa::path(post, path = "/v1/publications", tag = "publish",
+#[utoipa::path(post, path = "/v1/publications", tag = "publish", security(("api_key" = ["publish"])),
     request_body(content = BatchRequest, example = json!({"publications": [{"channel": "news:world", "data": {"headline": "It rains"}, "idempotency_key": "a-1"}]})),
     responses((status = 200, description = "One result for each publication, in the order of the request", body = BatchBody),
         (status = 413, description = "`payload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit_exceeded`: too many at once", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn batch(
-    node: Data<Node>,
-    scope: KeyName,
-    headers: PublishHeaders,
-    Json(body): Json<BatchRequest>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn batch(node: Data<Node>, headers: PublishHeaders, Json(body): Json<BatchRequest>) -> Result<HttpResponse, ApiError> {
     if headers.key.is_some() {
         return Err(bad_request("A batch takes no Idempotency-Key: give each publication an idempotency_key."));
     }
@@ -142,7 +139,7 @@ pub(super) async fn batch(
     }
     let mut answers = Vec::with_capacity(count);
     for (item, content) in contents(body.publications)? {
-        let draft = draft(&scope, headers.traceparent.clone(), item, content);
+        let draft = draft(&node, &headers, item, content);
         answers.push(async { node.publisher.hand_over(draft?).await }.await);
     }
     Ok(HttpResponse::Ok().json(BatchBody { results: results(answers).await }))
@@ -154,7 +151,7 @@ pub(super) async fn results<F: Future<Output = Result<Published, Refusal>>>(answ
     for answer in answers {
         results.push(match async { answer?.await }.await {
             Ok(published) => BatchResult { position: Some(position(published.position)), replayed: published.replayed, error: None },
-            Err(refusal) => BatchResult { position: None, replayed: false, error: Some(problem(&refusal)) },
+            Err(refusal) => BatchResult { position: None, replayed: false, error: Some(refusal.problem()) },
         });
     }
     results
@@ -170,10 +167,12 @@ fn contents(items: Vec<BatchItem>) -> Result<Vec<(BatchItem, ContentBody)>, ApiE
     items.into_iter().enumerate().map(read).collect()
 }
 
-fn draft(scope: &KeyName, traceparent: Option<Box<str>>, item: BatchItem, content: ContentBody) -> Result<Draft, Refusal> {
-    let key = item.idempotency_key.map(|key| CallerKey::new(&scope.0, &key)).transpose()?;
+fn draft(node: &Node, headers: &PublishHeaders, item: BatchItem, content: ContentBody) -> Result<Draft, Refusal> {
+    let key = item.idempotency_key.map(|key| CallerKey::new(headers.api_key.name(), &key)).transpose()?;
     let identity = CallerIdentity::new(key, item.producer)?;
-    Ok(Draft::parse(&item.channel, content, item.tags, item.ephemeral)?.within(traceparent, identity))
+    let draft = Draft::parse(&item.channel, content, item.tags, item.ephemeral)?;
+    permit(&headers.api_key, &node.audit, &draft.channel)?;
+    Ok(draft.within(headers.traceparent.clone(), identity))
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]
@@ -192,6 +191,7 @@ pub(super) enum Order {
 pub(super) struct HistoryQuery {
     /// `epoch:offset` of an earlier answer (`Xq3h0aZk:41`), or `:offset` of the current epoch. Without it, or with `:0`, from the
     /// oldest (`asc`) or newest (`desc`) stored publication.
+    #[param(pattern = "^[^:]*:[0-9]{1,20}$")]
     since: Option<String>,
     /// Number of publications, 0 for the position only; 100 if absent.
     limit: Option<usize>,
@@ -202,17 +202,20 @@ pub(super) struct HistoryQuery {
 }
 
 /// Read the history of a channel, page by page.
-#[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "channels",
+#[utoipa::path(get, path = "/v1/channels/{channel}/publications", tag = "channels", security(("api_key" = ["read"])),
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world"), HistoryQuery),
     responses((status = 200, description = "One page of the current epoch", body = HistoryBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`limit_exceeded`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`not_available`: the namespace keeps no history; `unrecoverable_position`: publications after `since` are no longer stored", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn history(
     node: Data<Node>,
+    Key(key): Key,
     Named(channel): Named<ChannelName>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    key.check_channel(Scope::Read, &channel)?;
     let retention = retention(&node, &channel)?;
     let since = query.since.as_deref().map(parse_since).transpose()?.flatten();
     let entries = query.limit.unwrap_or(100);
@@ -236,7 +239,7 @@ pub(super) async fn history(
 }
 
 /// Delete the history of a channel. Epoch and offsets continue. Clients that return within `recovery.memory_time` may still get what they missed.
-#[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "channels",
+#[utoipa::path(delete, path = "/v1/channels/{channel}/publications", tag = "channels", security(("api_key" = ["admin"])),
     params(("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "news:world")),
     responses((status = 204, description = "The history is empty"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),

@@ -6,7 +6,10 @@ mod broadcasts;
 mod document;
 mod link;
 mod producers;
+mod queues;
 mod resources;
+mod revocations;
+mod scopes;
 
 use super::configure;
 use crate::{
@@ -16,10 +19,13 @@ use crate::{
         mailbox::{ConnectionSummary, HubQuery},
     },
     cluster::{Cluster, Holds, NodeDescription},
+    limits::{Addresses, KeyRates, UserConnections},
     node::{ApiLimits, Health, Node},
     publish::{PublishLimits, Publisher},
+    queues::{MemoryLimits as QueueMemoryLimits, MemoryQueues, QueueMonitor, QueueOperations, Queues},
     services::{LinkLimits, ServiceConfig, Services},
     settings::Settings,
+    telemetry::Audit,
 };
 use actix_http::Request;
 use actix_web::{
@@ -31,7 +37,9 @@ use actix_web::{
 };
 use gateway_core::{
     channel::{AllowedData, ChannelOptions, Namespaces},
-    model::{CommandTarget, ConnectionId, Retention, ServerCommand},
+    limits::TrafficRates,
+    model::{ClaimDigest, CommandTarget, ConnectionId, Retention, ServerCommand},
+    queue::QueueName,
     session::SessionConfig,
 };
 use serde_json::Value;
@@ -40,6 +48,8 @@ use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, rc::Rc, sync::A
 /// A node with one worker. The test acts as its hub, with one connection of `alice`.
 struct Fixture {
     node: Arc<Node>,
+    /// The store of queues. The service `bot` has two partitions.
+    queues: Arc<Queues>,
     alice: ConnectionId,
     commands: Rc<RefCell<Vec<ServerCommand>>>,
 }
@@ -60,7 +70,16 @@ impl Answer {
     }
 }
 
-fn node(mailbox: &Arc<Mailbox>) -> Node {
+fn memory_queues() -> Arc<Queues> {
+    Arc::new(Queues::Memory(MemoryQueues::new(QueueMemoryLimits {
+        lease: Duration::from_mins(1),
+        max_length: 10,
+        max_dead: 10,
+        memory_bytes: 1 << 20,
+    })))
+}
+
+fn node(mailbox: &Arc<Mailbox>, queues: &Arc<Queues>) -> Node {
     let settings =
         Settings::from_toml("[[api_keys]]\nname = \"dev\"\nkey = \"dev\"\n[[api_keys]]\nname = \"other\"\nkey = \"other\"").expect("valid");
     let kept = |presence| {
@@ -83,13 +102,18 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         max_subscriptions: 100,
         max_in_flight: 16,
         history_limit: 100,
+        rates: TrafficRates::default(),
+        user_rates: None,
     };
     Node {
         name: "n1".into(),
         session_config: Arc::new(session_config),
         stomp_config: Arc::default(),
-        publisher: Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() }),
+        publisher: Arc::new(Publisher::new(Arc::clone(&broker), namespaces, PublishLimits { data: 1000, ..PublishLimits::default() })),
+        ingest: None,
         services: Arc::new(Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], LinkLimits::default())),
+        queues: QueueOperations::new(Arc::clone(queues), [(QueueName::Service("bot".parse().expect("valid")), 2)].into()),
+        queue_monitor: QueueMonitor::default(),
         cluster: Cluster::single(
             NodeDescription { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: BTreeMap::new() },
             vec![Arc::clone(mailbox)],
@@ -97,9 +121,15 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
         ),
         broker,
         tokens: Tokens::from(&settings.tokens),
-        api_keys: ApiKeys::from(&*settings.api_keys),
+        api_keys: ApiKeys::try_from(&*settings.api_keys).expect("valid"),
+        addresses: Addresses::unlimited(),
+        user_connections: UserConnections::UNLIMITED,
+        key_rates: KeyRates::new(None, []),
+        audit: Arc::new(Audit::new(60)),
         presence_limit: 100,
         revocation_ttl: Duration::from_hours(24),
+        when_away: gateway_core::channel::WhenAway::Allow,
+        revocations: crate::node::RevocationCounters::default(),
         history_bytes: 1 << 20,
         api: ApiLimits { body: 4000, batch: 3, broadcast: 4, broadcast_bytes: 1000, ..ApiLimits::default() },
         health: Health::default(),
@@ -109,11 +139,23 @@ fn node(mailbox: &Arc<Mailbox>) -> Node {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with_node(|node| node)
+    }
+
+    /// A node whose keys have these scopes, each a list in TOML. The names are the keys.
+    fn with_scopes(keys: &[(&str, &str)]) -> Self {
+        let entry = |(key, scopes): &(&str, &str)| format!("[[api_keys]]\nname = \"{key}\"\nkey = \"{key}\"\nscopes = [{scopes}]\n");
+        let settings = Settings::from_toml(&keys.iter().map(entry).collect::<String>()).expect("valid");
+        Self::with_node(|node| Node { api_keys: ApiKeys::try_from(&*settings.api_keys).expect("valid"), ..node })
+    }
+
+    fn with_node(change: impl FnOnce(Node) -> Node) -> Self {
         let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
-        let node = Arc::new(node(&mailbox));
+        let queues = memory_queues();
+        let node = Arc::new(change(node(&mailbox, &queues)));
         let (alice, commands) = (ConnectionId::random(), Rc::default());
         actix_web::rt::spawn(hub(mailbox, alice, Rc::clone(&commands)));
-        Self { node, alice, commands }
+        Self { node, queues, alice, commands }
     }
 
     async fn app(&self) -> impl Service<Request, Response = ServiceResponse<BoxBody>, Error = Error> + use<> {
@@ -131,11 +173,19 @@ impl Fixture {
     async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         self.send(request(method, path, body)).await
     }
+
+    async fn ask_as(&self, key: &str, method: &str, path: &str, body: &str) -> Answer {
+        self.send(request_as(key, method, path, body)).await
+    }
 }
 
 fn request(method: &str, path: &str, body: &str) -> TestRequest {
+    request_as("dev", method, path, body)
+}
+
+fn request_as(key: &str, method: &str, path: &str, body: &str) -> TestRequest {
     let request = TestRequest::with_uri(path).method(Method::from_bytes(method.as_bytes()).expect("a method"));
-    let request = request.insert_header(("authorization", "Bearer dev"));
+    let request = request.insert_header(("authorization", format!("Bearer {key}")));
     if body.is_empty() { request } else { request.insert_header(("content-type", "application/json")).set_payload(body.to_owned()) }
 }
 
@@ -143,6 +193,7 @@ async fn hub(mailbox: Arc<Mailbox>, alice: ConnectionId, commands: Rc<RefCell<Ve
     let concerns = |target: &CommandTarget| match target {
         CommandTarget::Connection(id) => *id == alice,
         CommandTarget::User(user) => user.as_str() == "alice",
+        CommandTarget::Claim(claim, digest) => *digest == ClaimDigest::new("https://login", *claim, "of-alice"),
     };
     let mut entries = Vec::new();
     loop {

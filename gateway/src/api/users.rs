@@ -1,19 +1,20 @@
 //! Users: all connections of a user, and subscriptions that services make.
 
 use super::{
+    audit_line::Action,
     connections::{DisconnectQuery, check_queue, summary},
-    extract::{Json, Named, PublishHeaders, Query},
+    extract::{Json, Key, Named, PublishHeaders, Query},
     problem::{ApiError, bad_request},
     publications::{PublishedBody, publish_into},
 };
-use crate::{broker::UserSubscription, node::Node};
+use crate::{auth::Scope, broker::UserSubscription, node::Node};
 use actix_web::{HttpResponse, web::Data};
 use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, QUEUE, Refusal, Revocation, ServerCommand, Unsubscribe, UserId};
 use shared_proto::rest::{AffectedConnectionsBody, ConnectionsBody, Problem, PublishRequest, SubscriptionRequest};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Publish to a user's personal channel. All connections of the user get it, later ones from the history.
-#[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "publish",
+#[utoipa::path(post, path = "/v1/users/{user}/messages", tag = "publish", security(("api_key" = ["publish"])),
     params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content = PublishRequest, example = json!({"data": {"kind": "notification", "title": "Hello"}})),
     responses((status = 200, description = "Stored (or, ephemeral, announced)", body = PublishedBody),
@@ -50,7 +51,7 @@ fn set_queue(body: &mut PublishRequest, queue: String) -> Result<(), ApiError> {
 }
 
 /// List a user's connections.
-#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice")),
+#[utoipa::path(get, path = "/v1/users/{user}/connections", tag = "users", security(("api_key" = ["users"])), params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice")),
     responses((status = 200, description = "All connections, perhaps none", body = ConnectionsBody),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) -> Result<HttpResponse, ApiError> {
@@ -59,15 +60,17 @@ pub(super) async fn connections(node: Data<Node>, Named(user): Named<UserId>) ->
 }
 
 /// Close all of a user's connections. If clients do not reconnect after the code (3500 to 3999, 4500 to 4999; 3503 if absent), tokens
-/// that were issued until now, or without a date, are refused from now on as expired.
-#[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users",
+/// that were issued until now, or without a date, are refused from now on as expired; the key then needs the scope `revoke`, too.
+#[utoipa::path(delete, path = "/v1/users/{user}/connections", tag = "users", security(("api_key" = ["users"])),
     params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), DisconnectQuery),
     responses((status = 200, description = "The connections are being closed", body = AffectedConnectionsBody),
         (status = 422, description = "`limit_exceeded`: the limit of revocations is reached", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn disconnect(
     node: Data<Node>,
+    Key(key): Key,
     Named(user): Named<UserId>,
+    action: Action,
     Query(query): Query<DisconnectQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let command = query.command()?;
@@ -75,11 +78,12 @@ pub(super) async fn disconnect(
         && is_for_good(*code)
         && !user.is_anonymous()
     {
+        key.check(Scope::Revoke)?;
+        action.is("user.revoke");
         // Stored before the command, so that a connection in its handshake either gets the command or reads the revocation.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let revocation = Revocation { until: now.as_secs(), code: *code, reason: reason.clone() };
-        // NL-7.9
-        node.broker.revoke(&user, revocation, node.revocation_ttl).await.map_err(Refusal::from)?;
+        node.store_revocation(&user.clone().into(), revocation).await?;
     }
     command_all(&node, user, command).await
 }
@@ -90,11 +94,11 @@ fn is_for_good(code: u16) -> bool {
 }
 
 /// Subscribe a user: all current connections, and every later one until the subscription is deleted or expires.
-#[utoipa::path(put, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
+#[utoipa::path(put, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users", security(("api_key" = ["users"])),
     params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby")),
     request_body(content = SubscriptionRequest, example = json!({"expires_at": 1_900_000_000})),
     responses((status = 200, description = "Stored; the number of current connections", body = AffectedConnectionsBody),
-        (status = 403, description = "`permission_denied`: another user's personal channel", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`permission_denied`: another user's personal channel, or the API key lacks the scope `users`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit_exceeded`: the limit of stored subscriptions is reached", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = Problem, content_type = "application/problem+json")))]
@@ -121,7 +125,7 @@ pub(super) async fn subscribe(
 }
 
 /// End a user's subscription, for current and later connections. Repeating it changes nothing.
-#[utoipa::path(delete, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users",
+#[utoipa::path(delete, path = "/v1/users/{user}/subscriptions/{channel}", tag = "users", security(("api_key" = ["users"])),
     params(("user" = String, Path, description = "Percent-encoded, including `/`: `auth0%7C7`, `urn%3Auuid%3A7`", example = "alice"), ("channel" = String, Path, description = "Percent-encoded, including `/` and `#`", example = "chat:lobby")),
     responses((status = 200, description = "Deleted; the number of current connections", body = AffectedConnectionsBody),
         (status = 404, description = "`unknown_channel`", body = Problem, content_type = "application/problem+json"),

@@ -1,16 +1,23 @@
-//! Authentication: tokens and origins of frontends, keys of services, and the proxies that tell who a client is. Permissions in channels are in `gateway_core::channel`.
+//! Authentication: tokens and origins of frontends, the hosts that they address, keys of services, and the proxies that tell who a client is. Permissions in channels are in `gateway_core::channel`.
 
-mod api_keys;
-mod claims;
+mod authority;
+mod exposure;
+mod hosts;
+mod keys;
 mod origins;
+mod page;
 mod proxies;
-mod signatures;
 mod tokens;
 
-pub use api_keys::{ApiKeyName, ApiKeys};
-pub use claims::{ConnectionClaims, SubscriptionClaims, TokenError, VerifiedToken};
+pub use exposure::{check_exposure, exposure_warnings};
+pub use hosts::Hosts;
+pub use keys::{ApiKey, ApiKeys, NewKey, Scope};
 pub use origins::Origins;
+pub use page::RequestingPage;
 pub use proxies::{Client, ProxyHeaders, TrustedProxies};
 #[cfg(test)]
-pub(crate) use signatures::sign_json;
-pub use tokens::{NoSigningKey, Tokens, token_digest};
+pub(crate) use tokens::sign_json;
+pub use tokens::{
+    ConnectionClaims, FetchFailure, FetchResult, KeySource, LogoutError, LogoutToken, NoKeys, NoSigningKey, SkippedKey, SubscriptionClaims,
+    TokenError, TokenReport, Tokens, VerifiedToken, token_digest,
+};

@@ -1,8 +1,9 @@
 //! Which web pages may connect: `public.allowed_origins`. `server/public` checks every upgrade and refuses with `origin_not_allowed`.
 //! Browsers let any page open a WebSocket to any host, so only this check keeps pages of other sites out (RFC 6455 section 10.2).
 
+use super::authority::{Authority, default_port};
 use crate::settings::{self, Problems};
-use std::{collections::BTreeSet, fmt, net::Ipv6Addr};
+use std::{collections::BTreeSet, fmt};
 
 /// The origins that may connect.
 #[derive(Clone, Debug)]
@@ -29,13 +30,6 @@ pub enum Listed {
 pub struct Origin {
     scheme: Box<str>,
     authority: Authority,
-}
-
-/// Host in lower case and port.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Authority {
-    host: Box<str>,
-    port: Option<u16>,
 }
 
 impl Origins {
@@ -120,51 +114,9 @@ impl Origin {
 
     /// The origin without the first label of the host. `None` if there is only one label, or an empty one.
     fn parent(&self) -> Option<Self> {
-        let (_, rest) = self.authority.host.split_once('.').filter(|(first, _)| !first.is_empty())?;
-        Some(Self { scheme: self.scheme.clone(), authority: Authority { host: rest.into(), port: self.authority.port } })
+        let host = self.authority.parent()?.into();
+        Some(Self { scheme: self.scheme.clone(), authority: Authority { host, port: self.authority.port } })
     }
-}
-
-impl Authority {
-    /// Host and port, without user information; a missing port is that of the scheme.
-    fn parse(text: &str, scheme: &str) -> Option<Self> {
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let (address, port) = rest.split_once(']')?;
-            (format!("[{}]", address.parse::<Ipv6Addr>().ok()?), port)
-        } else {
-            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            (host.to_ascii_lowercase(), port)
-        };
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        if host.is_empty() || !(host.starts_with('[') || host.bytes().all(plain)) {
-            return None;
-        }
-        let port = match (port.strip_prefix(':'), scheme) {
-            (Some(digits), _) => Some(parse_port(digits)?),
-            (None, _) if !port.is_empty() => return None,
-            (None, scheme) => default_port(scheme),
-        };
-        Some(Self { host: host.into(), port })
-    }
-
-    /// Whether the host is an address and not a name (https://url.spec.whatwg.org/#ends-in-a-number-checker).
-    fn is_address(&self) -> bool {
-        let last = self.host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-        self.host.starts_with('[') || last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit())
-    }
-}
-
-/// The default port of a scheme.
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
-    }
-}
-
-fn parse_port(digits: &str) -> Option<u16> {
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten().filter(|port| *port != 0)
 }
 
 impl TryFrom<&settings::Public> for Origins {

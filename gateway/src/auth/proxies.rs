@@ -61,7 +61,7 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// The host that the client addressed, if a trusted proxy tells it. It takes the place of the `Host` header.
     pub host: Option<Box<str>>,
-    /// The scheme that the client used, if a trusted proxy tells it in `Forwarded`: `http` or `https`.
+    /// The scheme that the client used, if that is sure: `https` if it uses TLS here, or what a trusted proxy tells in `Forwarded`.
     pub scheme: Option<&'static str>,
     /// What became of the headers. `None`: there are none.
     pub headers: Option<ProxyHeaders>,
@@ -71,6 +71,8 @@ pub struct Client {
 #[derive(Debug, Default)]
 pub struct TrustedProxies {
     networks: Box<[IpNet]>,
+    /// Whether the public listener has TLS.
+    has_tls: bool,
     counters: [AtomicU64; ProxyHeaders::ALL.len()],
 }
 
@@ -89,7 +91,9 @@ impl TrustedProxies {
     /// The sender of a request. `values` returns all values of a header.
     pub fn client<'v, V: Iterator<Item = &'v [u8]>>(&self, peer: Option<IpAddr>, values: impl Fn(&str) -> V) -> Client {
         let peer = peer.map(|peer| peer.to_canonical());
-        let unknown = |headers| Client { address: peer, headers, ..Client::default() };
+        // Behind a proxy it is not known whether the client itself uses TLS.
+        let scheme = (self.has_tls && !peer.is_some_and(|peer| self.contains(peer))).then_some("https");
+        let unknown = |headers| Client { address: peer, headers, scheme, ..Client::default() };
         if [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST].iter().all(|name| values(name).next().is_none()) {
             return unknown(None);
         }
@@ -167,6 +171,7 @@ impl TryFrom<&settings::Public> for TrustedProxies {
                 Err(_) => bad(format!("expected networks such as \"10.0.0.0/8\" or addresses such as \"192.0.2.1\"; found {entry:?}")),
             }
         }
-        problems.into_result(Self { networks: networks.into(), counters: Default::default() })
+        let has_tls = !settings.tls.pairs.is_empty();
+        problems.into_result(Self { networks: networks.into(), has_tls, counters: Default::default() })
     }
 }

@@ -5,7 +5,6 @@
 
 mod calls;
 mod cause;
-mod glob;
 pub mod mailbox;
 mod memory;
 mod name_hasher;
@@ -21,20 +20,22 @@ pub use self::redis::internals;
 pub(crate) use self::redis::simulated;
 use futures_util::future::{Either, ready};
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, RevocationTarget, Span,
+    UserId, WorkerId,
 };
 pub use mailbox::{Delivery, Dropped, Mailbox, MailboxEntry, MailboxStats, PostOutcome, PostedCommands, TopReason};
 pub use memory::{MemoryBroker, MemoryLimits};
 pub(crate) use name_hasher::NameHasher;
-pub use reads::Reads;
+pub use reads::{PresenceLimits, PresenceReads, Reads};
 pub use redis::{
-    Address as RedisAddress, Lease, NodeId, NodeRecord, Nodes, OrphanedPresence, PresenceStep, RedisBroker, RedisConfig, Sweep, Swept,
+    Address as RedisAddress, Lease, NodeId, NodeRecord, Nodes, OrphanedPresence, PartitionLease, PresenceStep, RedisBroker, RedisConfig,
+    RedisQueues, RedisQueuesConfig, RedisUsers, Sweep, Swept, WAITING_CONNECTIONS,
 };
 pub use stats::{BrokerStats, RedisStats, Trimmed};
 use std::{sync::Arc, time::Duration};
 pub use types::{
-    Announcement, BrokerError, ChannelSummary, Hold, IdempotencyKey, NewPublication, NewPublications, NodeTask, PublishIdentity, Published,
-    Readiness, RegistryKey, Release, UserSubscription, Vacate,
+    Announcement, BrokerError, ChannelSummary, Hold, IdempotencyKey, IngestIdentity, NewPublication, NewPublications, NodeTask,
+    PublishIdentity, Published, Readiness, RegistryKey, Release, UserSubscription, Vacate,
 };
 
 /// The broker that the settings choose. An enum, so that its methods need no boxed futures.
@@ -173,14 +174,14 @@ impl Broker {
         each!(self, broker => broker.user_subscriptions(user).await)
     }
 
-    /// Revokes the tokens of a user. The revocation is stored for the time `ttl`.
-    pub async fn revoke(&self, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
-        each!(self, broker => broker.revoke(user, revocation, ttl).await)
+    /// Revokes tokens. The revocation is stored for the time `ttl`. It replaces an earlier one of the same tokens, but never shortens it.
+    pub async fn revoke(&self, target: &RevocationTarget, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
+        each!(self, broker => broker.revoke(target, revocation, ttl).await)
     }
 
-    /// The stored revocation of a user's tokens, if there is one.
-    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
-        each!(self, broker => broker.revoked(user).await)
+    /// The stored revocation of these tokens, if there is one.
+    pub async fn revoked(&self, target: &RevocationTarget) -> Result<Option<Revocation>, BrokerError> {
+        each!(self, broker => broker.revoked(target).await)
     }
 
     /// Begins an attempt to carry a call out. If it is the first, this attempt carries the call out, and repeats find it running until
@@ -208,6 +209,14 @@ impl Broker {
         match self {
             Self::Memory(_) => None,
             Self::Redis(broker) => Some(broker.nodes()),
+        }
+    }
+
+    /// The queues. The memory broker has none, and so has a node whose configuration names none.
+    pub fn queues(&self) -> Option<&Arc<RedisQueues>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(broker) => broker.queues(),
         }
     }
 

@@ -57,6 +57,8 @@ pub struct RedisStats {
     pub resubscribed: u64,
     /// Number of failed attempts to renew the assignment of a server.
     pub failed_renewals: u64,
+    /// Batches of commands of queues that fewer replicas than `queues.replicas` confirmed in time.
+    pub unconfirmed_batches: u64,
     /// Number of masters of which all parts work.
     pub serving: usize,
     /// Number of masters of which a part does not work.

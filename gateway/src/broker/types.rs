@@ -1,7 +1,10 @@
 //! Parameters and results of the broker.
 
 use super::cause;
-use gateway_core::model::{ChannelName, ClientInfo, ConnectionId, Content, ErrorCode, Position, ProducerNumber, Refusal, Retention, Tags};
+use gateway_core::{
+    model::{ChannelName, ClientInfo, ConnectionId, Content, ErrorCode, Position, ProducerNumber, Refusal, Retention, Tags},
+    queue::EntryPlace,
+};
 use std::{sync::Arc, time::Duration};
 
 /// A publication that a caller hands to the broker.
@@ -41,6 +44,31 @@ pub enum PublishIdentity {
     Key(IdempotencyKey),
     /// The number of a producer, which also keeps the publishes of the producer in order. Only for publications that are stored.
     Producer(ProducerNumber),
+    /// An entry of ingest.
+    Ingest(Box<IngestIdentity>),
+}
+
+impl PublishIdentity {
+    /// The key of a publish that is not stored. The place of an entry has no effect there.
+    pub(crate) fn only_key(self) -> Result<IdempotencyKey, BrokerError> {
+        match self {
+            Self::Key(key) => Ok(key),
+            Self::Ingest(entry) if entry.producer.is_none() => Ok(entry.key),
+            Self::Producer(_) | Self::Ingest(_) => Err(BrokerError::Unavailable("a publication that is not stored has no producer".into())),
+        }
+    }
+}
+
+// NL-8.10, NL-8.11
+/// What tells a repeat of an entry of ingest from a new one. The key is looked at first, then the place of the entry, then the number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestIdentity {
+    /// The id of the publish.
+    pub key: IdempotencyKey,
+    /// The place of the entry in its partition. It has an effect only if the publication is stored.
+    pub place: EntryPlace,
+    /// The number of the entry's producer. Only for publications that are stored.
+    pub producer: Option<ProducerNumber>,
 }
 
 /// Identifies a publish, so that the broker recognises a repeat into the same channel.
@@ -100,9 +128,27 @@ pub enum BrokerError {
         /// The producer's epoch.
         epoch: u64,
     },
+    /// The channel has passed this entry of ingest: it was published, or it is a dead letter.
+    #[error("the channel has passed this entry of ingest")]
+    IngestPassed,
+    /// The channel has not passed the entry of ingest before this one.
+    #[error("the channel has not passed the entry of ingest before this one")]
+    IngestEarly,
+    /// The partition of ingest has an owner with a higher epoch.
+    #[error("the partition of ingest has an owner with epoch {epoch}")]
+    IngestStale {
+        /// The epoch of that owner.
+        epoch: u64,
+    },
     /// The request would exceed a configured limit, which the text names.
     #[error("{0}")]
     LimitExceeded(&'static str),
+    /// The partition of the queue has as many entries as it may have.
+    #[error("the queue is full: {length} entries wait in this partition")]
+    QueueFull {
+        /// Number of entries.
+        length: u64,
+    },
 }
 
 impl From<BrokerError> for Refusal {
@@ -110,7 +156,9 @@ impl From<BrokerError> for Refusal {
     fn from(error: BrokerError) -> Self {
         error.log();
         let code = match error {
-            BrokerError::Unavailable(_) => ErrorCode::ServiceUnavailable,
+            BrokerError::Unavailable(_) | BrokerError::IngestPassed | BrokerError::IngestEarly | BrokerError::IngestStale { .. } => {
+                ErrorCode::ServiceUnavailable
+            }
             BrokerError::OutcomeUnknown => ErrorCode::OutcomeUnknown,
             BrokerError::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
             BrokerError::IdempotencyInProgress => ErrorCode::IdempotencyInProgress,
@@ -122,6 +170,10 @@ impl From<BrokerError> for Refusal {
                 return Refusal::new(ErrorCode::ProducerFenced, detail);
             }
             BrokerError::LimitExceeded(what) => return Refusal::new(ErrorCode::LimitExceeded, what),
+            BrokerError::QueueFull { length } => {
+                let detail = format!("The queue is full: {length} entries wait in this partition. Try again with a growing pause.");
+                return Refusal::new(ErrorCode::Overloaded, detail);
+            }
         };
         code.into()
     }

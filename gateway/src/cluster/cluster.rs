@@ -7,7 +7,7 @@ use super::{
     message::{self, Request, Response},
     requests::unknown_node,
     shared_cluster::SharedCluster,
-    types::{ClusterTimings, DeadNodeEntries, DrainOrder, NodeDescription, NodeSummary, ReceivedDrainOrder},
+    types::{ClusterTimings, DeadNodeEntries, DrainOrder, NodeDescription, NodeServices, NodeSummary, ReceivedDrainOrder},
 };
 use crate::broker::{Broker, Mailbox, Nodes, PostOutcome, PostedCommands, mailbox::ConnectionSummary};
 use gateway_core::{
@@ -15,6 +15,7 @@ use gateway_core::{
     model::{ChannelName, CommandTarget, Refusal, ServerCommand, SessionKey, WorkerId, lock},
 };
 use std::{
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -107,6 +108,23 @@ impl Cluster {
         }
     }
 
+    /// The live nodes and the services whose queues they can deliver, as [`Self::set_delivers`] of each says. The receiver sees every change.
+    pub fn delivering_nodes(&self) -> watch::Receiver<Arc<[NodeServices]>> {
+        match &self.kind {
+            Kind::Single(this_node, ..) => watch::channel([this_node.services()].into()).1,
+            Kind::Shared(shared) => shared.delivering.subscribe(),
+        }
+    }
+
+    /// Sets the services whose queues this node can deliver. Other nodes learn of them within a third of a lease.
+    pub fn set_delivers(&self, services: BTreeSet<Box<str>>) {
+        match &self.kind {
+            // There is no other node.
+            Kind::Single(..) => {}
+            Kind::Shared(shared) => *lock(&shared.delivers) = services,
+        }
+    }
+
     /// Why this node is not a member of the cluster. `None` if it is.
     pub fn problem(&self) -> Option<Box<str>> {
         match &self.kind {
@@ -120,6 +138,11 @@ impl Cluster {
         let request = Request::Command((&target).into(), (&command).into());
         let local = self.local().command(target, command).await?;
         Ok(local + self.sum_of_others(&request).await?)
+    }
+
+    /// About how many workers all nodes have together, if all have as many as this one.
+    pub fn worker_threads(&self) -> usize {
+        self.links().borrow().len().max(1) * self.local().len()
     }
 
     /// The connections of the target, on all nodes.
@@ -232,5 +255,5 @@ impl Cluster {
 fn member(description: &NodeDescription, workers: usize) -> Member {
     let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let NodeDescription { name, link, public, shared } = description.clone();
-    Member { name: (*name).into(), since_ms, workers, link, public, shared }
+    Member { name: (*name).into(), since_ms, workers, link, public, shared, delivers: BTreeSet::new() }
 }

@@ -27,6 +27,11 @@ impl LocalWorkers {
         Self { node, workers }
     }
 
+    /// The number of workers.
+    pub(super) fn len(&self) -> usize {
+        self.workers.len()
+    }
+
     /// Carries out a command on every connection of the target. Returns their number.
     pub(super) async fn command(&self, target: CommandTarget, command: ServerCommand) -> Result<usize, Refusal> {
         let counts = self.ask(|answer| MailboxEntry::Command(target.clone(), command.clone(), answer)).await?;

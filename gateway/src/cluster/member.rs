@@ -1,8 +1,9 @@
 //! What a node publishes about itself.
 
+use super::types::NodeServices;
 use crate::broker::NodeRecord;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One node, as it registered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +19,17 @@ pub(super) struct Member {
     pub(super) public: Box<str>,
     /// Settings that must be equal on all nodes, by key.
     pub(super) shared: BTreeMap<String, String>,
+    /// The services whose queues it can deliver. They change.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) delivers: BTreeSet<Box<str>>,
 }
 
 impl Member {
+    /// The services whose queues it can deliver.
+    pub(super) fn services(&self) -> NodeServices {
+        NodeServices { node: self.name.clone(), services: self.delivers.clone() }
+    }
+
     /// Returns `None` if the record has the form of another version.
     pub(super) fn parse(record: &NodeRecord) -> Option<Self> {
         let member: Self = serde_json::from_str(&record.record).ok()?;
@@ -54,7 +63,8 @@ mod tests {
 
     fn member(name: &str, shared: &[(&str, &str)]) -> Member {
         let shared = shared.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Member { name: name.into(), since_ms: 1, workers: 2, link: "ws://h:1".into(), public: "http://h:2".into(), shared }
+        let delivers = ["shop".into()].into();
+        Member { name: name.into(), since_ms: 1, workers: 2, link: "ws://h:1".into(), public: "http://h:2".into(), shared, delivers }
     }
 
     #[test]
@@ -66,10 +76,10 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_public_address_is_accepted() {
+    fn a_record_of_an_earlier_version_is_accepted() {
         let record = r#"{"generation":"g","since_ms":1,"workers":2,"link":"ws://h:1","shared":{}}"#;
         let read = Member::parse(&NodeRecord { id: NodeId::of_new_process("n1"), record: record.into(), is_alive: true });
-        assert_eq!(read, Some(Member { public: "".into(), ..member("n1", &[]) }));
+        assert_eq!(read, Some(Member { public: "".into(), delivers: BTreeSet::new(), ..member("n1", &[]) }));
     }
 
     // NL-7.11

@@ -1,6 +1,6 @@
 //! Registers this node, renews its lease (with the state table of the lease), and finds dead nodes.
 
-use super::{member::Member, shared_cluster::SharedCluster};
+use super::{member::Member, shared_cluster::SharedCluster, types::NodeServices};
 use crate::{
     broker::{BrokerError, Lease, NodeRecord, Nodes},
     telemetry::FailureLog,
@@ -11,6 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Time for Redis to remove this node when it shuts down.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Longest pause after a heartbeat that failed.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 /// The state of this node's lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +96,9 @@ impl SharedCluster {
                     failures.failed(|| tracing::warn!(%error, "the heartbeat of this node failed; it tries again until it succeeds"));
                     lease.apply(LeaseEvent::HeartbeatFailed);
                     nodes.set_may_declare_dead(false);
+                    // Until it is registered again, revocations reach it only by a look-up, which the registration causes.
+                    sleep(RETRY_PAUSE.min(self.timings.lease / 3)).await;
+                    continue;
                 }
             }
             sleep(self.timings.lease / 3).await;
@@ -101,7 +107,7 @@ impl SharedCluster {
 
     // NL-7.1, NL-7.2
     async fn heartbeat(&self, nodes: &Nodes, lease: &OwnLease) -> Result<LeaseEvent, BrokerError> {
-        let record = self.this_node.record();
+        let record = Member { delivers: lock(&self.delivers).clone(), ..self.this_node.clone() }.record();
         match lease.state {
             LeaseState::Unregistered | LeaseState::Expired => {
                 nodes.register(&record, self.timings.lease).await?;
@@ -159,6 +165,12 @@ impl SharedCluster {
         if let Some(problem) = problem.filter(|problem| before.as_deref() != Some(problem)) {
             tracing::warn!("{problem}");
         }
+        self.delivering.send_if_modified(|delivering| {
+            let now: Arc<[NodeServices]> = alive.iter().map(Member::services).collect();
+            let changed = *delivering != now;
+            *delivering = now;
+            changed
+        });
         self.links.send_if_modified(|links| {
             let now: Arc<[String]> = alive.iter().map(|node| node.link.to_string()).collect();
             let changed = *links != now;

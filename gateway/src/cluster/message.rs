@@ -2,11 +2,13 @@
 
 use super::{inbox::RETENTION, types::DrainOrder};
 use crate::broker::{PostOutcome, PostedCommands, mailbox::ConnectionSummary};
-use gateway_core::model::{CommandTarget, Data, Epoch, Position, Retention, ServerCommand, SessionKey, Unsubscribe};
+use gateway_core::model::{
+    ClaimDigest, CommandTarget, Data, Epoch, Position, Retention, RevocableClaim, Revocation, ServerCommand, SessionKey, Unsubscribe,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared_proto::base64;
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,6 +99,8 @@ impl Post {
 pub(super) enum Target {
     Connection(String),
     User(String),
+    /// The name of a claim, and a digest. Nodes of earlier versions do not know it.
+    Claim(String, String),
 }
 
 /// [`ServerCommand`] on the wire. Its data is a string, so that it may be nested as deeply as the data of a publication.
@@ -104,6 +108,12 @@ pub(super) enum Target {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Command {
     Disconnect {
+        code: u16,
+        reason: String,
+    },
+    /// Nodes of earlier versions do not know it.
+    Revoke {
+        until: u64,
         code: u16,
         reason: String,
     },
@@ -140,6 +150,7 @@ impl From<&CommandTarget> for Target {
         match target {
             CommandTarget::Connection(id) => Self::Connection(id.to_string()),
             CommandTarget::User(user) => Self::User(user.to_string()),
+            CommandTarget::Claim(claim, digest) => Self::Claim(claim.name().into(), digest.to_string()),
         }
     }
 }
@@ -150,6 +161,7 @@ impl Target {
         Some(match self {
             Self::Connection(id) => CommandTarget::Connection(id.parse().ok()?),
             Self::User(user) => CommandTarget::User(user.parse().ok()?),
+            Self::Claim(claim, digest) => CommandTarget::Claim(RevocableClaim::of_name(&claim)?, ClaimDigest::parse(&digest)?),
         })
     }
 }
@@ -158,6 +170,10 @@ impl From<&ServerCommand> for Command {
     fn from(command: &ServerCommand) -> Self {
         match command {
             ServerCommand::Disconnect { code, reason } => Self::Disconnect { code: *code, reason: reason.to_string() },
+            ServerCommand::Revoke(revocation) => {
+                let Revocation { until, code, reason } = &**revocation;
+                Self::Revoke { until: *until, code: *code, reason: reason.to_string() }
+            }
             ServerCommand::Subscribe { channel, since, expires_in } => Self::Subscribe {
                 channel: channel.to_string(),
                 since: since.map(|at| (at.epoch.to_string(), at.offset)),
@@ -177,6 +193,7 @@ impl Command {
     pub(super) fn into_model(self) -> Option<ServerCommand> {
         Some(match self {
             Self::Disconnect { code, reason } => ServerCommand::Disconnect { code, reason: reason.into() },
+            Self::Revoke { until, code, reason } => ServerCommand::Revoke(Arc::new(Revocation { until, code, reason: reason.into() })),
             Self::Subscribe { channel, since, expires_in_ms } => {
                 let since = match since {
                     Some((epoch, offset)) => Some(Position { epoch: Epoch::parse(&epoch)?, offset }),
@@ -253,17 +270,20 @@ mod tests {
         let at = Position { epoch: Epoch::parse("epoch001").expect("valid"), offset: 3 };
         for command in [
             ServerCommand::Disconnect { code: 3503, reason: "a \"reason\"".into() },
+            ServerCommand::Revoke(Arc::new(Revocation { until: Revocation::ALWAYS, code: 3503, reason: "a \"reason\"".into() })),
             ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: Some(at), expires_in: Some(Duration::from_secs(9)) },
             ServerCommand::Subscribe { channel: "a:b".parse().expect("valid"), since: None, expires_in: None },
             ServerCommand::Unsubscribe { channel: "#alice".parse().expect("valid"), code: Unsubscribe::Server },
             ServerCommand::Message { data: deep.clone(), queue: None },
             ServerCommand::Message { data: deep, queue: Some("mail".into()) },
         ] {
-            let target = CommandTarget::Connection(ConnectionId::random());
-            let request = sent(Request::Command(Target::from(&target), Command::from(&command)));
-            let Request::Command(to, what) = request else { panic!("{request:?}") };
-            assert_eq!(format!("{:?}", to.into_model()), format!("{:?}", Some(target)));
-            assert_eq!(format!("{:?}", what.into_model()), format!("{:?}", Some(command)));
+            let claim = CommandTarget::Claim(RevocableClaim::Session, ClaimDigest::new("i", RevocableClaim::Session, "s"));
+            for target in [CommandTarget::Connection(ConnectionId::random()), CommandTarget::User("a".parse().expect("valid")), claim] {
+                let request = sent(Request::Command(Target::from(&target), Command::from(&command)));
+                let Request::Command(to, what) = request else { panic!("{request:?}") };
+                assert_eq!(format!("{:?}", to.into_model()), format!("{:?}", Some(target)));
+                assert_eq!(format!("{:?}", what.into_model()), format!("{:?}", Some(&command)));
+            }
         }
     }
 
@@ -298,6 +318,10 @@ mod tests {
             assert!(Message::parse(&Data::parse(&raw).expect("shallow")).is_none(), "{data}");
         }
         assert!(Target::User("a\n".into()).into_model().is_none());
+        let digest = ClaimDigest::new("i", RevocableClaim::Token, "j").to_string();
+        assert!(
+            Target::Claim("exp".into(), digest).into_model().is_none() && Target::Claim("jti".into(), "x".into()).into_model().is_none()
+        );
         assert!(Command::Unsubscribe { channel: "a".into(), code: 1 }.into_model().is_none());
     }
 }

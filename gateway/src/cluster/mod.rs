@@ -23,4 +23,6 @@ mod types;
 
 pub use cluster::Cluster;
 pub use holds::holds::{Holds, OccupationEvent, VacatedReceipt};
-pub use types::{ClusterTimings, DeadNodeEntries, DrainAction, DrainOrder, DrainPart, NodeDescription, NodeSummary, ReceivedDrainOrder};
+pub use types::{
+    ClusterTimings, DeadNodeEntries, DrainAction, DrainOrder, DrainPart, NodeDescription, NodeServices, NodeSummary, ReceivedDrainOrder,
+};

@@ -5,7 +5,7 @@ use super::{
     local_workers::LocalWorkers,
     member::Member,
     message::Response,
-    types::{ClusterTimings, DeadNodeEntries, ReceivedDrainOrder},
+    types::{ClusterTimings, DeadNodeEntries, NodeServices, ReceivedDrainOrder},
 };
 use crate::broker::{Broker, Mailbox, MailboxEntry, NodeId};
 use gateway_core::{
@@ -13,7 +13,7 @@ use gateway_core::{
     model::{WorkerId, lock},
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, atomic::AtomicU64},
 };
 use tokio::{
@@ -42,6 +42,10 @@ pub(super) struct SharedCluster {
     pub(super) dead: watch::Sender<Vec<NodeId>>,
     /// The link addresses of all live nodes. The receiver sees every change of the list.
     pub(super) links: watch::Sender<Arc<[String]>>,
+    /// The live nodes, and the services whose queues they can deliver.
+    pub(super) delivering: watch::Sender<Arc<[NodeServices]>>,
+    /// The services whose queues this node can deliver. Other nodes learn of them with the next heartbeat.
+    pub(super) delivers: Mutex<BTreeSet<Box<str>>>,
     /// Requests to other nodes that wait for responses, by id.
     pub(super) pending: Mutex<HashMap<u64, mpsc::Sender<(String, Response)>>>,
     pub(super) next_request: AtomicU64,
@@ -88,6 +92,8 @@ impl SharedCluster {
             inbox,
             timings,
             links: watch::Sender::new([this_node.link.to_string()].into()),
+            delivering: watch::Sender::new([this_node.services()].into()),
+            delivers: Mutex::default(),
             dead: watch::Sender::default(),
             namespaces,
             this_node,

@@ -3,7 +3,11 @@
 use crate::broker::RegistryKey;
 use gateway_core::model::UserId;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// One node, for operators.
@@ -30,6 +34,15 @@ pub struct NodeDescription {
     pub public: Box<str>,
     /// Settings that must be equal on all nodes, by key.
     pub shared: BTreeMap<String, String>,
+}
+
+/// A live node, and the services whose queues it can deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeServices {
+    /// The name of the node.
+    pub node: Box<str>,
+    /// The names of the services.
+    pub services: BTreeSet<Box<str>>,
 }
 
 /// Periods of the cluster's background work.

@@ -65,9 +65,12 @@ impl Driver {
                     self.running.push(RunningTask::operation(id, op, requester));
                 }
                 Action::Cancel(id) => self.running.retain(|running| running.task != TaskId::Operation(id)),
+                Action::Limited(limit) => self.worker.node.metrics.limited(limit),
                 Action::SetMeta(meta) => self.meta = meta,
-                Action::Register(info) => {
+                Action::ReplaceToken(claims) => self.worker.hub.replace_claims(self.registration.key(), claims.as_deref()),
+                Action::Register(info, claims) => {
                     self.worker.hub.identify(self.registration.key(), info.clone());
+                    self.worker.hub.set_claims(self.registration.key(), claims.as_deref());
                     self.stomp_identified(&info);
                     self.info = Some(info);
                     self.on_identified();

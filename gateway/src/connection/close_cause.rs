@@ -20,6 +20,8 @@ pub(super) enum CloseCause {
     Violation(Violation),
     /// A message was not complete in time.
     MessageTimeout,
+    /// The budget of the worker for what clients have begun is spent.
+    WorkBudget,
     /// The peer sent a close frame.
     PeerClosed,
 }
@@ -49,6 +51,7 @@ impl CloseCause {
                 _ => TransportEnd::ProtocolViolation,
             },
             Self::MessageTimeout => TransportEnd::MessageTimeout,
+            Self::WorkBudget => TransportEnd::WorkBudget,
             Self::PeerClosed => TransportEnd::PeerClosed,
         })
     }

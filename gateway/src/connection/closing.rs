@@ -28,7 +28,7 @@ impl Driver {
         if self.closing.is_some() {
             return;
         }
-        if matches!(cause, CloseCause::Session | CloseCause::Violation(_) | CloseCause::MessageTimeout) {
+        if matches!(cause, CloseCause::Session | CloseCause::Violation(_) | CloseCause::MessageTimeout | CloseCause::WorkBudget) {
             self.stomp_closing(code, reason);
             self.stream_closing(code, reason);
         }
@@ -80,7 +80,7 @@ impl Driver {
         }
         metrics.closed(cause.metric(end.code));
         self.end_operations(cause);
-        let discards_input = self.dialect.is_stream() || matches!(cause, CloseCause::Violation(_));
+        let discards_input = self.dialect.is_stream() || matches!(cause, CloseCause::Violation(_) | CloseCause::WorkBudget);
         let deadline = now.after(self.worker.limits.close_timeout);
         self.closing = Some(Box::new(Closing { end, deadline, peer_answered: cause == CloseCause::PeerClosed, discards_input }));
     }

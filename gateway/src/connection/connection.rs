@@ -7,6 +7,7 @@ use crate::{
     telemetry::{Count, TransportEnd},
     transport::{self, Abort, Wire},
 };
+use gateway_core::{limits::Limit, model::Tick, protocol::websocket::Violation};
 use std::{
     pin::Pin,
     rc::Rc,
@@ -54,7 +55,7 @@ impl<T> Connection<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads the messages of one turn. Fails once the peer can send no more.
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
+    fn read(&mut self, now: Tick, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver, .. } = self;
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
@@ -64,10 +65,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         driver.is_paused = false;
         let limits = driver.worker.limits;
+        if driver.info.is_some() {
+            wire.allow_messages(limits.message_size);
+        }
         let mut left = limits.turn_messages;
         let waker = cx.waker();
         let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {
-            driver.event(event);
+            driver.event(now, event);
             // Polling here puts the replies into the outbox before the driver decides whether to take the next command.
             driver.poll_tasks(&mut Context::from_waker(waker));
             left -= 1;
@@ -85,12 +89,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         driver.incomplete_since = awaited.then(|| driver.incomplete_since.unwrap_or_else(|| driver.now()));
         match turn {
             Poll::Pending => {
-                if driver.dialect.posted().is_some() && driver.take_posted(limits.turn_messages, cx) {
+                if driver.dialect.posted().is_some() && driver.take_posted(limits.turn_messages, now, cx) {
                     cx.waker().wake_by_ref();
                 }
                 Ok(())
             }
             Poll::Ready(transport::End::Violation(violation)) => {
+                if matches!(violation, Violation::TooLarge { limit } if limit < limits.message_size) {
+                    driver.worker.node.metrics.limited(Limit::MessageBeforeConnect);
+                }
                 driver.close(CloseCause::Violation(violation), violation.code(), &violation.to_string());
                 // The next turn reads and discards further input.
                 cx.waker().wake_by_ref();
@@ -109,7 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let before = frames.len();
                 let wrote = wire.poll_write(cx, frames);
                 driver.worker.hub.metrics().count(Count::FramesOut, (before - frames.len()) as u64);
-                Written { result: (wrote.state, wrote.bytes), is_partial: wire.front_written() > 0 }
+                Written { result: (wrote.state, wrote.bytes), begun: wrote.begun }
             });
             driver.worker.hub.metrics().count(Count::BytesOut, freed as u64);
             match state {
@@ -143,12 +150,19 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
             return Poll::Ready(());
         }
         this.driver.poll_tasks(cx);
-        let read = this.read(cx);
+        let read = this.read(now, cx);
         let held = !this.driver.wants_input();
         let written = this.write(cx);
         if let Err(end) = read.and(written) {
             this.driver.count_end(end);
             return Poll::Ready(());
+        }
+        if this.driver.closing.as_ref().is_some_and(|closing| closing.discards_input) {
+            this.wire.discard_input();
+        }
+        if this.driver.count_work(this.wire.buffered()) {
+            // The next turn writes the close frame.
+            cx.waker().wake_by_ref();
         }
         this.driver.wake_if_ready(held, cx);
         this.driver.schedule(now);

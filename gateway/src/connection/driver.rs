@@ -4,6 +4,7 @@ use super::{
     close_cause::{CloseCause, Closing},
     dialect::{ChosenProtocol, Dialect},
     lifecycle::LifecycleState,
+    limits::WorkSize,
     operations::{RunningTask, TaskId, TaskResult},
     worker_context::WorkerContext,
 };
@@ -68,8 +69,12 @@ pub(super) struct Driver {
     pub(super) is_paused: bool,
     /// When the first byte of an incomplete message arrived, or of a STOMP frame in several messages.
     pub(super) incomplete_since: Option<Tick>,
-    /// The next scheduled wake-up by the hub.
-    pub(super) next_wake: Option<Tick>,
+    /// The next scheduled wake-up by the hub. A moment that has passed: none is scheduled.
+    pub(super) next_wake: Tick,
+    /// Size of the messages whose commands are in operation.
+    pub(super) held: WorkSize,
+    /// What the budget of the worker counts for the connection.
+    pub(super) counted: WorkSize,
 }
 
 /// What the session needs until its next input: copies of `Session::deadline` and `Session::wants_input`. A wake-up for a delivery reads
@@ -108,7 +113,7 @@ impl Driver {
         let session = Session::new(id, worker.node.session_config.clone(), start);
         worker.hub.metrics().count(Count::ConnectionsOpened, 1);
         let (needs, running, closing, is_draining, incomplete_since, next_wake) =
-            (SessionNeeds::of(&session), Vec::new(), None, false, None, None);
+            (SessionNeeds::of(&session), Vec::new(), None, false, None, Tick::default());
         let (info, meta, lifecycle_state) = (None, None, LifecycleState::NotConnected);
         let mut driver = Self {
             session,
@@ -127,6 +132,8 @@ impl Driver {
             is_paused: false,
             incomplete_since,
             next_wake,
+            held: WorkSize::default(),
+            counted: WorkSize::default(),
         };
         driver.open_sockjs();
         driver
@@ -154,12 +161,12 @@ impl Driver {
         for notice in self.registration.outbox().take_notices() {
             match notice {
                 Notice::Server(command) => self.input(Input::Server(command)),
-                Notice::Revoked(revocation) => self.input(Input::Revoked(revocation)),
                 Notice::Registered => self.on_registered(),
                 Notice::SubscriptionRegistered(channel) => self.on_subscription_registered(channel),
                 Notice::ReportPending => self.report_pending(),
                 Notice::PublicationsLost(channel) => self.input(Input::PublicationsLost(channel)),
                 Notice::Tick => {}
+                Notice::WorkBudgetSpent => self.end_work(),
                 Notice::Drain(Drain::WhenIdle) => self.is_draining = true,
                 Notice::Drain(Drain::Now) => self.shut_down(),
             }
@@ -213,11 +220,11 @@ impl Driver {
             .flatten()
             .min(),
         };
-        let scheduled = self.next_wake.filter(|at| *at > now);
+        let scheduled = Some(self.next_wake).filter(|at| *at > now);
         if let Some(next) = next
             && scheduled.is_none_or(|at| next < at)
         {
-            self.next_wake = Some(next);
+            self.next_wake = next;
             self.worker.hub.wake_at(next, self.registration.key());
         }
     }
@@ -235,7 +242,10 @@ impl Driver {
             // The others stay in the order in which they began, which is the order of calls.
             let task = self.running.remove(index).task;
             match (task, end) {
-                (TaskId::Operation(id), TaskResult::Operation(outcome)) => self.input(Input::Done(id, outcome)),
+                (TaskId::Operation(id), TaskResult::Operation(outcome)) => {
+                    self.count_wrong_token(&outcome);
+                    self.input(Input::Done(id, outcome));
+                }
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Status(LiveStatus::Live))) => self.on_live(channel),
                 _ => {}
@@ -245,8 +255,11 @@ impl Driver {
         if self.is_draining && !self.running.iter().any(|running| matches!(running.task, TaskId::Operation(_))) {
             self.shut_down();
         }
-        if self.running.is_empty() && self.running.capacity() > 0 {
-            self.running = Vec::new();
+        if self.running.is_empty() {
+            self.held = WorkSize::default();
+            if self.running.capacity() > 0 {
+                self.running = Vec::new();
+            }
         }
     }
 
@@ -264,10 +277,23 @@ impl Driver {
         }
     }
 
-    fn message(&mut self, payload: Payload<'_>) {
+    fn message(&mut self, now: Tick, payload: Payload<'_>) {
+        let size = payload.len();
+        self.commands_of(now, payload);
+        if !self.running.is_empty() {
+            self.held = WorkSize::of(self.held.bytes() + size);
+        }
+    }
+
+    fn commands_of(&mut self, now: Tick, payload: Payload<'_>) {
         let metrics = self.worker.hub.metrics();
         metrics.count(Count::FramesIn, 1);
         metrics.count(Count::BytesIn, payload.len() as u64);
+        // Messages of STOMP need not have commands: heart-beats, acknowledgements, parts of frames.
+        let own_cost = u64::from(matches!(self.dialect, Dialect::Stomp(_)));
+        if !self.charge(now, payload.len(), own_cost) {
+            return;
+        }
         let Dialect::Centrifuge(encoding, _) = self.dialect else { return self.stomp_message(payload) };
         let codec = encoding.codec();
         let Some(commands) = codec.decode(payload) else { return self.refuse_other_encoding(encoding) };
@@ -280,7 +306,7 @@ impl Driver {
     }
 
     /// Passes commands that came in requests of their own to the session, at most `limit` requests. Returns whether some are left.
-    pub(super) fn take_posted(&mut self, limit: usize, cx: &mut Context<'_>) -> bool {
+    pub(super) fn take_posted(&mut self, limit: usize, now: Tick, cx: &mut Context<'_>) -> bool {
         for _ in 0..limit {
             if !self.wants_input() {
                 return false;
@@ -288,8 +314,8 @@ impl Driver {
             let Some(commands) = self.dialect.posted().and_then(PostedSession::pop) else { return false };
             if self.closing.is_none() {
                 match &commands {
-                    PostedCommands::Json(text) => self.message(Payload::Text(text)),
-                    PostedCommands::Protobuf(bytes) => self.message(Payload::Binary(bytes)),
+                    PostedCommands::Json(text) => self.message(now, Payload::Text(text)),
+                    PostedCommands::Protobuf(bytes) => self.message(now, Payload::Binary(bytes)),
                 }
             }
             self.poll_tasks(cx);
@@ -343,17 +369,20 @@ impl Driver {
         self.close(CloseCause::Session, Disconnect::InappropriateProtocol.code(), reason);
     }
 
-    pub(super) fn event(&mut self, event: Event<'_>) {
+    pub(super) fn event(&mut self, now: Tick, event: Event<'_>) {
         match event {
             Event::Close(code, _) => self.close_by_peer(code),
             _ if self.closing.is_some() => {}
-            Event::Text(text) => self.message(Payload::Text(text)),
-            Event::Binary(bytes) => self.message(Payload::Binary(bytes)),
-            Event::Ping(payload) => self.control_frame(|frame| websocket::encode::pong(payload, frame)),
-            Event::Pong(_) => {
+            Event::Text(text) => self.message(now, Payload::Text(text)),
+            Event::Binary(bytes) => self.message(now, Payload::Binary(bytes)),
+            Event::Ping(payload) if self.charge(now, payload.len(), 1) => {
+                self.control_frame(|frame| websocket::encode::pong(payload, frame));
+            }
+            Event::Pong(payload) if self.charge(now, payload.len(), 1) => {
                 self.stomp_pong();
                 self.input(Input::ControlPong);
             }
+            Event::Ping(_) | Event::Pong(_) => {}
         }
     }
 }
@@ -380,6 +409,7 @@ fn kind(request: &Request) -> Option<CommandKind> {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        self.worker.work_budget.change(self.registration.key(), self.counted.bytes(), 0);
         if std::thread::panicking() {
             self.count_end(TransportEnd::Panicked);
         }

@@ -55,7 +55,7 @@ impl SocketlessConnection {
     /// Removes and returns up to `limit` queued frames. The caller has to poll the connection afterwards.
     pub(crate) fn take(&mut self, limit: usize) -> Vec<Frame> {
         let outbox = self.0.registration.outbox();
-        outbox.write(|frames| Written { result: frames.drain(..limit.min(frames.len())).collect(), is_partial: false })
+        outbox.write(|frames| Written { result: frames.drain(..limit.min(frames.len())).collect(), begun: 0 })
     }
 }
 
@@ -65,6 +65,9 @@ pub(crate) fn limits() -> ConnectionLimits {
         turn_bytes: 1000,
         turn_messages: 4,
         turn_connects: 16,
+        message_size: 4096,
+        work_bytes: 1 << 20,
+        connect_size: 4096,
         message_timeout: Duration::from_secs(5),
         write_timeout: Duration::from_secs(10),
         close_timeout: Duration::from_secs(2),

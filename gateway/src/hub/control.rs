@@ -19,10 +19,17 @@ impl Hub {
         match target {
             CommandTarget::Connection(id) => state.ids.get(id).copied().into_iter().collect(),
             CommandTarget::User(user) => state.users.get(user).cloned().unwrap_or_default(),
+            CommandTarget::Claim(claim, digest) => state.tokens.find(*claim, *digest),
         }
     }
 
     pub(super) fn command(&self, target: &CommandTarget, command: &ServerCommand, answer: &Sender<usize>) {
+        // The caller may have stopped waiting.
+        let _ = answer.try_send(self.notify_all(target, command));
+    }
+
+    /// Passes a command to all connections of its target. Returns their number.
+    pub(super) fn notify_all(&self, target: &CommandTarget, command: &ServerCommand) -> usize {
         let targets = self.targets(target);
         for index in &targets {
             let outbox = self.state.borrow().connections.get(*index as usize).map(|entry| entry.outbox.clone());
@@ -30,8 +37,7 @@ impl Hub {
                 outbox.notify(Notice::Server(command.clone()));
             }
         }
-        // The caller may have stopped waiting.
-        let _ = answer.try_send(targets.len());
+        targets.len()
     }
 
     pub(super) fn answer_query(&self, query: HubQuery) {
@@ -39,7 +45,7 @@ impl Hub {
             HubQuery::Connections(target, answer) => {
                 let targets = self.targets(&target);
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                let start_ms = now.saturating_sub(self.start.elapsed()).as_millis() as u64;
+                let start_ms = now.saturating_sub(self.parts.start.elapsed()).as_millis() as u64;
                 let state = self.state.borrow();
                 let entries = targets.iter().filter_map(|index| state.connections.get(*index as usize));
                 let _ = answer.try_send(entries.map(|entry| entry.summary(&state.local_channels, start_ms)).collect());

@@ -15,6 +15,7 @@ use super::{
         queues::presence_queue::PresenceQueue,
         queues::registry_queue::RegistryQueue,
         queues::resubscribe_queue::ResubscribeQueue,
+        queues::revocation_checks::RevocationChecks,
         subscription_registry::SubscriptionRegistry,
         table::State,
         wheel::{self, Wheel},
@@ -24,7 +25,7 @@ use crate::{
     broker::Reads,
     telemetry::{DropCause, Level, OpenTask, WorkerMetrics},
 };
-use gateway_core::model::{ClientInfo, ConnectionId, PageLimit, Tick, WorkerId};
+use gateway_core::model::{ClientInfo, ConnectionId, PageLimit, RevocableClaims, Tick, UserId, WorkerId};
 use std::{
     cell::{Cell, RefCell},
     net::IpAddr,
@@ -32,17 +33,16 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 /// One worker's table of connections and subscriptions.
 pub struct Hub {
     pub(super) parts: HubParts,
-    pub(super) start: Instant,
     pub(super) budget: Rc<Budget>,
     pub(super) state: RefCell<State>,
     pub(super) presence_queue: PresenceQueue,
     pub(super) resubscribe_queue: ResubscribeQueue,
-    pub(super) revocation_check: Notify,
+    pub(super) revocation_checks: RevocationChecks,
     pub(super) registry_queue: RegistryQueue,
     pub(super) subscription_registry: SubscriptionRegistry,
     /// Signals that a fan-out has reached all its subscribers.
@@ -57,14 +57,13 @@ pub struct Hub {
 impl Hub {
     /// Creates an empty hub. [`Self::run`] starts its tasks.
     pub fn new(parts: HubParts) -> Rc<Self> {
-        let start = Instant::now();
+        let now = Tick(parts.start.elapsed().as_millis() as u64);
         Rc::new(Self {
-            start,
             budget: Budget::new(parts.limits.worker_outbox_bytes),
-            state: RefCell::new(State { wheel: Some(Wheel::new(Tick(0))), channel_wheel: Some(Wheel::new(Tick(0))), ..State::default() }),
+            state: RefCell::new(State { wheel: Some(Wheel::new(now)), channel_wheel: Some(Wheel::new(now)), ..State::default() }),
             presence_queue: PresenceQueue::default(),
             resubscribe_queue: ResubscribeQueue::default(),
-            revocation_check: Notify::new(),
+            revocation_checks: RevocationChecks::default(),
             registry_queue: RegistryQueue::default(),
             subscription_registry: SubscriptionRegistry::default(),
             batch_done: Notify::new(),
@@ -78,7 +77,7 @@ impl Hub {
 
     /// The current time of this worker's clock.
     pub fn now(&self) -> Tick {
-        Tick(self.start.elapsed().as_millis() as u64)
+        Tick(self.parts.start.elapsed().as_millis() as u64)
     }
 
     /// The worker that owns the hub.
@@ -133,6 +132,7 @@ impl Hub {
             protocol,
             opened_at: self.now(),
             address: None,
+            token_row: None,
             info: None,
             outbox: outbox.clone(),
             subscriptions: Vec::new(),
@@ -158,6 +158,11 @@ impl Hub {
         }
     }
 
+    /// The address of a connection's client.
+    pub fn address(&self, key: ConnKey) -> Option<IpAddr> {
+        self.state.borrow_mut().entry(key).and_then(|entry| entry.address)
+    }
+
     /// Sets the user of a connection.
     pub fn identify(&self, key: ConnKey, info: Arc<ClientInfo>) {
         let mut state = self.state.borrow_mut();
@@ -168,6 +173,30 @@ impl Hub {
             connections.reserve_exact(usize::from(connections.is_empty()));
             connections.push(key.index);
         }
+    }
+
+    /// Registers a connection under the claims of its first token.
+    pub fn set_claims(&self, key: ConnKey, claims: Option<&RevocableClaims>) {
+        self.state.borrow_mut().set_claims(key, claims);
+    }
+
+    // NL-7.9
+    /// Registers a connection under the claims of another token, and looks for revocations that came before.
+    pub fn replace_claims(&self, key: ConnKey, claims: Option<&RevocableClaims>) {
+        self.state.borrow_mut().set_claims(key, claims);
+        if claims.is_some() {
+            self.check_again(key);
+        }
+    }
+
+    /// Looks the user and the token of a connection up, as soon as the store answers.
+    pub fn check_again(&self, key: ConnKey) {
+        self.revocation_checks.check(key.index);
+    }
+
+    /// How many connections a user has at this worker.
+    pub fn connections_of(&self, user: &UserId) -> usize {
+        self.state.borrow().users.get(user).map_or(0, Vec::len)
     }
 
     fn remove(&self, key: ConnKey) {
@@ -182,6 +211,9 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let entry = state.connections.remove(key.index as usize);
         state.ids.remove(&entry.id);
+        if let Some(row) = entry.token_row {
+            state.remove_claims(row);
+        }
         self.registry_queue.leave(key);
         self.parts.metrics.dropped(DropCause::ConnectionClosed, entry.outbox.deliveries() as u64);
         if let Some(info) = &entry.info

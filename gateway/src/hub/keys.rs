@@ -3,10 +3,18 @@
 use std::num::NonZeroU32;
 
 /// Identifies a connection of this hub. A later connection at the same index has another generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnKey {
     pub(super) index: u32,
     pub(super) generation: u32,
+}
+
+#[cfg(test)]
+impl ConnKey {
+    /// A key without a hub.
+    pub(crate) fn for_tests(index: u32) -> Self {
+        Self { index, generation: 0 }
+    }
 }
 
 /// Identifies a channel within its hub. A later channel may reuse the key.

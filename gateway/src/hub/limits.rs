@@ -10,6 +10,7 @@ use gateway_core::{
     model::{PageLimit, WorkerId},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Bounds of a hub.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct RecoveryMemoryLimits {
 
 /// The dependencies of a hub.
 pub struct HubParts {
+    /// When the clocks of all workers of the node start.
+    pub start: Instant,
     /// The worker that owns the hub.
     pub worker: WorkerId,
     /// The broker, which keeps history and presence.

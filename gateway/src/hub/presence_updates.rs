@@ -68,6 +68,7 @@ impl Hub {
                 Announcement::Join(info) => broker.presence_add(channel, info.clone()).await?,
                 Announcement::Leave(info) => broker.presence_remove(channel, info.client).await?,
             }
+            self.parts.reads.presence().changed(channel);
         }
         if !options.join_leave {
             return Ok(());

@@ -189,7 +189,8 @@ impl Hub {
         }
     }
 
-    fn notify(&self, key: ConnKey, notice: Notice) {
+    /// Queues a notice for a connection, if it is still there, and wakes its task.
+    pub fn notify(&self, key: ConnKey, notice: Notice) {
         let outbox = self.state.borrow_mut().entry(key).map(|entry| entry.outbox.clone());
         outbox.inspect(|outbox| outbox.notify(notice));
     }

@@ -81,9 +81,10 @@ fn run_over<F: Future<Output = ()>>(
             ..Namespaces::default()
         };
         let hub = Hub::new(HubParts {
+            start: tokio::time::Instant::now(),
             worker: WorkerId::new(0).expect("in bounds"),
             broker: broker.clone(),
-            reads: Reads::new(broker.clone(), 2),
+            reads: Reads::new(broker.clone(), 2, crate::broker::PresenceLimits::default()),
             gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
             holds: crate::cluster::Holds::new(broker.clone(), Duration::from_secs(2)),
@@ -166,7 +167,7 @@ async fn settle() {
 
 /// Removes and returns the queued frames of an outbox.
 fn received_frames(connection: &Registration) -> Vec<Frame> {
-    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), is_partial: false })
+    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), begun: 0 })
 }
 
 /// Removes the queued frames of an outbox, and returns the texts of their publications.
@@ -477,7 +478,7 @@ fn an_outbox_counts_the_memory_of_its_messages() {
     assert!(room < 10_000 / 50, "{room} messages of two bytes");
     outbox.write(|frames| {
         frames.drain(..10);
-        Written { result: (), is_partial: false }
+        Written { result: (), begun: 0 }
     });
     assert_eq!(fill(), 10, "sent messages free their memory");
     drop(outbox);

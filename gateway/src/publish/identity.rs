@@ -22,6 +22,10 @@ impl CallerKey {
         }
         Ok(Self { scope: scope.into(), key: key.into() })
     }
+
+    pub(super) fn into_key(self) -> Box<str> {
+        self.key
+    }
 }
 
 /// What tells a repeat of a publish from a new one.

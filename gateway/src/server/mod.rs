@@ -1,9 +1,11 @@
 //! The life of a gateway process: wire, listen, serve, drain, stop.
 //!
 //! - [`wiring`]: builds the parts of a node from the settings
+//! - [`rates`]: the limits of the settings
 //! - [`public`]: the listener for frontends
 //! - [`internal`]: the listener for services and operators
-//! - [`observe`]: exposes counters of other modules as metrics
+//! - [`tls`]: the certificates of the listeners
+//! - [`observe`], [`observe_queues`]: expose counters of other modules as metrics
 //! - [`open_files`]: fits the connection limits to the limit of open files
 //! - [`signals`]: waits for the signals that end the process
 //! - [`running`]: starts the listeners, drains and stops the node
@@ -11,12 +13,17 @@
 mod error;
 mod internal;
 mod observe;
+mod observe_queues;
 mod open_files;
 mod public;
+mod rates;
 mod running;
 mod signals;
+mod tls;
 mod wiring;
 
 pub use error::RunError;
 pub(crate) use running::run;
 pub use running::{Listeners, Running, start};
+pub(crate) use tls::check as check_tls;
+pub use tls::probe_tls;

@@ -1,7 +1,8 @@
 //! Exposes the counters of the broker, the mailboxes and the services as metrics.
 
+use super::observe_queues;
 use crate::{
-    auth::TrustedProxies,
+    auth::{KeySource, TrustedProxies},
     broker::{BrokerStats, Mailbox, Reads, RedisStats},
     node::Node,
     services::{self, QuestionKind, QuestionResult},
@@ -37,7 +38,29 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     metrics.observe(Series::StreamRequestsDropped, move |report| {
         weak.upgrade().into_iter().for_each(|node| report(&[], node.cluster.posts_dropped()));
     });
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::KeyRefusals, move |report| {
+        let refusals = weak.upgrade().map(|node| node.audit.refusals());
+        refusals.into_iter().flatten().for_each(|(result, number)| report(&[result], number));
+    });
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::Revocations, move |report| {
+        weak.upgrade().into_iter().for_each(|node| node.revocations.counts().for_each(|(by, number)| report(&[by], number)));
+    });
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::KeyRequestsLimited, move |report| {
+        let Some(node) = weak.upgrade() else { return };
+        node.key_rates.refused().for_each(|(name, number)| report(&[name], number));
+    });
+    let users = node.session_config.user_rates.clone();
+    let weak = Arc::downgrade(node);
+    metrics.observe(Series::LimitsForgotten, move |report| {
+        report(&["users"], users.as_ref().map_or(0, |users| users.forgotten()));
+        weak.upgrade().into_iter().for_each(|node| report(&["addresses"], node.addresses.forgotten()));
+    });
     observe_guards(metrics, node);
+    observe_keys(metrics, node);
+    observe_queues::observe_queues(metrics, node);
     debug_assert!(services::Count::ALL.iter().all(|count| SERIES.iter().any(|row| row.name == count.metric())));
     observe_broker(metrics, node);
     let mailboxes = mailboxes.to_vec();
@@ -50,6 +73,22 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
             report(&[cause], number);
         }
     });
+}
+
+fn observe_keys(metrics: &Metrics, node: &Arc<Node>) {
+    let each = |series: Series, read: fn(&KeySource, Report<'_>)| {
+        let node = Arc::downgrade(node);
+        metrics.observe(series, move |report| {
+            if let Some(node) = node.upgrade() {
+                node.tokens.sources().for_each(|(_, source)| read(source, report));
+            }
+        });
+    };
+    each(Series::JwksFetches, |source, report| {
+        source.results().for_each(|(result, number)| report(&[source.issuer(), result.text()], number));
+    });
+    each(Series::JwksAge, |source, report| source.age().into_iter().for_each(|age| report(&[source.issuer()], age.as_secs())));
+    each(Series::JwksRefusals, |source, report| report(&[source.issuer()], source.refused()));
 }
 
 fn observe_guards(metrics: &Metrics, node: &Arc<Node>) {
@@ -93,9 +132,15 @@ pub(super) fn observe_proxies(metrics: &Metrics, proxies: &Arc<TrustedProxies>) 
 }
 
 pub(super) fn observe_recovery(metrics: &Metrics, reads: &Arc<Reads>, gap_buffers: &Arc<GapBufferBudget>) {
-    let reads = reads.clone();
+    let (reads_of_presence, reads) = (reads.presence().clone(), reads.clone());
     metrics.observe(Series::HistoryReads, move |report| {
         let (begun, shared) = reads.counts();
+        report(&["begun"], begun);
+        report(&["shared"], shared);
+    });
+    let presence = reads_of_presence;
+    metrics.observe(Series::PresenceReads, move |report| {
+        let (begun, shared) = presence.counts();
         report(&["begun"], begun);
         report(&["shared"], shared);
     });
@@ -157,6 +202,7 @@ fn observe_broker(metrics: &Metrics, node: &Arc<Node>) {
     });
     redis(Series::RedisMissingDeliveries, |stats, report| report(&[], stats.missing_deliveries));
     redis(Series::RedisFailedRenewals, |stats, report| report(&[], stats.failed_renewals));
+    redis(Series::RedisUnconfirmedBatches, |stats, report| report(&[], stats.unconfirmed_batches));
     redis(Series::RedisResubscribed, |stats, report| report(&[], stats.resubscribed));
     redis(Series::RedisAbnormalMessages, |stats, report| {
         report(&["unannounced"], stats.unannounced);

@@ -1,6 +1,10 @@
 //! Fits the connection limits to the number of files that the process may open.
 
-use crate::settings::{BrokerKind, NodeRole, Reach, Settings};
+use super::wiring::queue_partitions;
+use crate::{
+    broker::WAITING_CONNECTIONS,
+    settings::{BrokerKind, NodeRole, Reach, Settings},
+};
 use shared_proto::http::{OpenFiles, SURPLUS_CONNECTIONS};
 
 /// Files of the process itself: listeners, logs, the main runtime, connections to the telemetry collector.
@@ -20,7 +24,7 @@ pub(super) fn fit_connection_limits(settings: &Settings, workers: usize, limit: 
     let mut settings = settings.clone();
     let store = match settings.broker.kind {
         BrokerKind::Memory => 0,
-        BrokerKind::Redis => REDIS_FILES + 2 * (settings.redis.lanes + 1),
+        BrokerKind::Redis => REDIS_FILES + 2 * (settings.redis.lanes + 1) + queues(&settings),
     };
     let webhooks = settings.services.values().filter(|it| it.service.reach == Reach::Webhook);
     // As many connections as requests in flight, and as many idle ones.
@@ -34,6 +38,14 @@ pub(super) fn fit_connection_limits(settings: &Settings, workers: usize, limit: 
         files.assign("public.max_connections", &mut settings.public.max_connections, 1);
     }
     settings
+}
+
+/// Connections for queues: for commands, and one for each partition that waits for entries.
+fn queues(settings: &Settings) -> usize {
+    match queue_partitions(settings).values().copied().map(usize::from).sum::<usize>() {
+        0 => 0,
+        partitions => 2 * settings.redis.lanes + partitions.min(WAITING_CONNECTIONS),
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +68,14 @@ mod tests {
             assert!((internal + http + upgraded + PROCESS_FILES) as u64 <= limit, "{limit}: {internal}, {http}, {upgraded}");
         }
         assert_eq!(bounds(Some(0)), [16, 16, 16]);
+    }
+
+    #[test]
+    fn queues_keep_files_for_their_connections() {
+        let of = |toml: &str| queues(&Settings::from_toml(toml).expect("valid"));
+        assert_eq!(of("[services.shop]"), 0);
+        assert_eq!(of("redis.lanes = 3\n[services.shop]\nevents = \"queue\"\npartitions = 5"), 11);
+        assert_eq!(of("redis.lanes = 3\n[services.shop]\nevents = \"queue\"\npartitions = 200"), 70);
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Runs a gateway from its start to its end: listen, serve, drain, stop.
 
 use super::public::Admissions;
+use super::tls::{self, Followed, ListenerTls};
 use super::{error::RunError, internal, observe, open_files, public, signals, wiring};
 use crate::{
+    auth::exposure_warnings,
     broker::{Mailbox, MailboxEntry, mailbox::DrainPlan},
     node::{Node, ProcessEvent},
     settings::{self, NodeRole, Settings},
     telemetry::Metrics,
 };
+use futures_util::future::OptionFuture;
 use shared_proto::{
-    http::{self, ConnectionErrors},
-    process::supervisor::Supervisor,
+    http::{self, ConnectionErrors, Tls},
+    process::{core_dumps::forbid_core_dumps, supervisor::Supervisor},
 };
 use std::{
     io,
@@ -68,12 +71,18 @@ impl Server {
 
 /// Runs a gateway until `SIGTERM` or `SIGINT`, and then drains it. A second signal ends the drain at once.
 pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(), RunError> {
+    if !settings.node.core_dumps
+        && let Err(error) = forbid_core_dumps()
+    {
+        tracing::warn!(%error, "a crash can leave a core dump, which contains keys and tokens");
+    }
     let files = http::raise_open_files();
     let settings = &open_files::fit_connection_limits(settings, wiring::workers(settings), files);
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
     settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let listeners = Listeners::bind(settings)?;
     let mut running = start(settings, listeners, metrics)?;
+    exposure_warnings(settings, &running.node.tokens).iter().for_each(|warning| tracing::warn!("{warning}"));
     let (public, internal) = running.addresses();
     tracing::info!(public = public.map(tracing::field::display), %internal, node = %running.node.name, "ready");
     let mut signals = signals::Signals::new()?;
@@ -97,27 +106,42 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
 pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
     let public_address = listeners.public.as_ref().map(TcpListener::local_addr).transpose()?;
     let addresses = (public_address, listeners.internal.local_addr()?);
+    let (tls, followed) = load_tls(settings)?;
+    tls::observe(metrics, &followed);
     let parts = wiring::wire(settings, addresses, metrics)?;
-    let admissions = Arc::new(Admissions::new(settings.public.max_connections, settings.public.retry_after));
+    let admissions = Arc::new(Admissions::new(parts.node.clone(), settings.public.max_connections, settings.public.retry_after));
     let errors = ["public", "internal"].map(|listener| Arc::new(ConnectionErrors::new(listener)));
     observe::observe_listeners(metrics, errors.clone());
-    let [public_errors, internal_errors] = errors;
+    let ([public_errors, internal_errors], [public_tls, internal_tls]) = (errors, tls);
     let public = match listeners.public {
-        Some(listener) => Some(Server::spawn(public::server(settings, listener, &parts, &admissions, public_errors)?)),
+        Some(listener) => Some(Server::spawn(public::server(settings, listener, &parts, &admissions, public_errors, public_tls)?)),
         None => None,
     };
-    let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node, internal_errors)?);
+    let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node, internal_errors, internal_tls)?);
     let stop = CancellationToken::new();
+    tokio::spawn(stop.clone().run_until_cancelled_owned(async {
+        if let Err(error) = tls::follow(followed).await {
+            tracing::warn!(%error, "changes of certificates are not noticed");
+        }
+    }));
+    parts.key_fetchers.spawn(&stop);
     let background = tokio::spawn({
         let (node, stop) = (parts.node.clone(), stop.clone());
         // The broker stops last, because leaving the cluster needs it.
         let stop_broker = CancellationToken::new();
         async move {
-            let services =
-                async { tokio::join!(node.services.send_events(&node.cluster), node.services.follow_drain_orders(&node.cluster)) };
+            let services = async {
+                tokio::join!(
+                    node.services.send_events(&node.cluster),
+                    node.services.follow_drain_orders(&node.cluster),
+                    node.queue_monitor.run(&node.queues)
+                )
+            };
             let services = stop.clone().run_until_cancelled_owned(services);
             let leave = async {
-                node.cluster.run(stop).await;
+                // The close of the services ends the work on queues, which needs the store for its last steps.
+                let ingest = OptionFuture::from(node.ingest.as_ref().map(|ingest| ingest.serve(&node.cluster, stop.clone())));
+                tokio::join!(node.cluster.run(stop.clone()), node.services.serve_queues(&node.cluster), ingest);
                 stop_broker.cancel();
             };
             tokio::join!(leave, services, node.broker.run(stop_broker.clone()));
@@ -125,6 +149,20 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
     });
     let (drain, mailboxes, node) = (settings.drain.clone(), parts.mailboxes, parts.node);
     Ok(Running { node, mailboxes, admissions, drain, public, internal, background, stop, addresses })
+}
+
+/// Reads the certificates of the public and the internal listener.
+fn load_tls(settings: &Settings) -> Result<([Option<Tls>; 2], Vec<Followed>), RunError> {
+    let has_public = settings.node.role == NodeRole::Full;
+    let public = if has_public { ListenerTls::load("public", &settings.public.tls)? } else { None };
+    let internal = ListenerTls::load("internal", &settings.internal.tls)?;
+    let mut followed = Vec::new();
+    let mut split = |loaded: Option<ListenerTls>| {
+        let ListenerTls { tls, followed: files } = loaded?;
+        followed.push(files);
+        Some(tls)
+    };
+    Ok(([split(public), split(internal)], followed))
 }
 
 impl Running {

@@ -1,21 +1,25 @@
 //! Builds the parts of a node from the settings.
 
-use super::observe;
+use super::{observe, rates};
 use crate::{
-    auth::{ApiKeys, Origins, Tokens, TrustedProxies},
-    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
+    auth::{ApiKeys, Hosts, Origins, Tokens, TrustedProxies},
+    broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PresenceLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
     cluster::{Cluster, ClusterTimings, Holds, NodeDescription},
     connection::ConnectionLimits,
     hub::{HubLimits, RecoveryMemoryLimits},
-    node::{ApiLimits, Health, Node},
+    ingest::{Ingest, IngestConfig},
+    jwks::Fetchers,
+    node::{ApiLimits, Health, Node, RevocationCounters},
     publish::{PublishLimits, Publisher},
-    services::{ConnectGuard, GuardConfig, LinkLimits, ServiceConfig, Services, TokenCheck},
+    queues::{MemoryLimits as MemoryQueueLimits, MemoryQueues, QueueMonitor, QueueOperations, Queues},
+    services::{ConnectGuard, GuardConfig, LinkLimits, QueueLimits, ServiceConfig, Services, TokenCheck},
     settings::{self, BrokerKind, NodeRole, Problems, Settings},
-    telemetry::{Metrics, WorkerMetrics},
+    telemetry::{Audit, Metrics, WorkerMetrics},
 };
 use gateway_core::{
     channel::{GapBufferBudget, Namespaces},
     model::{InvalidName, PageLimit, ServiceName, WorkerId},
+    queue::QueueName,
     session::SessionConfig,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
@@ -31,11 +35,11 @@ pub(super) struct Parts {
     pub(super) reads: Arc<Reads>,
     pub(super) gap_buffers: Arc<GapBufferBudget>,
     pub(super) origins: Arc<Origins>,
+    pub(super) hosts: Arc<Hosts>,
     pub(super) proxies: Arc<TrustedProxies>,
+    pub(super) key_fetchers: Fetchers,
     pub(super) hub: HubLimits,
     pub(super) connection: ConnectionLimits,
-    /// Maximum size of one message from a frontend, in bytes.
-    pub(super) message_size: u32,
 }
 
 /// Builds all parts. `addresses` are those of the public listener, if there is one, and the internal listener.
@@ -61,35 +65,50 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
         tags: settings.publish.max_tags,
         tag_bytes: settings.publish.tag_bytes.bytes(),
     };
+    let queue_store = Arc::new(queues(settings, &broker));
     let all_services = Services::new(services(settings)?, links)
         .with_metrics(metrics.clone())
         .with_guards(guards(settings))
         .with_event_limits((&settings.lifecycle).into())
         .with_kept_requests(settings.connection.header_bytes.bytes())
-        .with_answers(broker.clone(), settings.idempotency.answer_size.bytes());
+        .with_answers(broker.clone(), settings.idempotency.answer_size.bytes())
+        .with_queues(queue_store.clone(), QueueLimits::new(settings));
+    let publisher = Arc::new(Publisher::new(broker.clone(), namespaces.clone(), publish));
+    let ingest = IngestConfig::new(settings).map(|config| Ingest::new(queue_store.clone(), publisher.clone(), config));
+    let proxies = Arc::new(TrustedProxies::try_from(&settings.public)?);
     let node = Node {
         name: name.clone(),
-        session_config: Arc::new(session_config(settings, namespaces.clone())),
+        session_config: Arc::new(session_config(settings, namespaces)),
         stomp_config: Arc::new(settings.into()),
-        publisher: Publisher::new(broker.clone(), namespaces, publish),
+        publisher,
+        ingest,
         cluster: cluster(settings, node_description(settings, &name, addresses), &mailboxes, &broker, inbox),
         broker,
         services: Arc::new(all_services),
-        tokens: Tokens::from(&settings.tokens),
-        api_keys: ApiKeys::from(&settings.api_keys[..]),
+        queues: QueueOperations::new(queue_store, queue_partitions(settings)),
+        queue_monitor: QueueMonitor::default(),
+        tokens: Tokens::try_from(settings)?,
+        api_keys: ApiKeys::try_from(&settings.api_keys[..])?,
+        addresses: rates::of_addresses(settings, &proxies),
+        user_connections: rates::of_users_connections(settings),
+        key_rates: rates::of_keys(settings),
+        audit: Arc::new(Audit::new(settings.internal.audit_refusals)),
         api: api(settings),
         presence_limit: settings.presence.limit,
-        revocation_ttl: settings.tokens.revocation_ttl,
+        // A token counts until its leeway has passed, and may be accepted so much before it would be too long.
+        revocation_ttl: settings.tokens.revocation_ttl + 2 * settings.tokens.leeway,
+        when_away: settings.tokens.when_away.into(),
+        revocations: RevocationCounters::default(),
         history_bytes: HISTORY_BYTES,
         health: Health::default(),
         metrics: metrics.clone(),
     };
     let node = Arc::new(node);
-    let reads = Reads::new(node.broker.clone(), settings.recovery.concurrent_reads);
+    let reads = Reads::new(node.broker.clone(), settings.recovery.concurrent_reads, presence(settings));
     let gap_buffers = GapBufferBudget::new(settings.recovery.gap_buffer_bytes.bytes());
     observe::observe(metrics, &node, &mailboxes);
     observe::observe_recovery(metrics, &reads, &gap_buffers);
-    let proxies = Arc::new(TrustedProxies::try_from(&settings.public)?);
+    let key_fetchers = Fetchers::new(settings, &node.tokens)?;
     observe::observe_proxies(metrics, &proxies);
     Ok(Parts {
         node,
@@ -98,10 +117,11 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
         metrics: mailboxes.iter().map(|_| metrics.worker()).collect(),
         mailboxes,
         origins: Arc::new(Origins::try_from(&settings.public)?),
+        hosts: Arc::new(Hosts::try_from(&settings.public)?),
         proxies,
+        key_fetchers,
         hub: hub(settings),
         connection: connection(settings),
-        message_size: settings.connection.message_size.bytes() as u32,
     })
 }
 
@@ -123,15 +143,39 @@ fn broker(settings: &Settings, mailboxes: Vec<Arc<Mailbox>>) -> Result<Broker, P
     }
 }
 
+fn queues(settings: &Settings, broker: &Broker) -> Queues {
+    if let Some(queues) = broker.queues() {
+        return Queues::Redis(queues.clone());
+    }
+    let queues = &settings.queues;
+    Queues::Memory(MemoryQueues::new(MemoryQueueLimits {
+        lease: queues.lease,
+        max_length: queues.max_length as usize,
+        max_dead: queues.max_dead as usize,
+        memory_bytes: queues.memory_bytes.bytes(),
+    }))
+}
+
+/// The number of partitions of each queue.
+/// The queues of the settings, each with its number of partitions.
+pub(super) fn queue_partitions(settings: &Settings) -> BTreeMap<QueueName, u16> {
+    let services = settings.services.iter().filter(|(_, it)| it.service.events == settings::Events::Queue);
+    let of_services = services.filter_map(|(name, it)| Some((QueueName::Service(name.parse().ok()?), it.service.partitions)));
+    let ingest = (!settings.ingest.channels.is_empty()).then_some((QueueName::Ingest, settings.ingest.partitions));
+    of_services.chain(ingest).collect()
+}
+
 fn node_description(settings: &Settings, name: &Arc<str>, (public, internal): (Option<SocketAddr>, SocketAddr)) -> NodeDescription {
     let url = |set: &str, scheme, bound| match set {
         "" => format!("{scheme}://{bound}").into(),
         url => url.trim_end_matches('/').into(),
     };
+    let scheme = |tls: &settings::Tls, plain, secure| if tls.pairs.is_empty() { plain } else { secure };
+    let (ws, http) = (scheme(&settings.internal.tls, "ws", "wss"), scheme(&settings.public.tls, "http", "https"));
     NodeDescription {
         name: name.clone(),
-        link: url(&settings.cluster.link_url, "ws", internal),
-        public: public.map_or_else(Box::default, |public| url(&settings.cluster.public_url, "http", public)),
+        link: url(&settings.cluster.link_url, ws, internal),
+        public: public.map_or_else(Box::default, |public| url(&settings.cluster.public_url, http, public)),
         shared: shared(settings),
     }
 }
@@ -154,7 +198,8 @@ fn cluster(
     }
 }
 
-/// The settings that must be equal on all nodes. Otherwise the retention of a publication would depend on the node that accepted it.
+/// The settings that must be equal on all nodes. Otherwise the retention of a publication, or the partition of an event, would depend on the node that
+/// accepted it.
 fn shared(settings: &Settings) -> BTreeMap<String, String> {
     let history = |size: u32, ttl: Duration| format!("{size} for {ttl:?}");
     let named = settings
@@ -166,7 +211,12 @@ fn shared(settings: &Settings) -> BTreeMap<String, String> {
         ("channel_defaults.history".to_owned(), history(defaults.history_size, defaults.history_ttl)),
         ("personal.history".to_owned(), history(personal.history_size, personal.history_ttl)),
     ];
-    named.chain(fixed).collect()
+    let queues = settings.services.iter().filter(|(_, it)| it.service.events == settings::Events::Queue);
+    // The key of an event chooses its partition, on every node the same.
+    let queues = queues.map(|(name, it)| (format!("services.{name}.partitions"), format!("{} by CRC-16", it.service.partitions)));
+    let has_ingest = !settings.ingest.channels.is_empty();
+    let ingest = has_ingest.then(|| ("ingest.partitions".to_owned(), settings.ingest.partitions.to_string()));
+    named.chain(fixed).chain(queues).chain(ingest).collect()
 }
 
 fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
@@ -188,6 +238,7 @@ fn redis(settings: &Settings) -> Result<RedisConfig, Problems> {
         idempotency_ttl: settings.idempotency.ttl,
         position_ttl: settings.broker.position_ttl,
         subscriptions_per_user: stored_per_user(settings),
+        queues: (!queue_partitions(settings).is_empty()).then(|| settings.into()),
     })
 }
 
@@ -226,7 +277,14 @@ fn session_config(settings: &Settings, namespaces: Namespaces) -> SessionConfig 
         max_subscriptions: connection.max_subscriptions,
         max_in_flight: connection.max_in_flight,
         history_limit: settings.history.limit,
+        rates: rates::of_connections(settings),
+        user_rates: rates::of_users(settings).map(Arc::new),
     }
+}
+
+fn presence(settings: &Settings) -> PresenceLimits {
+    let presence = &settings.presence;
+    PresenceLimits { shared_for: presence.shared_for, kept: presence.shared_entries, list: presence.limit }
 }
 
 fn hub(settings: &Settings) -> HubLimits {
@@ -251,10 +309,14 @@ fn hub(settings: &Settings) -> HubLimits {
 
 fn connection(settings: &Settings) -> ConnectionLimits {
     let connection = &settings.connection;
+    let message_size = connection.message_size.bytes() as u32;
     ConnectionLimits {
         turn_bytes: connection.turn_bytes.bytes(),
         turn_messages: connection.turn_commands,
         turn_connects: connection.turn_connects,
+        message_size,
+        connect_size: message_size.min(settings.limits.connection.connect_size.bytes() as u32),
+        work_bytes: settings.limits.worker.work_bytes.bytes(),
         message_timeout: connection.message_timeout,
         write_timeout: connection.write_timeout,
         close_timeout: connection.close_timeout,
@@ -315,11 +377,27 @@ mod tests {
         let bound = ("127.0.0.1:8000".parse().ok(), "127.0.0.1:8001".parse().expect("an address"));
         for (toml, public, link) in [
             ("", "http://127.0.0.1:8000", "ws://127.0.0.1:8001"),
+            (
+                "[public.tls]\npairs = [{ cert_file = \"c\", key_file = \"k\" }]\n[internal.tls]\npairs = [{ cert_file = \"c\", key_file = \"k\" }]",
+                "https://127.0.0.1:8000",
+                "wss://127.0.0.1:8001",
+            ),
             ("[cluster]\npublic_url = \"https://n1.example/\"\nlink_url = \"ws://n1:1/\"", "https://n1.example", "ws://n1:1"),
         ] {
             let description = node_description(&Settings::from_toml(toml).expect("valid"), &"n1".into(), bound);
             assert_eq!((&*description.public, &*description.link), (public, link), "{toml}");
         }
+    }
+
+    #[test]
+    fn all_nodes_have_the_same_partitions_of_each_queue() {
+        let toml = "[services.bot]\nevents = \"queue\"\npartitions = 7\n[services.shop]";
+        let shared = shared(&Settings::from_toml(toml).expect("valid"));
+        assert_eq!(shared.get("services.bot.partitions").map(String::as_str), Some("7 by CRC-16"));
+        assert!(!shared.contains_key("services.shop.partitions"), "it has no queue");
+        assert!(!shared.contains_key("ingest.partitions"), "it is off");
+        let with_ingest = self::shared(&Settings::from_toml("[broker]\nkind = \"redis\"\n[ingest]\nchannels = [\"a\"]").expect("valid"));
+        assert_eq!(with_ingest.get("ingest.partitions").map(String::as_str), Some("1"));
     }
 
     #[test]

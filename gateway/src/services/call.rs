@@ -1,13 +1,18 @@
 //! One call: waits for its turn, sends the call to an instance, and waits for the answer.
 
 use super::{
-    call_types::{CallError, CallRequest, CallResult, EventMessage},
+    call_types::{CallError, CallRequest, CallResult},
     caller::Caller,
     counters::Count,
     instances::instance::AbandonReason,
     order_place::OrderPlace,
     repeats::call_key::call_key,
-    routes::{call_limits::CallPermit, method, route::CallKeys, route_table::ActiveRoute},
+    routes::{
+        call_limits::CallPermit,
+        method,
+        route::{AnsweredBy, CallKeys},
+        route_table::ActiveRoute,
+    },
     services::Services,
 };
 use crate::{
@@ -43,11 +48,16 @@ impl Services {
     }
 
     async fn try_call(self: &Arc<Self>, name: &ServiceName, method: &str, data: Data, caller: Caller, within: Duration) -> CallResult {
-        let ActiveRoute { route, limits } = self.service(name)?.routes.of(method);
+        let target = self.service(name)?;
+        let ActiveRoute { route, limits } = target.routes.of(method);
         route.check_caller(&caller)?;
         let deadline = Instant::now() + within.min(route.call_timeout);
         let keys = route.keys(&data, &caller)?;
         let permit = Arc::new(limits.enter(&caller)?);
+        if route.answered == AnsweredBy::Queue {
+            // Boxed, so that other calls have no place for it.
+            return Box::pin(self.accept(target, method, data, &caller, keys)).await;
+        }
         let call = AdmittedCall { service: name.clone(), method: method.into(), data, caller, keys, deadline, permit };
         match call.key() {
             None => self.begin(call, std::future::pending())?.await,
@@ -102,18 +112,6 @@ impl Services {
             let detail = format!("{} did not answer in time. It may have carried the call out.", service.name);
             Err(Refusal::new(ErrorCode::Timeout, detail).into())
         })
-    }
-
-    /// Sends an event to a service. `Ok` means that it is on its way; it is lost if the link ends first.
-    pub fn event(&self, service: &str, data: Data, caller: &Caller) -> Result<(), Refusal> {
-        let sent = self.service(service).and_then(|service| {
-            let route = service.routes.default();
-            route.check_caller(caller)?;
-            let event = EventMessage { data, caller, request: caller.request.select(&route.forwarded) };
-            service.carrier.send(event, self.now())
-        });
-        self.counters.add(if sent.is_ok() { Count::EventSent } else { Count::EventRefused });
-        sent
     }
 }
 

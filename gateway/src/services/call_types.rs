@@ -98,6 +98,10 @@ impl From<EventMessage<'_>> for Event {
         Self {
             id: None,
             kind: "message".into(),
+            method: None,
+            attempt: None,
+            partition: None,
+            key: None,
             generation: None,
             time: None,
             data: event.data.into(),

@@ -8,7 +8,7 @@ use super::{
     },
     webhook::webhook::{AnswerFuture, CallInFlight, Webhook},
 };
-use gateway_core::model::{Refusal, Tick};
+use gateway_core::model::{ErrorCode, Refusal, ServiceName, Tick};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -23,6 +23,8 @@ pub(super) enum Carrier {
     Links(Links),
     /// By HTTP requests.
     Webhook(Arc<Webhook>),
+    /// Not at all: a program of the service reads its queue.
+    Queue(ServiceName),
 }
 
 /// A call that a carrier has accepted.
@@ -75,6 +77,7 @@ impl Carrier {
                 let (call, answer) = webhook.start(choice, call)?;
                 Ok((Started::AsRequest(call), Answer::OfRequest(answer)))
             }
+            Self::Queue(service) => Err(answers_nothing(service)),
         }
     }
 
@@ -83,6 +86,7 @@ impl Carrier {
         match self {
             Self::Links(links) => links.lock().send(event.into(), now),
             Self::Webhook(webhook) => webhook.send(event),
+            Self::Queue(service) => Err(answers_nothing(service)),
         }
     }
 
@@ -98,7 +102,12 @@ impl Carrier {
         match (self, call) {
             (Self::Links(links), Started::OnLink(call, _)) => links.lock().abandon(*call, why, now),
             (Self::Webhook(webhook), Started::AsRequest(call)) => webhook.abandon(call, why),
-            (Self::Links(_), Started::AsRequest(_)) | (Self::Webhook(_), Started::OnLink(..)) => {}
+            (Self::Links(_), Started::AsRequest(_)) | (Self::Webhook(_), Started::OnLink(..)) | (Self::Queue(_), _) => {}
         }
     }
+}
+
+fn answers_nothing(service: &ServiceName) -> Refusal {
+    let detail = format!("{service} is reached only by its queue, so it answers no calls and no questions of guards.");
+    Refusal::new(ErrorCode::NotAvailable, detail)
 }

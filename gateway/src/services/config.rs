@@ -6,6 +6,7 @@ use super::{
         kinds::{Interests, LifecycleKind},
         queue::LifecycleLimits,
     },
+    queued::config::QueueConfig,
     routes::route::Route,
     webhook::config::WebhookConfig,
 };
@@ -19,6 +20,8 @@ pub enum Reach {
     Link,
     /// By HTTP requests.
     Webhook(Arc<WebhookConfig>),
+    /// Not at all: a program of the service reads the queue of its events.
+    Queue,
 }
 
 /// Configuration of one service.
@@ -36,8 +39,10 @@ pub struct ServiceConfig {
     pub instances: usize,
     /// Limits of the circuit breaker.
     pub breaker: BreakerLimits,
-    /// The lifecycle events that a webhook gets. Instances with links say so themselves.
+    /// The lifecycle events that a webhook or a queue gets. Instances with links name theirs, too.
     pub lifecycle_events: Interests,
+    /// The queue of its events. None: they are sent at once, or lost.
+    pub queue: Option<QueueConfig>,
     /// Limits of lifecycle events.
     pub lifecycle: LifecycleLimits,
 }
@@ -59,8 +64,8 @@ impl ServiceConfig {
         let route = checked(key, route);
         let reach = match carrier.reach {
             settings::Reach::Webhook => WebhookConfig::new(name, settings, service).map(|webhook| Reach::Webhook(Arc::new(webhook))),
-            // The checks of the settings refuse queues.
-            settings::Reach::Link | settings::Reach::Queue => Ok(Reach::Link),
+            settings::Reach::Link => Ok(Reach::Link),
+            settings::Reach::Queue => Ok(Reach::Queue),
         };
         let reach = reach.unwrap_or_else(|found| {
             problems.append(found);
@@ -79,6 +84,7 @@ impl ServiceConfig {
             instances: settings.link.max_links,
             breaker: BreakerLimits { failures: carrier.breaker_failures, open_for: carrier.breaker_pause },
             lifecycle_events,
+            queue: QueueConfig::new(service),
             lifecycle: (&settings.lifecycle).into(),
         })
     }
@@ -94,6 +100,7 @@ impl Default for ServiceConfig {
             instances: 64,
             breaker: BreakerLimits::default(),
             lifecycle_events: Interests::default(),
+            queue: None,
             lifecycle: LifecycleLimits::default(),
         }
     }

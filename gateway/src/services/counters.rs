@@ -47,6 +47,7 @@ counts! {
     EventSent, "service_events", "sent";
     EventRefused, "service_events", "refused";
     EventLost, "service_events", "lost";
+    EndUnexpected, "service_events", "unexpected_end";
     LifecycleSent, "service_lifecycle_events", "sent";
     LifecycleNoCredit, "service_lifecycle_events", "no_credit";
     LifecycleNoInstance, "service_lifecycle_events", "no_instance";

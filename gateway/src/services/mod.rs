@@ -10,6 +10,7 @@
 //! - [`instances`]: the instances of a service; [`link`]: the WebSocket of one instance; [`webhook`]: services that are reached by HTTP
 //! - [`repeats`]: calls with a key, of which a repeat gets the first answer
 //! - [`guards`]: services that are asked before a frontend may do something
+//! - [`queued`]: services that get their events through a queue
 //! - [`lifecycle`]: events about connections and channels; [`cluster_events`]: events for which the cluster has the reasons
 //! - [`counters`]: the counters of calls, events, publications and links
 
@@ -26,6 +27,7 @@ mod lifecycle;
 pub mod link;
 mod order_place;
 mod order_queues;
+mod queued;
 mod repeats;
 mod routes;
 mod service;
@@ -49,9 +51,13 @@ pub use lifecycle::{
     queue::LifecycleLimits,
     receipt::Receipt,
 };
+pub use queued::{
+    config::{Deliver, QueueConfig, QueueLimits},
+    counters::{EventResult, QueueCounters},
+};
 pub use routes::{
     forwarded::{ForwardedParts, KeptRequest, RequestKeeper},
-    route::Route,
+    route::{AnsweredBy, Route},
 };
 pub use services::{Reached, ServiceSummary, Services};
 pub use webhook::{config::WebhookConfig, targets::TargetSummary};

@@ -12,6 +12,7 @@ use super::{
     },
     lifecycle::{event::Lifecycle, kinds::Interests, outlet::Outlet},
     order_queues::OrderQueues,
+    queued::service_queue::ServiceQueue,
     routes::route_table::RouteTable,
     webhook::webhook::{NodeEnd, Webhook},
 };
@@ -23,12 +24,14 @@ pub(super) struct Service {
     pub(super) name: ServiceName,
     pub(super) routes: RouteTable,
     pub(super) carrier: Carrier,
-    /// The lifecycle events that a webhook gets.
+    /// The lifecycle events that its webhook or its queue gets.
     lifecycle_events: Interests,
     pub(super) outlet: Arc<Outlet>,
     order_queues: Mutex<OrderQueues>,
     /// The questions that wait for room.
     pub(super) room: RoomQueue,
+    /// The queue of its events; None: it has none.
+    pub(super) queue: Option<ServiceQueue>,
 }
 
 impl Service {
@@ -42,31 +45,33 @@ impl Service {
             }
             Reach::Webhook(webhook) => {
                 let webhook = Webhook::new(name.clone(), Arc::clone(webhook), Arc::clone(counters), node_end.clone());
-                if config.lifecycle_events != Interests::default() {
+                if config.lifecycle_events != Interests::default() && config.queue.is_none() {
                     webhook.send_events(Arc::clone(&outlet));
                 }
                 Carrier::Webhook(webhook)
             }
+            Reach::Queue => Carrier::Queue(name.clone()),
         };
         let order_queues = Mutex::new(OrderQueues::new(config.order_queue));
         let (routes, lifecycle_events) = (RouteTable::new(config.route, config.methods), config.lifecycle_events);
-        Self { name, routes, carrier, lifecycle_events, outlet, order_queues, room: RoomQueue::default() }
+        let queue = config.queue.map(ServiceQueue::new);
+        Self { name, routes, carrier, lifecycle_events, outlet, order_queues, room: RoomQueue::default(), queue }
     }
 
     /// All kinds of lifecycle events that the service wants, or that its instances have wanted since the start.
     pub(super) fn interests(&self) -> Interests {
         match &self.carrier {
-            Carrier::Links(links) => links.lock().interests(),
-            Carrier::Webhook(_) => self.lifecycle_events,
+            Carrier::Links(links) => links.lock().interests().union(self.lifecycle_events),
+            Carrier::Webhook(_) | Carrier::Queue(_) => self.lifecycle_events,
         }
     }
 
     /// Offers a lifecycle event. `None` if the service does not want its kind.
     pub(super) fn offer(&self, event: &Lifecycle, credit_use: CreditUse, now: Tick) -> Option<Offered> {
         match &self.carrier {
-            Carrier::Links(links) => self.outlet.offer_to(links, event, credit_use, now),
-            Carrier::Webhook(_) if !self.lifecycle_events.contains(Interests::only(event.kind())) => None,
-            Carrier::Webhook(_) => Some(self.outlet.enqueue(event, credit_use, now)),
+            Carrier::Links(links) if self.queue.is_none() => self.outlet.offer_to(links, event, credit_use, now),
+            _ if !self.interests().contains(Interests::only(event.kind())) => None,
+            _ => Some(self.outlet.enqueue(event, credit_use, now)),
         }
     }
 
@@ -74,7 +79,15 @@ impl Service {
     pub(super) fn links(&self) -> Option<&Links> {
         match &self.carrier {
             Carrier::Links(links) => Some(links),
-            Carrier::Webhook(_) => None,
+            Carrier::Webhook(_) | Carrier::Queue(_) => None,
+        }
+    }
+
+    /// Lets what waits for credit, or for room in the queue of a link, look for it.
+    pub(super) fn wake(&self) {
+        self.room.wake();
+        if let Some(queue) = &self.queue {
+            queue.wake();
         }
     }
 

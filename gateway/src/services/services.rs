@@ -15,6 +15,10 @@ use super::{
         queue::{LifecycleLimits, LifecycleQueue},
         takers::PartlyTakenByNode,
     },
+    queued::{
+        config::{Deliver, QueueLimits},
+        queueing::Queueing,
+    },
     repeats::repeats::Repeats,
     routes::forwarded::{ForwardedParts, RequestKeeper},
     service::Service,
@@ -23,6 +27,7 @@ use super::{
 use crate::{
     broker::Broker,
     cluster::{Cluster, DrainAction, DrainOrder, DrainPart},
+    queues::Queues,
     telemetry::Metrics,
 };
 use futures_util::future::join_all;
@@ -53,6 +58,8 @@ pub struct ServiceSummary {
     pub waiting: usize,
     /// Where its calls go.
     pub reached: Reached,
+    /// Who takes events out of its queue. None: it has no queue.
+    pub queue: Option<Deliver>,
 }
 
 /// How a service is reached, for operators.
@@ -62,6 +69,8 @@ pub enum Reached {
     ByLinks(Vec<InstanceSummary>),
     /// By HTTP requests. Its targets, in the order of the settings.
     ByWebhook(Vec<TargetSummary>),
+    /// Only by its queue.
+    ByQueue,
 }
 
 impl ServiceSummary {
@@ -69,7 +78,7 @@ impl ServiceSummary {
     pub fn instances(&self) -> &[InstanceSummary] {
         match &self.reached {
             Reached::ByLinks(instances) => instances,
-            Reached::ByWebhook(_) => &[],
+            Reached::ByWebhook(_) | Reached::ByQueue => &[],
         }
     }
 }
@@ -124,6 +133,8 @@ pub struct Services {
     /// None only where no route has keys.
     pub(super) repeats: Option<Repeats>,
     pub(super) guards: Guards,
+    /// None only where no service has a queue.
+    pub(super) queueing: Option<Queueing>,
     request_keeper: RequestKeeper,
 }
 
@@ -149,6 +160,7 @@ impl Services {
             open,
             metrics: None,
             repeats: None,
+            queueing: None,
             request_keeper: RequestKeeper::default(),
         };
         services.refresh_interests();
@@ -180,6 +192,12 @@ impl Services {
         let node_end = NodeEnd { closing: self.closing.clone(), close_timeout: self.links.close_timeout, tasks: self.open.clone() };
         let repeats = Repeats::new(broker, answer_size, Arc::clone(&self.counters), node_end);
         Self { repeats: Some(repeats), ..self }
+    }
+
+    /// Keeps the events of services with a queue in this store. Without it, such events are refused.
+    #[must_use]
+    pub fn with_queues(self, store: Arc<Queues>, limits: QueueLimits) -> Self {
+        Self { queueing: Some(Queueing::new(store, limits)), ..self }
     }
 
     /// Sets the limits of questions to guards, and the service that decides about connections.
@@ -221,7 +239,8 @@ impl Services {
 
     /// Sends waiting events over links as their instances get credit. Never returns.
     pub(super) async fn send_waiting_events(&self) {
-        let each = self.by_name.values().filter_map(|service| Some((service, service.links()?)));
+        let directly = self.by_name.values().filter(|service| service.queue.is_none());
+        let each = directly.filter_map(|service| Some((service, service.links()?)));
         join_all(each.map(async |(service, links)| {
             loop {
                 service.outlet.arrived().await;
@@ -270,7 +289,9 @@ impl Services {
             reached: match &s.carrier {
                 Carrier::Links(links) => Reached::ByLinks(links.lock().summary(now)),
                 Carrier::Webhook(webhook) => Reached::ByWebhook(webhook.summary()),
+                Carrier::Queue(_) => Reached::ByQueue,
             },
+            queue: s.queue.as_ref().map(|queue| queue.config.deliver),
         };
         self.by_name.values().map(each).collect()
     }
@@ -302,6 +323,10 @@ impl Services {
             }),
             (Carrier::Webhook(webhook), DrainPart::Target(name)) => Ok(webhook.drain_target(name, order.action)),
             (Carrier::Links(_), DrainPart::Target(_)) => Err(has_no_targets(&service.name)),
+            (Carrier::Queue(_), _) => {
+                let detail = format!("{} has a queue, and neither instances nor targets.", service.name);
+                Err(Refusal::new(ErrorCode::NotFound, detail))
+            }
             (Carrier::Webhook(_), DrainPart::Instance(_)) => {
                 let detail = format!("{} has a webhook and no instances. Drain one of its targets.", service.name);
                 Err(Refusal::new(ErrorCode::NotFound, detail))
@@ -328,17 +353,26 @@ impl Services {
         &self.counters
     }
 
-    /// Announces on every link that this node will leave. Calls continue.
+    /// Announces on every link that this node will leave. Calls continue. Other nodes take over its partitions of queues, if they can deliver.
     pub fn drain(&self) {
+        if let Some(queueing) = &self.queueing {
+            queueing.leaving.cancel();
+        }
         self.links().for_each(|links| links.lock().send_drain());
     }
 
     /// Writes the queued frames of each link and closes it. Calls in flight fail. Waits until each peer has closed its side and webhooks have their
     /// events, at most [`LinkLimits::close_timeout`]. This is the last step of a drain.
     pub async fn close(&self) {
+        if let Some(queueing) = &self.queueing {
+            queueing.end_deliveries(self.links.close_timeout).await;
+        }
         self.closing.cancel();
         self.open.close();
         self.open.wait().await;
+        if let Some(queueing) = &self.queueing {
+            queueing.end_of_ownership.cancel();
+        }
     }
 
     pub(super) fn service(&self, name: &str) -> Result<&Arc<Service>, Refusal> {
@@ -350,7 +384,7 @@ impl Services {
 
     pub(super) fn links_of(&self, name: &str) -> Result<&Links, Refusal> {
         self.service(name)?.links().ok_or_else(|| {
-            let detail = format!("{name} has a webhook and no links. Open no link, or set services.{name}.reach to \"link\".");
+            let detail = format!("{name} has a webhook or a queue, and no links. Open no link, or set services.{name}.reach to \"link\".");
             Refusal::new(ErrorCode::BadRequest, detail)
         })
     }

@@ -13,6 +13,7 @@ impl From<settings::Grant> for Grant {
             settings::Grant::Nobody => Self::Nobody,
             settings::Grant::Token => Self::Token,
             settings::Grant::Subscriber => Self::Subscriber,
+            settings::Grant::Named => Self::Named,
             settings::Grant::Authenticated => Self::Authenticated,
             settings::Grant::Anyone => Self::Anyone,
         }
@@ -55,12 +56,17 @@ impl From<settings::Unrecoverable> for Unrecoverable {
     }
 }
 
+impl From<settings::WhenAway> for WhenAway {
+    fn from(choice: settings::WhenAway) -> Self {
+        match choice {
+            settings::WhenAway::Refuse => Self::Refuse,
+            settings::WhenAway::Allow => Self::Allow,
+        }
+    }
+}
+
 fn guard(service: &settings::ServiceRef, when_away: settings::WhenAway) -> Option<Guard> {
-    let when_away = match when_away {
-        settings::WhenAway::Refuse => WhenAway::Refuse,
-        settings::WhenAway::Allow => WhenAway::Allow,
-    };
-    service.0.clone().map(|service| Guard { service, when_away })
+    service.0.clone().map(|service| Guard { service, when_away: when_away.into() })
 }
 
 impl From<&settings::Channel> for ChannelOptions {

@@ -1,22 +1,28 @@
 //! Checks names, and rules that concern several settings.
 
 use super::{
+    queue_rules,
     routes::RoutedService,
     sections::Service,
     settings::Settings,
     stomp_rules,
-    types::choices::{BrokerKind, NodeRole, Reach, TokenCheck},
+    types::choices::{BrokerKind, Grant, NodeRole, Reach, TokenCheck},
     types::redis_url::RedisUrl,
     types::value::show_duration,
 };
 use gateway_core::model::{ChannelName, ServiceName};
-use secrecy::ExposeSecret as _;
 use shared_proto::{name::check_user, process::settings::Problems};
-use std::{collections::HashSet, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+};
 
-const NAME_BYTES: usize = 64;
+/// Longest name of a node or of an API key, in bytes.
+pub const NAME_BYTES: usize = 64;
 /// Largest name of a method, in bytes.
 const METHOD_BYTES: usize = 255;
+/// Largest number of pairs of a listener.
+const TLS_PAIRS: usize = 64;
 /// Largest number of `demo.reserved_names`.
 const RESERVED_NAMES: usize = 100;
 
@@ -24,14 +30,20 @@ const RESERVED_NAMES: usize = 100;
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     names(settings, problems);
     listeners(settings, problems);
-    api_keys(settings, problems);
+    tls(settings, problems);
+    key_certificates(settings, problems);
+    token_issuers(settings, problems);
     connection(settings, problems);
     link(settings, problems);
     idempotency(settings, problems);
     redis(settings, problems);
+    queues(settings, problems);
+    ingest(settings, problems);
     cluster(settings, problems);
     demo(settings, problems);
     services(settings, problems);
+    queue_rules::check(settings, problems);
+    named_users(settings, problems);
     guards(settings, problems);
     stomp_rules::check(settings, problems);
 }
@@ -47,7 +59,20 @@ pub(super) fn warnings(settings: &Settings) -> Problems {
         let cure = format!("one late ping cuts a connection that works; raise it at the proxy to {enough}, or lower {key}");
         warnings.add("public.proxy_idle_timeout", format!("{why}: {cure}"));
     }
+    unlimited_keys(settings, &mut warnings);
     warnings
+}
+
+/// Keys without scopes are convenient on one machine. Where others reach the listener, each of them opens everything.
+fn unlimited_keys(settings: &Settings, warnings: &mut Problems) {
+    if settings.internal.address.ip().is_loopback() {
+        return;
+    }
+    let names: BTreeSet<_> = settings.api_keys.iter().filter(|key| key.scopes.0.is_none()).map(|key| &key.name).collect();
+    for name in names {
+        let what = format!("the key {name:?} has no scopes, so whoever has it may do everything");
+        warnings.add("api_keys", format!("{what}: list in its scopes what its service needs, such as [\"publish:orders:*\"]"));
+    }
 }
 
 fn listeners(settings: &Settings, problems: &mut Problems) {
@@ -62,6 +87,37 @@ fn listeners(settings: &Settings, problems: &mut Problems) {
     let same = covers(public.ip(), internal.ip()) || covers(internal.ip(), public.ip());
     if same && public.port() == internal.port() && public.port() != 0 {
         problems.add("internal.address", "must differ from public.address, because the internet must not reach the paths of services");
+    }
+}
+
+/// A certificate stands for a key only if the listener asks for certificates.
+fn key_certificates(settings: &Settings, problems: &mut Problems) {
+    let has_client_ca = !settings.internal.tls.pairs.is_empty() && !settings.internal.tls.client_ca_file.is_empty();
+    for (at, _) in settings.api_keys.iter().enumerate().filter(|(_, key)| !has_client_ca && !key.certificate.is_empty()) {
+        let why = "without internal.tls.client_ca_file nobody shows a certificate: set it, with a pair of the listener's own, or use a key";
+        problems.add(format!("api_keys[{at}].certificate"), why);
+    }
+}
+
+fn tls(settings: &Settings, problems: &mut Problems) {
+    for (listener, tls) in [("public", &settings.public.tls), ("internal", &settings.internal.tls)] {
+        for (i, pair) in tls.pairs.iter().enumerate() {
+            for (name, file) in [("cert_file", &pair.cert_file), ("key_file", &pair.key_file)] {
+                if file.is_empty() {
+                    problems.add(format!("{listener}.tls.pairs[{i}].{name}"), "expected the path of a PEM file");
+                }
+            }
+        }
+        if tls.pairs.len() > TLS_PAIRS {
+            problems.add(format!("{listener}.tls.pairs"), format!("at most {TLS_PAIRS} pairs"));
+        }
+        if tls.pairs.is_empty() && !tls.client_ca_file.is_empty() {
+            let cure = format!("add {listener}.tls.pairs, or leave it empty");
+            problems.add(
+                format!("{listener}.tls.client_ca_file"),
+                format!("the listener has no TLS, so no client can show a certificate: {cure}"),
+            );
+        }
     }
 }
 
@@ -87,22 +143,48 @@ fn names(settings: &Settings, problems: &mut Problems) {
     }
 }
 
-fn api_keys(settings: &Settings, problems: &mut Problems) {
-    let mut seen = HashSet::new();
-    for (i, key) in settings.api_keys.iter().enumerate() {
-        if !is_plain_name(&key.name) {
-            problems.add(
-                format!("api_keys[{i}].name"),
-                format!("expected 1 to {NAME_BYTES} characters of A-Z a-z 0-9 . _ -; found {:?}", key.name),
-            );
+fn token_issuers(settings: &Settings, problems: &mut Problems) {
+    let mut seen = HashSet::from([settings.tokens.issuer.as_str()]);
+    for (i, issuer) in settings.token_issuers.iter().enumerate() {
+        let mut problem = |key: &str, message: &str| problems.add(format!("tokens.issuers[{i}].{key}"), message);
+        if issuer.issuer.is_empty() {
+            problem("issuer", "is missing: set it to the iss of the tokens, exactly as it is there");
+        } else if !seen.insert(&issuer.issuer) {
+            problem("issuer", "is already the name of another issuer, or of tokens.issuer: each name belongs to one set of keys");
         }
-        if !seen.insert(&key.name) {
-            problems.add(format!("api_keys[{i}].name"), format!("{:?} is already the name of another key", key.name));
+        if issuer.audiences.iter().any(String::is_empty) {
+            problem("audiences", "has an empty entry: remove it, or an empty list checks no audience");
         }
-        let secret = key.key.expose_secret();
-        if secret.is_empty() || !secret.bytes().all(|b| b.is_ascii_graphic()) {
-            problems.add(format!("api_keys[{i}].key"), "expected one or more visible ASCII characters, and no other characters");
+        if issuer.logout_audiences.iter().any(String::is_empty) {
+            problem("logout_audiences", "has an empty entry: remove it, or an empty list means audiences");
         }
+        match (issuer.backchannel_logout, issuer.logout_audiences.is_empty()) {
+            (true, true) if issuer.audiences.is_empty() => {
+                let why = "needs the audience of logout tokens: set it to the client id under which this gateway gets them";
+                problem("logout_audiences", why);
+            }
+            (false, false) => problem("logout_audiences", "has no effect without backchannel_logout = true"),
+            _ => {}
+        }
+        let has_fixed = !issuer.keys.is_empty() || !issuer.key_files.is_empty();
+        match (has_fixed, &*issuer.jwks_url) {
+            (false, "") => problem("keys", "has no key, so no token of this issuer is valid: set keys, key_files or jwks_url"),
+            (true, "") | (false, _) => {}
+            (true, _) => problem("jwks_url", "has the keys of this issuer, so remove keys and key_files, or remove jwks_url"),
+        }
+        if issuer.jwks_url.is_empty() && (!issuer.jwks_ca_file.is_empty() || issuer.jwks_allow_http) {
+            problem("jwks_url", "is missing: set it, or remove jwks_ca_file and jwks_allow_http");
+        }
+    }
+    let tokens = &settings.tokens;
+    if tokens.jwks_timeout > tokens.jwks_interval {
+        problems.add("tokens.jwks_timeout", "must be at most tokens.jwks_interval, so that one fetch ends before the next may begin");
+    }
+    if tokens.jwks_refresh < tokens.jwks_interval {
+        problems.add("tokens.jwks_refresh", "must be at least tokens.jwks_interval, which is the least time between two fetches");
+    }
+    if tokens.jwks_stale <= tokens.jwks_refresh {
+        problems.add("tokens.jwks_stale", "must be longer than tokens.jwks_refresh, or keys end before the next ones are there");
     }
 }
 
@@ -113,6 +195,10 @@ fn connection(settings: &Settings, problems: &mut Problems) {
     }
     if connection.outbox_bytes > connection.worker_outbox_bytes {
         problems.add("connection.worker_outbox_bytes", "must be at least connection.outbox_bytes");
+    }
+    if settings.limits.worker.work_bytes.bytes() < 4 * connection.message_size.bytes() {
+        problems
+            .add("limits.worker.work_bytes", "must be at least four times connection.message_size, so that it is no limit for one client");
     }
     let quarter = connection.outbox_bytes.bytes() / 4;
     if settings.recovery.page_bytes.bytes() > quarter {
@@ -180,6 +266,31 @@ fn redis(settings: &Settings, problems: &mut Problems) {
     }
 }
 
+fn ingest(settings: &Settings, problems: &mut Problems) {
+    let ingest = &settings.ingest;
+    if !ingest.channels.is_empty() && settings.broker.kind == BrokerKind::Memory {
+        problems.add(
+            "ingest.channels",
+            "needs broker.kind = \"redis\", because services write into streams of Redis; leave it empty, or change the broker",
+        );
+    }
+    for (i, pattern) in ingest.channels.iter().enumerate() {
+        if pattern.is_empty() {
+            problems.add(format!("ingest.channels[{i}]"), "an empty pattern matches no channel; \"*\" matches every channel");
+        }
+    }
+}
+
+fn queues(settings: &Settings, problems: &mut Problems) {
+    let queues = &settings.queues;
+    if queues.replicas > 0 && queues.replica_timeout >= settings.redis.response_timeout {
+        problems.add("queues.replica_timeout", "must be shorter than redis.response_timeout, because the connection waits for the answer");
+    }
+    if queues.replicas > 0 && settings.broker.kind == BrokerKind::Memory {
+        problems.add("queues.replicas", "needs broker.kind = \"redis\": the memory broker has no replicas; set it to 0");
+    }
+}
+
 fn cluster(settings: &Settings, problems: &mut Problems) {
     let cluster = &settings.cluster;
     for (key, url, schemes) in
@@ -207,14 +318,13 @@ fn services(settings: &Settings, problems: &mut Problems) {
     for (name, RoutedService { service, methods, .. }) in &settings.services {
         let key = |key: &str| format!("services.{name}.{key}");
         match service.reach {
-            Reach::Link => {
+            Reach::Link | Reach::Queue => {
                 for of in of_webhooks(service) {
                     problems.add(key(of), "only a service with reach = \"webhook\" has this setting");
                 }
             }
             Reach::Webhook if service.urls.0.is_empty() => problems.add(key("urls"), "a webhook needs at least one URL"),
             Reach::Webhook => {}
-            Reach::Queue => problems.add(key("reach"), "this version supports \"link\" and \"webhook\""),
         }
         for method in methods.keys() {
             if method.len() > METHOD_BYTES || !method.bytes().all(|b| b.is_ascii_graphic()) {
@@ -227,7 +337,26 @@ fn services(settings: &Settings, problems: &mut Problems) {
     }
 }
 
-/// A service that decides must exist.
+/// Only channels of a namespace name users. Personal channels have an owner.
+fn named_users(settings: &Settings, problems: &mut Problems) {
+    let (defaults, personal) = (&settings.channel_defaults, &settings.personal);
+    for (key, grant) in [
+        ("channel_defaults.subscribe", defaults.subscribe),
+        ("channel_defaults.publish", defaults.publish),
+        ("channel_defaults.see_presence", defaults.see_presence),
+        ("channel_defaults.see_history", defaults.see_history),
+        ("personal.publish", personal.publish),
+        ("personal.see_presence", personal.see_presence),
+        ("personal.see_history", personal.see_history),
+    ] {
+        if grant == Grant::Named {
+            problems
+                .add(key, "\"named\" is for namespaces, whose channels name users behind the colon; add one such as [namespaces.dialog]");
+        }
+    }
+}
+
+/// A service that decides must exist, and answer.
 fn guards(settings: &Settings, problems: &mut Problems) {
     let namespaces = settings.namespaces.iter().map(|(name, channel)| (format!("namespaces.{name}"), channel));
     let channels = namespaces.chain([("channel_defaults".to_owned(), &settings.channel_defaults)]);
@@ -235,10 +364,12 @@ fn guards(settings: &Settings, problems: &mut Problems) {
         [(format!("{table}.subscribe_via"), &channel.subscribe_via), (format!("{table}.publish_via"), &channel.publish_via)]
     });
     for (key, service) in of_channels.chain([("connect.service".to_owned(), &settings.connect.service)]) {
-        if let Some(name) = &service.0
-            && !settings.services.contains_key(name.as_str())
-        {
-            problems.add(key, format!("no service is named {name:?}; add [services.{name}], or correct the name"));
+        match service.0.as_ref().map(|name| (name, settings.services.get(name.as_str()))) {
+            Some((name, None)) => problems.add(key, format!("no service is named {name:?}; add [services.{name}], or correct the name")),
+            Some((name, Some(found))) if found.service.reach == Reach::Queue => {
+                problems.add(key, format!("{name} has reach = \"queue\" and answers no questions; name a service with links or a webhook"));
+            }
+            _ => {}
         }
     }
     let question = 2 * settings.connection.message_size.bytes() + shared_proto::link::FRAME_OVERHEAD;
@@ -260,12 +391,12 @@ fn of_webhooks(service: &Service) -> impl Iterator<Item = &'static str> {
         ("ca_file", !service.ca_file.is_empty()),
         ("cert_file", !service.cert_file.is_empty()),
         ("key_file", !service.key_file.is_empty()),
-        ("lifecycle_events", !service.lifecycle_events.is_empty()),
     ];
     set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
 }
 
-fn is_plain_name(name: &str) -> bool {
+/// Whether this can be the name of a node or of an API key.
+pub fn is_plain_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 

@@ -5,6 +5,7 @@
 //!
 //! - [`settings`]: all settings as one value; [`sections`]: the tables; [`routes`]: those of services
 //! - [`stomp`]: those of STOMP connections; [`stomp_rules`] checks and converts them
+//! - [`queue_rules`]: checks the queues of services
 //! - [`types`]: the types of settings and their notation
 //! - [`load`]: merges the layers of the [`program`] and reads them with [`reader`] and [`check`]
 //! - [`channels`]: converts settings to the options of channels
@@ -13,6 +14,7 @@ mod channels;
 mod check;
 mod load;
 mod program;
+mod queue_rules;
 mod reader;
 mod routes;
 mod sections;
@@ -24,18 +26,22 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use check::{NAME_BYTES, is_plain_name};
 pub use program::{DEFAULTS, PROGRAM};
 pub use routes::{Route, RoutedService};
 pub use sections::{
-    ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle, Link,
-    Node, Personal, Presence, Public, Publish, Recovery, Redis, Service, Subscriptions, Telemetry, Tokens, Webhook,
+    ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Ingest, Internal, Lifecycle,
+    Limits, Link, Node, Personal, Presence, Public, Publish, Queues, Recovery, Redis, Service, Subscriptions, Telemetry, Tls, TlsPair,
+    TokenIssuer, Tokens, Traffic, Webhook,
 };
 pub use settings::Settings;
 pub use shared_proto::process::settings::{Layers, Problem, Problems};
 pub use stomp::{Destination, DestinationHead, DestinationOptions, Stomp, StompLimits};
 pub use types::choices::{
-    AllowedData, BrokerKind, Callers, Delta, DestinationKind, Grant, LogFormat, NodeRole, Reach, Refused, SlowConsumer, TokenCheck,
-    UnknownDestination, Unrecoverable, WhenAway,
+    AllowedData, BrokerKind, Callers, Deliver, Delta, DestinationKind, Events, Grant, Insecurity, LogFormat, NodeRole, OnExcess, Reach,
+    Refused, SlowConsumer, TlsVersion, TokenCheck, UnknownDestination, Unrecoverable, WhenAway,
 };
 pub use types::redis_url::RedisUrl;
-pub use types::value::{ByteSize, OrderedBy, Pointer, SecretList, SecretMap, ServiceRef, UrlList, parse_duration, show_duration};
+pub use types::value::{
+    ByteSize, OrderedBy, Pointer, ScopeList, SecretList, SecretMap, ServiceRef, UrlList, parse_duration, show_duration,
+};

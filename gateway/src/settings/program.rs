@@ -15,6 +15,7 @@ pub const PROGRAM: Program = Program {
     secrets: &[
         "api_keys",
         "api_keys.*.key",
+        "api_keys.*.key_hash",
         "redis.sentinel_password",
         "redis.url",
         "services.*.headers",

@@ -3,7 +3,13 @@
 use super::types::value::Setting;
 use config::{Map, Value, ValueKind};
 use shared_proto::process::settings::Problems;
+#[cfg(test)]
+use std::collections::HashMap;
 use std::{collections::BTreeMap, ops::RangeInclusive};
+
+/// Returns the key and the allowed range of every setting of a table with this name.
+#[cfg(test)]
+pub(super) type KeysOf = fn(&str) -> Vec<(String, Option<String>)>;
 
 /// A table of settings.
 pub(super) trait Section: Clone {
@@ -19,6 +25,11 @@ pub(super) trait Section: Clone {
     /// The keys whose values are secret.
     #[cfg(test)]
     fn secrets() -> Vec<&'static str>;
+    /// The tables inside this one, each with what [`keys_of`] returns for it.
+    #[cfg(test)]
+    fn tables() -> Vec<(&'static str, KeysOf)> {
+        Vec::new()
+    }
 }
 
 /// Reads one table. Each key can be read once.
@@ -31,6 +42,16 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(table: Map<String, Value>, problems: &'a mut Problems) -> Self {
         Self { table, prefix: String::new(), problems }
+    }
+
+    /// Whether a layer has this key. Ask before it is read.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
+    /// Reports a problem of a key.
+    pub(super) fn problem(&mut self, name: &str, message: String) {
+        self.problems.add(self.key(name), message);
     }
 
     /// Reads a setting without bounds.
@@ -74,18 +95,35 @@ impl<'a> Reader<'a> {
 
     /// Reads a list of tables. In an environment variable it has the form `a=b,c=d`, in a file of secrets also with a pair in
     /// each line: each pair is one table. The text before `=` is the
-    /// value of the table's first key, the text after it the value of the second.
-    pub(super) fn list<T: Section>(&mut self, name: &str) -> Option<Vec<T>> {
-        let items = match self.table.remove(name) {
+    /// value of the table's first key, the text after it the value of the second. The words after a space are the list of the key `words`, if
+    /// there is one.
+    pub(super) fn list<T: Section>(&mut self, name: &str, fallback: Option<&T>, words: Option<&str>) -> Option<Vec<T>> {
+        let items = self.table.remove(name).map(|value| match value {
+            Value { kind: ValueKind::String(text), .. } => pairs::<T>(&text, words).into(),
+            other => other,
+        });
+        self.tables(name, items, fallback)
+    }
+
+    /// Reads a list of tables in another table. Call it before that table is read.
+    pub(super) fn inner_list<T: Section>(&mut self, table: &str, name: &str, fallback: &T) -> Option<Vec<T>> {
+        let items = match self.table.get_mut(table).map(|value| &mut value.kind) {
+            Some(ValueKind::Table(table)) => table.remove(name),
+            _ => None,
+        };
+        self.tables(&format!("{table}.{name}"), items, Some(fallback))
+    }
+
+    fn tables<T: Section>(&mut self, name: &str, items: Option<Value>, fallback: Option<&T>) -> Option<Vec<T>> {
+        let items = match items.map(|items| items.kind) {
             None => Vec::new(),
-            Some(Value { kind: ValueKind::Array(items), .. }) => items,
-            Some(Value { kind: ValueKind::String(text), .. }) => pairs::<T>(&text),
+            Some(ValueKind::Array(items)) => items,
             Some(_) => {
-                self.problems.add(self.key(name), format!("expected a list of tables, written as [[{name}]]"));
+                self.problems.add(self.key(name), format!("expected a list of tables, written as [[{}]]", self.key(name)));
                 return None;
             }
         };
-        let read: Vec<_> = items.into_iter().enumerate().map(|(i, item)| self.table_of(&format!("{name}[{i}]"), item, None)).collect();
+        let read: Vec<_> = items.into_iter().enumerate().map(|(i, item)| self.table_of(&format!("{name}[{i}]"), item, fallback)).collect();
         read.into_iter().collect()
     }
 
@@ -142,14 +180,22 @@ pub(super) fn show_range<T: Setting>(range: &RangeInclusive<T>) -> String {
 /// The key and the allowed range of every setting of a table.
 #[cfg(test)]
 pub(super) fn keys_of<T: Section>(table: &str) -> Vec<(String, Option<String>)> {
-    let ranges: std::collections::HashMap<_, _> = T::ranges().into_iter().collect();
-    T::KEYS.iter().map(|key| (format!("{table}.{key}"), ranges.get(key).cloned())).collect()
+    let (ranges, tables): (HashMap<_, _>, HashMap<_, _>) = (T::ranges().into_iter().collect(), T::tables().into_iter().collect());
+    let keys = T::KEYS.iter().map(|key| match tables.get(key) {
+        Some(keys_of) => keys_of(&format!("{table}.{key}")),
+        None => vec![(format!("{table}.{key}"), ranges.get(key).cloned())],
+    });
+    keys.flatten().collect()
 }
 
-fn pairs<T: Section>(text: &str) -> Vec<Value> {
+fn pairs<T: Section>(text: &str, words: Option<&str>) -> Vec<Value> {
     let table = |pair: &str| {
-        let values = pair.trim().splitn(2, '=').map(Value::from);
-        Value::from(T::KEYS.iter().map(|key| (*key).to_owned()).zip(values).collect::<Map<_, _>>())
+        let pair = pair.trim();
+        let (values, list) =
+            words.and_then(|key| pair.split_once(' ').map(|(pair, words)| (pair, Some((key, words))))).unwrap_or((pair, None));
+        let values = T::KEYS.iter().map(|key| (*key).to_owned()).zip(values.splitn(2, '=').map(Value::from));
+        let list = list.map(|(key, words)| (key.to_owned(), words.split_whitespace().map(Value::from).collect::<Vec<_>>().into()));
+        Value::from(values.chain(list).collect::<Map<_, _>>())
     };
     text.split([',', '\n']).filter(|pair| !pair.trim().is_empty()).map(table).collect()
 }
@@ -168,24 +214,38 @@ fn origin(value: &Value) -> String {
     value.origin().map(|origin| format!(" (in {origin})")).unwrap_or_default()
 }
 
-/// Declares tables of settings, with name, type and bounds of each setting.
+/// Declares tables of settings, with name, type and bounds of each setting. Tables and lists of tables inside a table follow it.
 macro_rules! section {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty $(= $range:expr)?,)* })*) => {$(
+    ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty $(= $range:expr)?,)* }
+        $(+ tables { $($(#[$table_doc:meta])* $table:ident: $table_type:ty,)* })?
+        $(+ lists { $($(#[$list_doc:meta])* $list:ident: $row:ty,)* })?)*
+    ) => {$(
         $(#[$meta])*
         #[derive(Clone, Debug)]
-        pub struct $name { $($(#[$doc])* pub $field: $type,)* }
+        pub struct $name {
+            $($(#[$doc])* pub $field: $type,)*
+            $($($(#[$table_doc])* pub $table: $table_type,)*)?
+            $($($(#[$list_doc])* pub $list: Vec<$row>,)*)?
+        }
 
         impl $crate::settings::reader::Section for $name {
-            const KEYS: &'static [&'static str] = &[$(stringify!($field)),*];
+            const KEYS: &'static [&'static str] =
+                &[$(stringify!($field),)* $($(stringify!($table),)*)? $($(stringify!($list),)*)?];
 
             fn read(reader: &mut $crate::settings::reader::Reader<'_>, fallback: Option<&Self>) -> Option<Self> {
                 $(let $field = $crate::settings::reader::section!(
                     @take reader, stringify!($field), fallback.map(|fallback| &fallback.$field) $(, $range)?);)*
-                Some(Self { $($field: $field?,)* })
+                $($(let $table = reader.section(stringify!($table), fallback.map(|fallback| &fallback.$table));)*)?
+                $($(let $list = reader.list(stringify!($list), None, None);)*)?
+                Some(Self { $($field: $field?,)* $($($table: $table?,)*)? $($($list: $list?,)*)? })
             }
 
             fn show(&self, prefix: &str, lines: &mut Vec<String>) {
                 $(lines.push(format!("{prefix}{} = {}", stringify!($field), $crate::settings::types::value::Setting::show(&self.$field)));)*
+                $($(self.$table.show(&format!("{prefix}{}.", stringify!($table)), lines);)*)?
+                $($(for (i, row) in self.$list.iter().enumerate() {
+                    row.show(&format!("{prefix}{}[{i}].", stringify!($list)), lines);
+                })*)?
             }
 
             #[cfg(test)]
@@ -195,9 +255,17 @@ macro_rules! section {
 
             #[cfg(test)]
             fn secrets() -> Vec<&'static str> {
-                let all = [$((stringify!($field), <$type as $crate::settings::types::value::Setting>::SECRET)),*];
-                all.into_iter().filter_map(|(key, is_secret)| is_secret.then_some(key)).collect()
+                $($(assert!(<$table_type as $crate::settings::reader::Section>::secrets().is_empty(), "inner tables have no secrets");)*)?
+                $($(assert!(<$row as $crate::settings::reader::Section>::secrets().is_empty(), "inner tables have no secrets");)*)?
+                let all: &[(&'static str, bool)] = &[$((stringify!($field), <$type as $crate::settings::types::value::Setting>::SECRET)),*];
+                all.iter().filter_map(|(key, is_secret)| is_secret.then_some(*key)).collect()
             }
+            $(
+            #[cfg(test)]
+            fn tables() -> Vec<(&'static str, $crate::settings::reader::KeysOf)> {
+                vec![$((stringify!($table), $crate::settings::reader::keys_of::<$table_type>),)*]
+            }
+            )?
         }
     )*};
     (@take $reader:ident, $name:expr, $fallback:expr) => { $reader.take($name, $fallback) };

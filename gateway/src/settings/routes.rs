@@ -3,7 +3,7 @@
 use super::{
     reader::{Reader, Section, section},
     sections::Service,
-    types::choices::{Callers, Reach},
+    types::choices::{Callers, Deliver, Events, Reach},
     types::value::{OrderedBy, Pointer, SecretList, SecretMap, UrlList},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -31,6 +31,10 @@ section! {
         forward_address: bool,
         /// Where the data of a call has its idempotency key.
         idempotency: Pointer,
+        /// Whether a call gets the reply of the service. Otherwise it is answered once its event is stored.
+        reply: bool,
+        /// How long an event may wait in its queue. Zero: for ever.
+        expires_after: Duration = Duration::ZERO..=Duration::from_hours(30 * 24),
     }
 }
 
@@ -61,8 +65,28 @@ impl Section for RoutedService {
     const KEYS: &'static [&'static str] = &KEYS;
 
     fn read(reader: &mut Reader<'_>, fallback: Option<&Self>) -> Option<Self> {
-        let service = Service::read(reader, fallback.map(|fallback| &fallback.service));
-        let route = Route::read(reader, fallback.map(|fallback| &fallback.route));
+        let [events, deliver, reply] = ["events", "deliver", "reply"].map(|key| reader.is_set(key));
+        let mut service = Service::read(reader, fallback.map(|fallback| &fallback.service));
+        let mut route = Route::read(reader, fallback.map(|fallback| &fallback.route));
+        if let (Some(service), Some(route)) = (&mut service, &mut route)
+            && service.reach == Reach::Queue
+        {
+            let mut contradiction = |key, found| {
+                let message =
+                    format!("with reach = \"queue\" expected {}; found {found}: leave it out, or choose another reach", found_instead(key));
+                reader.problem(key, message);
+            };
+            if events && service.events != Events::Queue {
+                contradiction("events", "\"direct\"");
+            }
+            if deliver && service.deliver != Deliver::Stream {
+                contradiction("deliver", "\"reach\"");
+            }
+            if reply && route.reply {
+                contradiction("reply", "true");
+            }
+            (service.events, service.deliver, route.reply) = (Events::Queue, Deliver::Stream, false);
+        }
         let methods = reader.sections(METHODS, route.as_ref().or(fallback.map(|fallback| &fallback.route))?);
         Some(Self { service: service?, route: route?, methods: methods? })
     }
@@ -84,6 +108,15 @@ impl Section for RoutedService {
     }
 }
 
+/// What a service with reach = "queue" has.
+fn found_instead(key: &str) -> &'static str {
+    match key {
+        "events" => "\"queue\"",
+        "deliver" => "\"stream\"",
+        _ => "false",
+    }
+}
+
 impl RoutedService {
     /// Defaults of a service.
     pub(super) const DEFAULT: Self = Self {
@@ -99,6 +132,13 @@ impl RoutedService {
             breaker_failures: 5,
             breaker_pause: Duration::from_secs(5),
             lifecycle_events: Vec::new(),
+            events: Events::Direct,
+            deliver: Deliver::Reach,
+            partitions: 4,
+            tries: 10,
+            retry_min: Duration::from_secs(1),
+            retry_max: Duration::from_mins(5),
+            visibility: Duration::from_secs(30),
         },
         route: Route {
             call_timeout: Duration::from_secs(10),
@@ -111,6 +151,8 @@ impl RoutedService {
             forward_emulated_headers: Vec::new(),
             forward_address: false,
             idempotency: Pointer(None),
+            reply: true,
+            expires_after: Duration::ZERO,
         },
         methods: BTreeMap::new(),
     };

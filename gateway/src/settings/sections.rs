@@ -1,16 +1,26 @@
 //! Name, type and bounds of every setting. `config/default.toml` documents their meaning.
 
+mod api_key;
+mod ingest;
+mod limits;
 mod listeners;
+mod queues;
+mod services;
+mod tokens;
 
-pub use listeners::{Internal, Public};
+pub use api_key::ApiKey;
+pub use ingest::Ingest;
+pub use limits::{Limits, Traffic};
+pub use listeners::{Internal, Public, Tls, TlsPair};
+pub use queues::Queues;
+pub use services::Service;
+pub use tokens::{TokenIssuer, Tokens};
 
 use super::{
     reader::section,
-    types::choices::{
-        AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, Reach, SlowConsumer, TokenCheck, Unrecoverable, WhenAway,
-    },
+    types::choices::{AllowedData, BrokerKind, Delta, Grant, LogFormat, NodeRole, SlowConsumer, TokenCheck, Unrecoverable, WhenAway},
     types::redis_url::RedisUrl,
-    types::value::{ByteSize, GIB, KIB, MIB, SecretList, SecretMap, ServiceRef, UrlList},
+    types::value::{ByteSize, GIB, KIB, MIB, ServiceRef},
 };
 use secrecy::SecretString;
 use std::time::Duration;
@@ -36,6 +46,8 @@ section! {
         name: String,
         /// What this node does.
         role: NodeRole,
+        /// Whether a crash may leave a core dump, which contains keys and tokens (Linux).
+        core_dumps: bool,
     }
 
     /// `[connection]`: connections of frontends.
@@ -142,6 +154,10 @@ section! {
     Presence {
         /// Largest number of entries in one answer.
         limit: usize = 1..=1_000_000,
+        /// How long frontends share the answer about a channel. Zero: not at all.
+        shared_for: Duration = Duration::ZERO..=MINUTE,
+        /// Limit of the entries of all shared answers together.
+        shared_entries: usize = 1..=100_000_000,
     }
 
     /// `[subscriptions]`: subscriptions that services make for users.
@@ -228,32 +244,6 @@ section! {
         public_url: String,
     }
 
-    /// `[tokens]`: tokens of frontends.
-    Tokens {
-        /// Key of HS256 tokens; empty: no token is accepted.
-        hmac_secret: SecretString,
-        /// Whether a connection without a token is accepted.
-        anonymous: bool,
-        /// Value that the token's `aud` must contain. Empty: not checked.
-        audience: String,
-        /// Value that the token's `iss` must have. Empty: not checked.
-        issuer: String,
-        /// Tolerance for clocks that differ.
-        leeway: Duration = millis(0)..=5 * MINUTE,
-        /// How long a revocation is remembered.
-        revocation_ttl: Duration = MINUTE..=365 * DAY,
-        /// Limit of users whose revocation is remembered (memory broker only).
-        max_revoked_users: usize = 1..=100_000_000,
-    }
-
-    /// `[[api_keys]]`: keys of services.
-    ApiKey {
-        /// Name of the key in logs and metrics.
-        name: String,
-        /// The key, sent as `Authorization: Bearer`.
-        key: SecretString,
-    }
-
     /// `[personal]`: options of the channels `#user`. Nobody but the user is subscribed to them.
     Personal {
         /// Number of newest publications that are kept; 0: none.
@@ -334,32 +324,6 @@ section! {
         max_in_flight: usize = 1..=1_000_000,
         /// Limit of remembered answers of each kind.
         cache_entries: usize = 1..=10_000_000,
-    }
-
-    /// `[services.X]`: a backend that frontends may call.
-    Service {
-        /// How the gateway reaches the service.
-        reach: Reach,
-        /// URLs of the targets of a webhook.
-        urls: UrlList,
-        /// Secrets with which requests are signed.
-        secrets: SecretList,
-        /// Headers of every request. Their values are never shown.
-        headers: SecretMap,
-        /// PEM file with authorities for the certificates of the targets, besides those that this machine trusts. Empty: only the latter.
-        ca_file: String,
-        /// PEM file with the gateway's certificate. Empty: the gateway sends none.
-        cert_file: String,
-        /// PEM file with the key of the gateway's certificate.
-        key_file: String,
-        /// Limit of calls of one connection, or of one key, that wait for an earlier one.
-        order_queue: usize = 1..=10_000,
-        /// Number of timeouts and lost connections in a row after which an instance or target gets no calls.
-        breaker_failures: u32 = 1..=1_000_000,
-        /// How long it then gets no calls.
-        breaker_pause: Duration = millis(10)..=10 * MINUTE,
-        /// The lifecycle events that a webhook gets.
-        lifecycle_events: Vec<String>,
     }
 
     /// `[link]`: the WebSockets of service instances.

@@ -6,12 +6,13 @@ use super::{
     reader::{Reader, Section as _},
     routes::RoutedService,
     sections::{
-        ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Internal, Lifecycle,
-        Link, Node, Personal, Presence, Public, Publish, Recovery, Redis, Streams, Subscriptions, Telemetry, Tokens, Webhook,
+        ApiKey, Broker, Channel, Cluster, Connect, Connection, Demo, Drain, FanOut, Guards, History, Idempotency, Ingest, Internal,
+        Lifecycle, Limits, Link, Node, Personal, Presence, Public, Publish, Queues, Recovery, Redis, Streams, Subscriptions, Telemetry,
+        TokenIssuer, Tokens, Webhook,
     },
     stomp::Stomp,
-    types::choices::{AllowedData, Delta, Grant, SlowConsumer, Unrecoverable, WhenAway},
-    types::value::ServiceRef,
+    types::choices::{AllowedData, Delta, Grant, Insecurity, SlowConsumer, Unrecoverable, WhenAway},
+    types::value::{ServiceRef, Setting as _},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,8 +24,12 @@ macro_rules! settings {
         pub struct Settings {
             /// Number of worker threads of the public listener. 0: one per core.
             pub workers: usize,
-            /// Keys of the services. All of them are valid.
+            /// What is accepted although it is insecure and open to others than this machine.
+            pub allow_insecure: Vec<Insecurity>,
+            /// Keys of the services. All of them are valid; several may have one name.
             pub api_keys: Vec<ApiKey>,
+            /// The issuers of tokens: `[[tokens.issuers]]`.
+            pub token_issuers: Vec<TokenIssuer>,
             /// The options of each namespace, by the namespace's name.
             pub namespaces: BTreeMap<String, Channel>,
             /// The settings of each service, by the service's name.
@@ -33,24 +38,29 @@ macro_rules! settings {
         }
 
         impl Settings {
-            pub(super) const KEYS: &'static [&'static str] = &["workers", "api_keys", "namespaces", "services", $(stringify!($field)),*];
+            pub(super) const KEYS: &'static [&'static str] = &["workers", "allow_insecure", "api_keys", "namespaces", "services", $(stringify!($field)),*];
 
             pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
                 let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
-                let api_keys = reader.list("api_keys");
+                let allow_insecure = reader.take("allow_insecure", None);
+                let api_keys = reader.list("api_keys", Some(&ApiKey::empty()), Some("scopes"));
+                let token_issuers = reader.inner_list("tokens", "issuers", &TokenIssuer::DEFAULT);
                 let namespaces = reader.sections("namespaces", &Channel::DEFAULT);
                 let services = reader.sections("services", &RoutedService::DEFAULT);
                 $(let $field = reader.section(stringify!($field), None);)*
                 Some(Self {
-                    workers: workers?, api_keys: api_keys?, namespaces: namespaces?, services: services?, $($field: $field?,)*
+                    workers: workers?, allow_insecure: allow_insecure?, api_keys: api_keys?, token_issuers: token_issuers?,
+                    namespaces: namespaces?, services: services?,
+                    $($field: $field?,)*
                 })
             }
 
             /// The settings in force, one per line, without secrets. The gateway logs them at the start.
             pub fn effective(&self) -> String {
-                let mut lines = vec![format!("workers = {}", self.workers)];
+                let mut lines = vec![format!("workers = {}", self.workers), format!("allow_insecure = {}", self.allow_insecure.show())];
                 $(self.$field.show(concat!(stringify!($field), "."), &mut lines);)*
-                lines.extend(self.api_keys.iter().map(|key| format!("api_keys: {:?}", key.name)));
+                lines.extend(self.api_keys.iter().map(|key| format!("api_keys: {}", key.summary())));
+                self.token_issuers.iter().enumerate().for_each(|(at, issuer)| issuer.show(&format!("tokens.issuers[{at}]."), &mut lines));
                 self.namespaces.iter().for_each(|(name, channel)| channel.show(&format!("namespaces.{name}."), &mut lines));
                 self.services.iter().for_each(|(name, service)| service.show(&format!("services.{name}."), &mut lines));
                 lines.join("\n")
@@ -85,6 +95,8 @@ settings! {
     internal: Internal,
     /// Connections of frontends.
     connection: Connection,
+    /// What one peer may ask for.
+    limits: Limits,
     /// HTTP responses in place of WebSockets.
     streams: Streams,
     /// Delivery from the broker to the subscribers.
@@ -107,6 +119,10 @@ settings! {
     redis: Redis,
     /// The nodes that share a store.
     cluster: Cluster,
+    /// Queues of events for services, and of publications from services.
+    queues: Queues,
+    /// Publications that services put into streams.
+    ingest: Ingest,
     /// Tokens of frontends.
     tokens: Tokens,
     /// Who decides about connections.

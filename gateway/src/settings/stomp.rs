@@ -105,7 +105,7 @@ impl Section for Stomp {
 
     fn read(reader: &mut Reader<'_>, fallback: Option<&Self>) -> Option<Self> {
         let limits = StompLimits::read(reader, fallback.map(|fallback| &fallback.limits));
-        let destinations = reader.list(DESTINATIONS);
+        let destinations = reader.list(DESTINATIONS, None, None);
         Some(Self { limits: limits?, destinations: destinations? })
     }
 

@@ -3,7 +3,7 @@ mod secret_files;
 use super::{
     reader::keys_of,
     routes::{Route, RoutedService},
-    sections::{ApiKey, Channel},
+    sections::{ApiKey, Channel, TlsPair},
     *,
 };
 use gateway_core::channel::{
@@ -31,7 +31,7 @@ fn documented_in(toml: &str) -> Vec<(String, String)> {
         } else if let Some(text) = line.strip_prefix('#') {
             comment.push_str(text);
         } else if let Some((key, _)) = line.split_once(" = ") {
-            let table = if key == "workers" || key == "api_keys" { "" } else { &table };
+            let table = if matches!(key, "workers" | "allow_insecure" | "api_keys") { "" } else { &table };
             all.push((format!("{table}{key}"), std::mem::take(&mut comment)));
         }
     }
@@ -49,9 +49,11 @@ fn problems(toml: &str) -> Vec<Problem> {
 fn the_default_file_documents_every_key_with_its_bounds_and_no_other_keys() {
     let file = documented_in(DEFAULTS);
     let mut expected = Settings::documented();
-    expected.extend([("workers".into(), Some("0 to 63".into())), ("api_keys".into(), None)]);
+    expected.extend([("workers".into(), Some("0 to 63".into())), ("allow_insecure".into(), None), ("api_keys".into(), None)]);
     expected.extend(keys_of::<ApiKey>("api_keys"));
+    expected.extend(keys_of::<TokenIssuer>("tokens.issuers"));
     expected.extend(keys_of::<Destination>("stomp.destinations"));
+    expected.extend(keys_of::<TlsPair>("public.tls.pairs"));
     expected.extend(keys_of::<RoutedService>("services.chatbot").into_iter().filter(|(key, _)| !key.ends_with(".methods")));
     // The bounds of a namespace's keys are documented at channel_defaults, those of a method's keys at the service.
     let repeated = keys_of::<Channel>("namespaces.chat").into_iter().chain(keys_of::<Route>("services.chatbot.methods.say"));
@@ -145,9 +147,79 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[connection]\nmax_in_flight = 0", "connection.max_in_flight", "1 to 10000; found 0"),
     ("[connection]\nmax_in_flight = 1.5", "connection.max_in_flight", "a whole number"),
     ("workers = 64", "workers", "0 to 63"),
+    ("allow_insecure = [\"demo\", \"everything\"]", "allow_insecure", "a list of \"demo\", \"dev-key\" and \"short-secret\""),
+    ("allow_insecure = true", "allow_insecure", "a list of \"demo\""),
+    ("allow_insecure = [\"Demo\"]", "allow_insecure", "a list of \"demo\""),
+    ("[limits]\nrate = 1", "limits.rate", "known keys here: connection, user, address, accepts, worker, key"),
+    ("[limits.connection]\ncommands_per_second = -1", "limits.connection.commands_per_second", "0 to 1000000; found -1"),
+    ("[limits.connection]\ncommands_burst = 0", "limits.connection.commands_burst", "1 to 10000000; found 0"),
+    ("[limits.connection]\nbytes_per_second = \"2GiB\"", "limits.connection.bytes_per_second", "\"0B\" to \"1GiB\"; found \"2GiB\""),
+    ("[limits.connection]\nbytes_burst = 10", "limits.connection.bytes_burst", "\"1KiB\" to \"1GiB\"; found \"10B\""),
+    ("[limits.user]\ncommands_per_second = \"x\"", "limits.user.commands_per_second", "a whole number"),
+    ("[limits.user]\nconnections = -1", "limits.user.connections", "0 to 1000000; found -1"),
+    ("[limits.user]\non_excess = \"kill\"", "limits.user.on_excess", "\"refuse\" or \"end-oldest\"; found \"kill\""),
+    ("[limits.user]\ntable = 1", "limits.user.table", "1024 to 10000000; found 1"),
+    ("[limits.key]\nrequests_per_second = 1000001", "limits.key.requests_per_second", "0 to 1000000; found 1000001"),
+    ("[limits.address]\nhttp_connections = 0", "limits.address.http_connections", "1 to 1000000; found 0"),
+    ("[limits.address]\nconnections = 0", "limits.address.connections", "1 to 10000000; found 0"),
+    ("[limits.address]\nupgrades_per_second = 1.5", "limits.address.upgrades_per_second", "a whole number"),
+    ("[limits.address]\nwrong_tokens_burst = 0", "limits.address.wrong_tokens_burst", "1 to 10000000; found 0"),
+    ("[limits.accepts]\nper_second = -5", "limits.accepts.per_second", "0 to 1000000; found -5"),
+    ("[limits.accepts]\nburst = 0", "limits.accepts.burst", "1 to 10000000; found 0"),
+    ("[presence]\nshared_for = \"2m\"", "presence.shared_for", "\"0s\" to \"1m\"; found \"2m\""),
+    ("[presence]\nshared_entries = 0", "presence.shared_entries", "1 to 100000000; found 0"),
+    ("[limits.worker]\nwork_bytes = 1", "limits.worker.work_bytes", "\"1MiB\" to \"1024GiB\"; found \"1B\""),
+    (
+        "[limits.worker]\nwork_bytes = \"1MiB\"\n[connection]\nmessage_size = \"512KiB\"",
+        "limits.worker.work_bytes",
+        "four times connection.message_size",
+    ),
+    ("[limits.key]\nrequests_burst = 0", "limits.key.requests_burst", "1 to 10000000; found 0"),
+    ("[limits.connection]\nconnect_size = 0", "limits.connection.connect_size", "\"1KiB\" to \"16MiB\"; found \"0B\""),
     ("public = 3", "public", "expected a table"),
     ("namespaces = 3", "namespaces", "expected a table"),
     ("api_keys = 3", "api_keys", "expected a list of tables"),
+    ("[tokens]\nissuers = 3", "tokens.issuers", "expected a list of tables"),
+    ("[[tokens.issuers]]\nkeys = [\"k\"]", "tokens.issuers[0].issuer", "set it to the iss of the tokens"),
+    ("[[tokens.issuers]]\nissuer = \"i\"", "tokens.issuers[0].keys", "set keys, key_files or jwks_url"),
+    ("[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\njwks_url = \"u\"", "tokens.issuers[0].jwks_url", "remove keys and key_files"),
+    ("[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\njwks_allow_http = true", "tokens.issuers[0].jwks_url", "is missing: set it"),
+    ("[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\njwks_ca_file = \"f\"", "tokens.issuers[0].jwks_url", "is missing: set it"),
+    ("[[tokens.issuers]]\nissuer = \"i\"\njwks_url = 3", "tokens.issuers[0].jwks_url", "a string"),
+    ("[tokens]\njwks_timeout = \"11s\"", "tokens.jwks_timeout", "at most tokens.jwks_interval"),
+    ("[tokens]\njwks_timeout = \"99ms\"", "tokens.jwks_timeout", "\"100ms\" to \"1m\""),
+    ("[tokens]\njwks_refresh = \"9s\"", "tokens.jwks_refresh", "at least tokens.jwks_interval"),
+    ("[tokens]\njwks_interval = \"0s\"", "tokens.jwks_interval", "\"1s\" to \"1h\""),
+    ("[tokens]\njwks_stale = \"10m\"", "tokens.jwks_stale", "longer than tokens.jwks_refresh"),
+    ("[tokens]\njwks_size = \"2MiB\"", "tokens.jwks_size", "\"1KiB\" to \"1MiB\""),
+    ("[tokens]\njwks_keys = 0", "tokens.jwks_keys", "1 to 1000"),
+    ("[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\naudiences = [\"\"]", "tokens.issuers[0].audiences", "empty entry"),
+    ("[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\nuser_claim = \"sub\"", "tokens.issuers[0].user_claim", "a JSON Pointer"),
+    ("[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\njwks = \"k\"", "tokens.issuers[0].jwks", "unknown key"),
+    (
+        "[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\n[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]",
+        "tokens.issuers[1].issuer",
+        "already",
+    ),
+    ("[tokens]\nissuer = \"i\"\n[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]", "tokens.issuers[0].issuer", "of tokens.issuer"),
+    (
+        "[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\nbackchannel_logout = true",
+        "tokens.issuers[0].logout_audiences",
+        "set it to the client id",
+    ),
+    (
+        "[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\nlogout_audiences = [\"c\"]",
+        "tokens.issuers[0].logout_audiences",
+        "backchannel_logout = true",
+    ),
+    (
+        "[[tokens.issuers]]\nissuer = \"i\"\nkeys = [\"k\"]\nbackchannel_logout = true\nlogout_audiences = [\"\"]",
+        "tokens.issuers[0].logout_audiences",
+        "empty entry",
+    ),
+    ("[tokens]\nunbounded = \"no\"", "tokens.unbounded", "true or false"),
+    ("[tokens]\nwhen_away = \"ask\"", "tokens.when_away", "\"refuse\" or \"allow\""),
+    ("[tokens]\nlogouts_per_second = 0", "tokens.logouts_per_second", "1 to 10000"),
     ("[public]\naddress = \"localhost\"", "public.address", "an IP address and a port"),
     ("[demo]\nenabled = \"yes\"", "demo.enabled", "true or false"),
     ("[public]\nallowed_origins = [1]", "public.allowed_origins", "a list of strings"),
@@ -175,7 +247,46 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
         "link.message_size",
         "because of connect.service",
     ),
-    ("[services.bot]\nreach = \"queue\"", "services.bot.reach", "\"link\" and \"webhook\""),
+    ("[services.bot]\nreach = \"queue\"", "services.bot.reach", "\"queue\" needs broker.kind = \"redis\""),
+    ("[services.bot]\nevents = \"queue\"\ndeliver = \"stream\"", "services.bot.deliver", "\"stream\" needs broker.kind = \"redis\""),
+    ("[services.bot]\nevents = \"kafka\"", "services.bot.events", "\"direct\" or \"queue\""),
+    ("[services.bot]\ndeliver = \"stream\"", "services.bot.deliver", "\"stream\" needs events = \"queue\""),
+    ("[services.bot]\npartitions = 5", "services.bot.partitions", "only a service with events = \"queue\""),
+    ("[services.bot]\nevents = \"queue\"\npartitions = 257", "services.bot.partitions", "1 to 256; found 257"),
+    ("[services.bot]\ntries = 5", "services.bot.tries", "only a service with events = \"queue\""),
+    ("[services.bot]\nvisibility = \"5s\"", "services.bot.visibility", "only a service with events = \"queue\""),
+    ("[services.bot]\nreply = false", "services.bot.reply", "needs events = \"queue\""),
+    ("[services.bot.methods.say]\nreply = false", "services.bot.methods.say.reply", "needs events = \"queue\""),
+    (
+        "[services.bot]\nevents = \"queue\"\n[services.bot.methods.say]\nreply = false\nidempotency = \"/id\"",
+        "services.bot.methods.say.idempotency",
+        "needs order = \"none\" or a member of the data",
+    ),
+    ("[services.bot]\nexpires_after = \"1m\"", "services.bot.expires_after", "only a service with events = \"queue\""),
+    ("[services.bot]\nevents = \"queue\"\nretry_min = \"6m\"", "services.bot.retry_min", "must not be longer than retry_max"),
+    (
+        "[services.bot]\nreach = \"webhook\"\nurls = [\"http://h/\"]\nevents = \"queue\"\nvisibility = \"5s\"",
+        "services.bot.visibility",
+        "set that, and leave this out",
+    ),
+    (
+        "broker.kind = \"redis\"\n[services.bot]\nreach = \"queue\"\nevents = \"direct\"",
+        "services.bot.events",
+        "expected \"queue\"; found \"direct\"",
+    ),
+    ("broker.kind = \"redis\"\n[services.bot]\nreach = \"queue\"\ndeliver = \"reach\"", "services.bot.deliver", "expected \"stream\""),
+    ("broker.kind = \"redis\"\n[services.bot]\nreach = \"queue\"\nreply = true", "services.bot.reply", "expected false; found true"),
+    (
+        "broker.kind = \"redis\"\n[services.bot]\nreach = \"queue\"\n[services.bot.methods.say]\nreply = true",
+        "services.bot.methods.say.reply",
+        "nobody answers calls",
+    ),
+    ("broker.kind = \"redis\"\n[services.bot]\nreach = \"queue\"\ntries = 5", "services.bot.tries", "no effect with deliver = \"stream\""),
+    (
+        "broker.kind = \"redis\"\nconnect.service = \"bot\"\nlink.message_size = \"2MiB\"\n[services.bot]\nreach = \"queue\"",
+        "connect.service",
+        "answers no questions",
+    ),
     ("[services.bot]\nreach = \"webhook\"", "services.bot.urls", "at least one URL"),
     ("[services.bot]\nurls = [\"http://h\"]", "services.bot.urls", "only a service with reach = \"webhook\""),
     ("[services.bot]\nsecrets = [\"hush\"]", "services.bot.secrets", "only a service with reach"),
@@ -183,7 +294,7 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[services.bot]\nca_file = \"a\"", "services.bot.ca_file", "only a service with reach"),
     ("[services.bot]\ncert_file = \"a\"", "services.bot.cert_file", "only a service with reach"),
     ("[services.bot]\nkey_file = \"a\"", "services.bot.key_file", "only a service with reach"),
-    ("[services.bot]\nlifecycle_events = [\"connected\"]", "services.bot.lifecycle_events", "only a service with reach"),
+    ("[services.bot]\nlifecycle_events = [\"connected\"]", "services.bot.lifecycle_events", "or events = \"queue\""),
     ("[services.bot]\nurls = 7", "services.bot.urls", "a list of URLs"),
     ("[services.bot]\norder = \"room\"", "services.bot.order", "\"connection\", \"none\" or a JSON Pointer such as \"/room\""),
     ("[services.bot]\nidempotency = \"/~2\"", "services.bot.idempotency", "a JSON Pointer such as \"/id\""),
@@ -196,6 +307,16 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[services.bot]\nheaders = [\"a: b\"]", "services.bot.headers", "a table of strings by name; found something else"),
     ("[services.bot]\nheaders = { a = 7 }", "services.bot.headers", "a table of strings by name; found something else"),
     ("[namespaces.\"$node\"]", "namespaces", "reserved for the gateway"),
+    ("[ingest]\nchannels = [\"a\"]", "ingest.channels", "needs broker.kind = \"redis\""),
+    ("broker.kind = \"redis\"\n[ingest]\nchannels = [\"a\", \"\"]", "ingest.channels[1]", "\"*\" matches every channel"),
+    ("[ingest]\npartitions = 0", "ingest.partitions", "1 to 256; found 0"),
+    ("[queues]\nwindow = 0", "queues.window", "1 to 100000; found 0"),
+    (
+        "broker.kind = \"redis\"\n[queues]\nreplicas = 1\nreplica_timeout = \"2s\"",
+        "queues.replica_timeout",
+        "shorter than redis.response_timeout",
+    ),
+    ("[queues]\nreplicas = 1", "queues.replicas", "set it to 0"),
     ("[cluster]\nlink_url = \"http://h\"", "cluster.link_url", "ws://host:port"),
     ("[cluster]\npublic_url = \"ws://h\"", "cluster.public_url", "http://host:port"),
     ("[redis]\nurl = [\"redis://a\"]", "redis.url", "a table of URLs by name"),
@@ -208,9 +329,13 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[redis]\nprefix = \"a b\"", "redis.prefix", "1 to 64"),
     ("[redis]\nresponse_timeout = \"9s\"", "redis.response_timeout", "shorter than redis.deadline"),
     ("[broker]\nkind = \"kafka\"", "broker.kind", "\"memory\" or \"redis\""),
-    ("[[api_keys]]\nname = \"a\"", "api_keys[0].key", "is missing"),
-    ("[[api_keys]]\nname = \"a\"\nkey = \"\"", "api_keys[0].key", "one or more"),
-    ("[[api_keys]]\nname = \"a\"\nkey = \"k\"\n[[api_keys]]\nname = \"a\"\nkey = \"l\"", "api_keys[1].name", "already"),
+    ("[[api_keys]]\nname = 1\nkey = \"k\"", "api_keys[0].name", "expected a string"),
+    ("[[api_keys]]\nname = \"a\"\nkey = \"k\"\nscopes = [1]", "api_keys[0].scopes", "a list of scopes such as"),
+    (
+        "[[api_keys]]\nname = \"a\"\nkey = \"k\"\nscope = [\"read\"]",
+        "api_keys[0].scope",
+        "known keys here: name, key, key_hash, certificate, scopes",
+    ),
     ("[node]\nname = \"a b\"", "node.name", "A-Z a-z 0-9"),
     ("[idempotency]\nanswer_size = \"1MiB\"\nanswers_bytes = \"1MiB\"", "idempotency.answers_bytes", "idempotency.answer_size plus 1KiB"),
     ("[recovery]\npage_bytes = \"65KiB\"", "recovery.page_bytes", "a quarter of connection.outbox_bytes"),
@@ -222,6 +347,20 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
         "connection.outbox_bytes",
     ),
     ("[personal]\nsubscribe = \"anyone\"", "personal.subscribe", "unknown key"),
+    ("[personal]\nsee_history = \"named\"", "personal.see_history", "add one such as [namespaces.dialog]"),
+    ("[channel_defaults]\nsubscribe = \"named\"", "channel_defaults.subscribe", "add one such as [namespaces.dialog]"),
+    ("[public.tls]\npairs = [{ cert_file = \"c\" }]", "public.tls.pairs[0].key_file", "is missing"),
+    ("[public.tls]\npairs = [{ cert_file = \"\", key_file = \"k\" }]", "public.tls.pairs[0].cert_file", "the path of a PEM file"),
+    ("[internal.tls]\npairs = [{ cert_file = \"c\", key_file = \"k\", name = \"n\" }]", "internal.tls.pairs[0].name", "unknown key"),
+    ("[internal.tls]\npairs = 7", "internal.tls.pairs", "written as [[internal.tls.pairs]]"),
+    ("[public.tls]\nmin_version = 1.3", "public.tls.min_version", "\"1.2\" or \"1.3\""),
+    ("[public.tls]\nmin_version = \"1.1\"", "public.tls.min_version", "\"1.2\" or \"1.3\""),
+    ("[public.tls]\nhandshake_timeout = \"10ms\"", "public.tls.handshake_timeout", "\"100ms\" to \"1m\""),
+    ("[public.tls]\nhandshakes = 0", "public.tls.handshakes", "1 to 100000"),
+    ("[public.tls]\ncertificate = \"c\"", "public.tls.certificate", "known keys here: min_version"),
+    ("[public]\ntls = true", "public.tls", "expected a table"),
+    ("[[api_keys]]\nname = \"a\"\ncertificate = \"a.b\"", "api_keys[0].certificate", "nobody shows a certificate"),
+    ("[internal.tls]\nclient_ca_file = \"ca\"", "internal.tls.client_ca_file", "add internal.tls.pairs, or leave it empty"),
     ("[internal]\naddress = \"127.0.0.1:8000\"", "internal.address", "must differ from public.address"),
     ("[public]\naddress = \"[::]:8001\"", "internal.address", "must differ from public.address"),
     ("[connection]\nmessage_size = \"1MiB\"", "link.message_size", "4096 bytes above connection.message_size"),
@@ -371,7 +510,7 @@ fn a_later_layer_overrides_an_earlier_one_and_a_problem_names_its_layer() {
             ("GATEWAY__CONNECTION__PONG_TIMEOUT", "4s"),
             ("GATEWAY__CONNECTION__MAX_IN_FLIGHT", "8"),
             ("GATEWAY__TOKENS__HMAC_SECRET", "00123"),
-            ("GATEWAY__API_KEYS", "a=x=1, b=y"),
+            ("GATEWAY__API_KEYS", "a=x=1, b=y, c=z publish:c:*  read"),
             ("GATEWAY__PUBLIC__ALLOWED_ORIGINS", "https://a.example, https://b.example"),
             ("GATEWAY__BROKER__KIND", ""),
             ("GATEWAY__REDIS__URL", "a=redis://h1 b=redis://h2"),
@@ -385,7 +524,10 @@ fn a_later_layer_overrides_an_earlier_one_and_a_problem_names_its_layer() {
     assert_eq!((connection.ping_interval.as_secs(), connection.pong_timeout.as_secs(), connection.max_in_flight), (30, 4, 9));
     assert_eq!(settings.tokens.hmac_secret.expose_secret(), "00123");
     let keys: Vec<_> = settings.api_keys.iter().map(|key| (key.name.as_str(), key.key.expose_secret())).collect();
-    assert_eq!(keys, [("a", "x=1"), ("b", "y")]);
+    assert_eq!(keys, [("a", "x=1"), ("b", "y"), ("c", "z")]);
+    let scopes: Vec<_> = settings.api_keys.iter().map(|key| key.scopes.0.as_deref().map(<[String]>::len)).collect();
+    assert_eq!(scopes, [None, None, Some(2)]);
+    assert!(settings.effective().contains("api_keys: \"c\", which may do [\"publish:c:*\", \"read\"]"));
     assert_eq!(settings.public.allowed_origins, ["https://a.example", "https://b.example"]);
     assert!(settings.effective().contains("redis.url = { a = (a secret), b = (a secret) }"));
     assert!(settings.namespaces.contains_key("My-chat") && settings.namespaces["news"].presence);
@@ -415,6 +557,15 @@ fn no_log_shows_a_secret() {
     assert!(shown.contains("tokens.hmac_secret = (a secret)") && shown.contains("api_keys: \"a\"") && shown.contains("workers = 0"));
     let wrong = Settings::from_toml("[tokens]\nhmac_secret = 12345").expect_err("a number");
     assert!(!wrong.to_string().contains("12345"));
+}
+
+#[test]
+fn a_service_that_is_only_reached_by_its_queue_needs_no_other_settings() {
+    let toml = "broker.kind = \"redis\"\n[services.log]\nreach = \"queue\"\nlifecycle_events = [\"connected\"]\n[services.log.methods.add]\nexpires_after = \"1m\"";
+    let settings = Settings::from_toml(toml).expect("valid");
+    let RoutedService { service, route, methods } = &settings.services["log"];
+    assert_eq!((service.events, service.deliver, route.reply, methods["add"].reply), (Events::Queue, Deliver::Stream, false, false));
+    assert!(settings.effective().contains("services.log.methods.add.reply = false"));
 }
 
 #[test]
@@ -452,4 +603,17 @@ proptest! {
     fn no_text_makes_the_parsers_panic(text in "[0-9]{0,25}[a-zA-Zäµ ]{0,4}") {
         let _ = (parse_duration(&text), text.parse::<ByteSize>());
     }
+}
+
+#[test]
+fn keys_that_may_do_everything_are_a_warning_where_others_reach_the_listener() {
+    let key = |name: &str, key: &str, more: &str| format!("[[api_keys]]\nname = \"{name}\"\nkey = \"{key}\"\n{more}\n");
+    let keys = [key("a", "1", ""), key("a", "2", ""), key("b", "3", "scopes = [\"read\"]"), key("c", "4", "")].concat();
+    let warnings = |address: &str| -> Vec<String> {
+        let settings = Settings::from_toml(&format!("{keys}[internal]\naddress = \"{address}:8001\"")).expect("valid");
+        settings.warnings().iter().map(ToString::to_string).collect()
+    };
+    let open = warnings("0.0.0.0");
+    assert!(open.len() == 2 && open[0].starts_with("api_keys: the key \"a\" has no scopes") && open[1].contains("\"c\""), "{open:?}");
+    assert_eq!((warnings("127.0.0.1").len(), warnings("[::1]").len(), warnings("192.0.2.1").len()), (0, 0, 2));
 }

@@ -41,8 +41,11 @@
 //! - fan-out: a client gets a delta to a publication that it did not receive;
 //! - command queue: unanswered commands are queued behind newer ones, or count as not carried out.
 //!
+//! [`queues`] has runs of its own, for the owners of the partitions of queues.
+//!
 //! Not covered: a Redis Cluster of several masters, presence, channels without history, the policy `latest`.
 
+mod channels;
 mod client;
 mod engine;
 mod error_lines;
@@ -53,6 +56,7 @@ mod node;
 mod plan;
 mod producers;
 mod publisher;
+pub mod queues;
 mod run;
 mod situations;
 #[cfg(test)]
@@ -61,5 +65,5 @@ mod wake_flag;
 mod world;
 
 pub use crate::broker::simulated::Flaw;
-pub use explore::{find_flaws, replay_corpus, shrink_flaw, try_seeds};
-pub use situations::Tally;
+pub use channels::{find_flaws, replay_corpus, shrink_flaw, try_seeds};
+pub use explore::Tally;

@@ -13,6 +13,7 @@ use crate::{
 };
 use gateway_core::{
     channel::{ChannelOptions, DeltaOption, GapBufferBudget, Grant, Namespaces, Unrecoverable},
+    limits::TrafficRates,
     model::{PageLimit, Retention, WorkerId},
     session::SessionConfig,
 };
@@ -70,10 +71,12 @@ impl SimulatedNode {
         let _ = wires.connect(Purpose::Write, server) | wires.connect(Purpose::Read, server) | wires.subscriber.connect(server);
         let session_config = session_config(name, shape);
         let namespaces = Arc::new(session_config.namespaces.clone());
-        let (reads, gap_buffers) = (Reads::new(broker.clone(), shape.backfills), GapBufferBudget::new(shape.gap_buffer));
+        let (reads, gap_buffers) =
+            (Reads::new(broker.clone(), shape.backfills, crate::broker::PresenceLimits::default()), GapBufferBudget::new(shape.gap_buffer));
         let node = Arc::new(Node::alone(broker.clone(), mailboxes.clone(), session_config));
         let worker = |(index, mailbox): (usize, Arc<Mailbox>)| {
             let hub = Hub::new(HubParts {
+                start: tokio::time::Instant::now(),
                 worker: WorkerId::new(index).expect("few"),
                 broker: broker.clone(),
                 reads: reads.clone(),
@@ -138,6 +141,7 @@ fn config(name: &str, shape: &Shape) -> RedisConfig {
         idempotency_ttl: Duration::from_hours(1),
         position_ttl: Duration::from_hours(1),
         subscriptions_per_user: 8,
+        queues: None,
     }
 }
 
@@ -164,6 +168,8 @@ fn session_config(name: &str, shape: &Shape) -> SessionConfig {
         max_subscriptions: 10,
         max_in_flight: 4,
         history_limit: 100,
+        rates: TrafficRates::default(),
+        user_rates: None,
         attach_timeout: Duration::from_secs(4),
     }
 }

@@ -4,13 +4,6 @@ use crate::broker::simulated::Purpose;
 use rand::{RngExt as _, SeedableRng as _, distr::weighted::WeightedIndex, prelude::Distribution as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
-/// See the module.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) shape: Shape,
-    pub(super) steps: Vec<Step>,
-}
-
 /// Number of nodes, clients and channels, and sizes of buffers.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,7 +153,7 @@ const WEIGHTS: [(Kind, u32, bool); 34] = [
     (Kind::Accept, 4, false),
     (Kind::DropAnnouncement, 1, true),
     (Kind::Clear, 1, true),
-    // Takes the place of other publishes, see `Plan::of`.
+    // Takes the place of other publishes, see [`plan`].
     (Kind::Produce, 0, false),
 ];
 
@@ -201,43 +194,41 @@ impl Kind {
     }
 }
 
-impl Plan {
-    pub(super) fn of(seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let shape = Shape::any(&mut rng);
-        // Runs differ: some kinds of steps never happen in a run, others often.
-        let weights = WEIGHTS.map(|(_, weight, may_lack)| match weight {
-            0 => 0,
-            _ if may_lack && rng.random() => 0,
-            _ => weight * rng.random_range(1..=4),
-        });
-        let kinds = WeightedIndex::new(weights).expect("some weights are above zero");
-        let steps = rng.random_range(STEPS / 4..=STEPS);
-        let mut step = Step::default();
-        let next = |_| {
-            // The same step is often repeated: so buffers overflow.
-            if rng.random_range(0..4) > 0 {
-                step = Step::any(WEIGHTS[kinds.sample(&mut rng)].0, rng.random(), &shape);
-            }
-            step
-        };
-        let mut steps: Vec<_> = (0..steps).map(next).collect();
-        // The last choices: so the seeds of earlier findings keep their steps.
-        let shape = Shape {
-            live_after_loss: rng.random(),
-            extras: rng.random_range(0..=3),
-            memory_ms: [0, 500, 15_000][rng.random_range(0..3)],
-            ..shape
-        };
-        if rng.random_ratio(1, 4) {
-            for step in steps.iter_mut().filter(|step| step.kind == Kind::Publish) {
-                step.kind = if rng.random() { Kind::Produce } else { Kind::Publish };
-            }
+/// The plan of a seed: its shape and its steps.
+pub(super) fn plan(seed: u64) -> (Shape, Vec<Step>) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let shape = Shape::any(&mut rng);
+    // Runs differ: some kinds of steps never happen in a run, others often.
+    let weights = WEIGHTS.map(|(_, weight, may_lack)| match weight {
+        0 => 0,
+        _ if may_lack && rng.random() => 0,
+        _ => weight * rng.random_range(1..=4),
+    });
+    let kinds = WeightedIndex::new(weights).expect("some weights are above zero");
+    let steps = rng.random_range(STEPS / 4..=STEPS);
+    let mut step = Step::default();
+    let next = |_| {
+        // The same step is often repeated: so buffers overflow.
+        if rng.random_range(0..4) > 0 {
+            step = Step::any(WEIGHTS[kinds.sample(&mut rng)].0, rng.random(), &shape);
         }
-        Self { shape, steps }
+        step
+    };
+    let mut steps: Vec<_> = (0..steps).map(next).collect();
+    // The last choices: so the seeds of earlier findings keep their steps.
+    let shape = Shape {
+        live_after_loss: rng.random(),
+        extras: rng.random_range(0..=3),
+        memory_ms: [0, 500, 15_000][rng.random_range(0..3)],
+        ..shape
+    };
+    if rng.random_ratio(1, 4) {
+        for step in steps.iter_mut().filter(|step| step.kind == Kind::Publish) {
+            step.kind = if rng.random() { Kind::Produce } else { Kind::Publish };
+        }
     }
+    (shape, steps)
 }
-
 impl Step {
     /// A step of this kind. A random number selects what it acts on.
     fn any(kind: Kind, random: u32, shape: &Shape) -> Self {

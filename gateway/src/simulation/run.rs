@@ -2,48 +2,32 @@
 
 use super::{
     engine::{self, Engine},
-    error_lines, final_phase,
-    plan::{Kind, Plan},
+    error_lines,
+    explore::Record,
+    final_phase,
+    plan::{Kind, Shape, Step},
     situations::Situation,
     world::World,
 };
 use crate::broker::simulated::Flaw;
-use std::{
-    collections::BTreeSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Part of the only ERROR line that a run may log, and only after a step [`Kind::DropAnnouncement`]: in production the cause is a missing right.
 const EXPECTED: &str = "Redis stored a publication but refused PUBLISH";
 
-/// What is known of a run besides its end.
-#[derive(Default)]
-pub(super) struct Record {
-    /// The steps that did something, for people. None: they are not recorded.
-    pub(super) steps: Option<Vec<String>>,
-    /// The situations that it reached.
-    pub(super) reached: BTreeSet<Situation>,
-}
-
-impl Record {
-    pub(super) fn with_steps() -> Self {
-        Self { steps: Some(Vec::new()), ..Self::default() }
-    }
-}
-
 /// Runs a plan. The error is the violated guarantee.
-fn run(plan: &Plan, flaw: Option<Flaw>, record: &mut Record) -> Result<(), String> {
+fn run(shape: Shape, steps: &[Step], flaw: Option<Flaw>, record: &mut Record<Situation>) -> Result<(), String> {
     let runtime = engine::runtime();
     let mut engine = Engine::new(&runtime);
     let _inside = engine.enter();
-    let mut world = World::new(&mut engine, plan.shape, flaw);
-    let end = run_steps(&mut world, plan, &mut record.steps).and_then(|()| final_phase::finish(&mut world));
+    let mut world = World::new(&mut engine, shape, flaw);
+    let end = run_steps(&mut world, steps, &mut record.steps).and_then(|()| final_phase::finish(&mut world));
     record.reached = world.reached();
     end
 }
 
-fn run_steps(world: &mut World<'_>, plan: &Plan, log: &mut Option<Vec<String>>) -> Result<(), String> {
-    for step in &plan.steps {
+fn run_steps(world: &mut World<'_>, steps: &[Step], log: &mut Option<Vec<String>>) -> Result<(), String> {
+    for step in steps {
         if world.step(*step) {
             if let Some(log) = log {
                 log.push(World::describe(*step));
@@ -57,8 +41,8 @@ fn run_steps(world: &mut World<'_>, plan: &Plan, log: &mut Option<Vec<String>>) 
 }
 
 /// Runs a plan. A panic and an ERROR line count as failures.
-pub(super) fn attempt(plan: &Plan, flaw: Option<Flaw>, record: &mut Record) -> Result<(), String> {
-    let (end, lines) = error_lines::capture(|| catch_unwind(AssertUnwindSafe(|| run(plan, flaw, record))));
+pub(super) fn attempt(shape: Shape, steps: &[Step], flaw: Option<Flaw>, record: &mut Record<Situation>) -> Result<(), String> {
+    let (end, lines) = error_lines::capture(|| catch_unwind(AssertUnwindSafe(|| run(shape, steps, flaw, record))));
     end.unwrap_or_else(|_| Err("it panicked".into()))?;
     let may_drop = record.reached.contains(&Situation::Step(Kind::DropAnnouncement));
     match lines.into_iter().find(|line| !(may_drop && line.contains(EXPECTED))) {

@@ -5,10 +5,7 @@ use crate::{
     broker::simulated::Server,
     telemetry::{Count, DropCause, OverflowPolicy},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::fmt;
 
 macro_rules! situations {
     ($($name:ident, $text:literal;)*) => {
@@ -21,7 +18,7 @@ macro_rules! situations {
         }
 
         impl Situation {
-            fn all() -> impl Iterator<Item = Self> {
+            pub(super) fn all() -> impl Iterator<Item = Self> {
                 [$(Self::$name),*].into_iter().chain(Kind::all().map(Self::Step))
             }
         }
@@ -102,33 +99,4 @@ pub(super) fn counted(nodes: &[SimulatedNode], server: &Server) -> impl Iterator
         }
     }
     seen.into_iter().filter_map(|(is_reached, situation)| is_reached.then_some(situation))
-}
-
-/// How many runs reached each situation.
-#[derive(Default)]
-pub struct Tally(BTreeMap<Situation, u64>);
-
-impl Tally {
-    /// Adds the situations of a run.
-    pub(super) fn add(&mut self, reached: BTreeSet<Situation>) {
-        for situation in reached {
-            *self.0.entry(situation).or_default() += 1;
-        }
-    }
-
-    fn runs(&self, situation: Situation) -> u64 {
-        self.0.get(&situation).copied().unwrap_or_default()
-    }
-
-    /// The situations that no run reached.
-    pub fn unreached(&self) -> Vec<String> {
-        Situation::all().filter(|situation| self.runs(*situation) == 0).map(|situation| situation.to_string()).collect()
-    }
-}
-
-/// A table: number of runs, and situation.
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Situation::all().try_for_each(|situation| writeln!(f, "{:>8}  {situation}", self.runs(situation)))
-    }
 }

@@ -1,6 +1,9 @@
 //! Label values of metrics. All are known at compile time.
 
-use gateway_core::model::{Disconnect, ErrorCode};
+use gateway_core::{
+    limits::Limit,
+    model::{Disconnect, ErrorCode},
+};
 use shared_proto::errors::{DISCONNECTS, ERRORS};
 
 /// A type whose values are the label values of a series.
@@ -87,6 +90,27 @@ labels! {
         Full, "full", "Too many commands waited for the session (`streams.queue_bytes`). None was taken.";
     }
 
+    /// Why cookies and passwords of a request did not count.
+    IgnoredCredentials {
+        NoPage, "no_page", "The request does not tell which page caused it: it has neither `Origin` nor `Sec-Fetch-Site: same-origin`.";
+        AnyOrigin, "any_origin", "Every origin is allowed (`public.allowed_origins = [\"*\"]`).";
+    }
+
+    /// What became of a new token of an open connection, or of a subscription token, whose revocation could not be looked up.
+    UncheckedToken {
+        Accepted, "accepted", "It was accepted (`tokens.when_away`).";
+        Refused, "refused", "It was refused with a temporary error.";
+    }
+
+    /// What became of a logout token.
+    LogoutResult {
+        Done, "done", "The session or the user was logged out.";
+        Repeated, "repeated", "It was refused, because it had come before.";
+        Invalid, "invalid", "It was refused.";
+        TooMany, "too_many", "It was refused unchecked, because too many came (`tokens.logouts_per_second`).";
+        Failed, "failed", "The revocation was not stored, or did not reach all nodes. The issuer may send it again.";
+    }
+
     /// How a connection ended without a close code of the frontend protocol.
     TransportEnd {
         PeerClosed, "peer_closed", "The peer closed it with a close frame.";
@@ -96,6 +120,7 @@ labels! {
         InvalidText, "invalid_text", "The peer sent text that is not UTF-8.";
         TooLarge, "too_large", "The peer sent a message above the limit.";
         MessageTimeout, "message_timeout", "A message was not complete in time.";
+        WorkBudget, "work_budget", "The memory of the worker for what clients have begun was spent, and this connection used most of it.";
         WriteTimeout, "write_timeout", "The peer read nothing for too long.";
         Panicked, "panicked", "Its task panicked.";
         Other, "other", "A service closed it with its own code, or any other end.";
@@ -138,6 +163,7 @@ impl TransportEnd {
             Self::InvalidText => 1007,
             Self::TooLarge => 1009,
             Self::MessageTimeout => 1008,
+            Self::WorkBudget => 1013,
             Self::PeerGone | Self::Reset | Self::WriteTimeout | Self::Panicked | Self::Other => 0,
         }
     }
@@ -159,6 +185,18 @@ impl Closed {
             .iter()
             .find(|disconnect| disconnect.code() == code)
             .map_or(Self::Transport(TransportEnd::Other), |it| Self::Disconnect(*it))
+    }
+}
+
+impl Label for Limit {
+    const LEN: usize = Self::ALL.len();
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn values(index: usize) -> Vec<String> {
+        vec![Self::ALL[index].text().to_owned()]
     }
 }
 

@@ -5,13 +5,17 @@ use super::{
     series::{Kind, SERIES, Series, SeriesRow},
     worker::{Family, WorkerMetrics},
 };
+use gateway_core::limits::Limit;
 use opentelemetry::{
     KeyValue,
     metrics::{AsyncInstrument, Histogram, Meter},
 };
 use prometheus::{Registry, TextEncoder};
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -26,6 +30,7 @@ pub struct Metrics {
     meter: Meter,
     workers: Workers,
     node: NodeMetrics,
+    limited: Arc<[AtomicU64; <Limit as Label>::LEN]>,
 }
 
 /// Histograms of the node. They are rare enough for a lock and a lookup per record.
@@ -52,7 +57,14 @@ impl Metrics {
         let workers = Workers::default();
         observe_workers(&meter, &workers);
         let node = NodeMetrics { rest: histogram(&meter, Series::RestRequest), calls: histogram(&meter, Series::Call) };
-        Self { registry, meter, workers, node }
+        let limited = Arc::new([const { AtomicU64::new(0) }; <Limit as Label>::LEN]);
+        let counts = limited.clone();
+        observe(&meter, Series::Limited.row(), move |instrument| {
+            for (index, count) in counts.iter().enumerate() {
+                instrument.observe(count.load(Relaxed), &labels(Series::Limited.row(), Limit::values(index)));
+            }
+        });
+        Self { registry, meter, workers, node, limited }
     }
 
     /// The content of `/metrics`, in the Prometheus text format 0.0.4.
@@ -65,6 +77,11 @@ impl Metrics {
         let metrics = Arc::new(WorkerMetrics::default());
         lock(&self.workers).push(Arc::clone(&metrics));
         metrics
+    }
+
+    /// Counts something that was refused or ended because of a limit. Every thread may call it.
+    pub fn limited(&self, by: Limit) {
+        self.limited[by.index()].fetch_add(1, Relaxed);
     }
 
     /// Histograms of the node.
@@ -95,6 +112,9 @@ fn observe_workers(meter: &Meter, workers: &Workers) {
     observe_family(meter, Series::Dropped, workers, |worker| &worker.dropped);
     observe_family(meter, Series::OutboxOverflow, workers, |worker| &worker.overflowed);
     observe_family(meter, Series::StreamRequests, workers, |worker| &worker.posted);
+    observe_family(meter, Series::IgnoredCredentials, workers, |worker| &worker.ignored_credentials);
+    observe_family(meter, Series::Logouts, workers, |worker| &worker.logouts);
+    observe_family(meter, Series::TokensUnchecked, workers, |worker| &worker.unchecked);
 }
 
 fn observe_sum(meter: &Meter, row: &'static SeriesRow, workers: &Workers, read: impl Fn(&WorkerMetrics) -> u64 + Send + Sync + 'static) {

@@ -2,6 +2,7 @@
 //!
 //! `/metrics` is always available. With `telemetry.otlp_endpoint`, metrics and traces are also sent by OTLP.
 
+mod audit;
 mod failure_log;
 mod labels;
 mod metrics;
@@ -13,8 +14,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, AuditEntry};
 pub use failure_log::FailureLog;
-pub use labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy, PostResult, TransportEnd};
+pub use labels::{
+    Closed, CommandKind, Count, DropCause, IgnoredCredentials, Label, Level, LogoutResult, OverflowPolicy, PostResult, TransportEnd,
+    UncheckedToken,
+};
 pub use metrics::{Metrics, NodeMetrics};
 pub use series::{Kind, SERIES, Series, SeriesRow};
 pub use setup::Telemetry;

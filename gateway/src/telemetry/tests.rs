@@ -2,7 +2,7 @@ use super::*;
 use crate::auth::ProxyHeaders;
 use crate::settings::Settings;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use gateway_core::model::ErrorCode;
+use gateway_core::{limits::Limit, model::ErrorCode};
 use proptest::prelude::*;
 use shared_proto::http::Cause;
 use std::{
@@ -54,12 +54,32 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
 /// Metrics whose counts are read through `observe`.
 const OBSERVED: &[Series] = &[
     Series::HttpConnectionErrors,
+    Series::KeyRefusals,
+    Series::Revocations,
+    Series::KeyRequestsLimited,
+    Series::LimitsForgotten,
     Series::ProxyHeaders,
+    Series::TlsHandshakes,
+    Series::TlsReloads,
+    Series::TlsCertificateExpiry,
+    Series::JwksFetches,
+    Series::JwksAge,
+    Series::JwksRefusals,
     Series::ServiceCalls,
     Series::ServiceAnswersDropped,
     Series::ServiceAnswersKept,
     Series::ServiceRepeats,
     Series::ServiceEvents,
+    Series::QueueDepth,
+    Series::QueueOldestAge,
+    Series::QueueDeadLettersHeld,
+    Series::QueueOwnedPartitions,
+    Series::QueueBlockedKeys,
+    Series::QueueWaiting,
+    Series::QueueEvents,
+    Series::QueueDeliveries,
+    Series::QueueDeadLetters,
+    Series::IngestEntries,
     Series::ServiceLifecycleEvents,
     Series::GuardQuestions,
     Series::GuardBypassed,
@@ -68,6 +88,7 @@ const OBSERVED: &[Series] = &[
     Series::Links,
     Series::MailboxDropped,
     Series::HistoryReads,
+    Series::PresenceReads,
     Series::GapBufferBytes,
     Series::GapBufferDropped,
     Series::StreamRequestsDropped,
@@ -86,6 +107,7 @@ const OBSERVED: &[Series] = &[
     Series::RedisMasters,
     Series::RedisMissingDeliveries,
     Series::RedisFailedRenewals,
+    Series::RedisUnconfirmedBatches,
     Series::RedisResubscribed,
     Series::RedisAbnormalMessages,
     Series::RedisCanaryRoundTrip,
@@ -106,9 +128,11 @@ fn the_counts_of_all_workers_are_summed() {
         worker.closed(Closed::Transport(TransportEnd::TooLarge));
         worker.dropped(DropCause::AtMostOnce, 5);
         worker.overflowed(OverflowPolicy::Latest);
+        worker.credentials_ignored(IgnoredCredentials::AnyOrigin);
         worker.set(Level::OutboxBytes, 1000);
     }
     workers[0].lower(Level::OutboxBytes, 1000);
+    telemetry.metrics().limited(Limit::ConnectionBytes);
     let samples = scrape(&telemetry);
     for (series, value) in [
         ("deliveries_total", 40.0),
@@ -121,6 +145,8 @@ fn the_counts_of_all_workers_are_summed() {
         ("connections_closed_total{cause=\"too_large\",code=\"1009\"}", 2.0),
         ("dropped_total{cause=\"at_most_once\"}", 10.0),
         ("outbox_overflow_total{policy=\"latest\"}", 2.0),
+        ("ignored_credentials_total{reason=\"any_origin\"}", 2.0),
+        ("limited_total{limit=\"connection_bytes\"}", 1.0),
         ("outbox_bytes", 1000.0),
     ] {
         assert_eq!(samples.get(&format!("switchboard_{series}")), Some(&value), "{series} in {samples:#?}");
@@ -162,12 +188,19 @@ fn the_page_lists_all_metrics_and_causes() {
     for headers in ProxyHeaders::ALL {
         assert!(page.contains(&format!("| `{}` |", headers.text())), "docs/metrics.md does not explain {headers:?}");
     }
+    for reason in IgnoredCredentials::ALL {
+        assert!(page.contains(&format!("| `{}` |", reason.text())), "docs/metrics.md does not explain {reason:?}");
+    }
     for policy in OverflowPolicy::ALL {
         assert!(page.contains(&format!("| `{}` |", policy.text())), "docs/metrics.md does not explain {policy:?}");
     }
     for result in PostResult::ALL {
         let row = format!("| `{}` |", result.text());
         assert!(page.contains(&row), "docs/metrics.md does not explain {result:?}");
+    }
+    for limit in Limit::ALL {
+        let row = format!("| `{}` | {} |", limit.text(), limit.doc());
+        assert!(page.contains(&row), "docs/metrics.md lacks this line:\n{row}");
     }
     for end in TransportEnd::ALL {
         assert!(page.contains(&format!("| `{}` |", end.text())), "docs/metrics.md does not explain {end:?}");

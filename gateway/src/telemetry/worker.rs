@@ -1,6 +1,8 @@
 //! Counts of one worker thread. Only that thread writes them; every thread may read them.
 
-use super::labels::{Closed, CommandKind, Count, DropCause, Label, Level, OverflowPolicy, PostResult};
+use super::labels::{
+    Closed, CommandKind, Count, DropCause, IgnoredCredentials, Label, Level, LogoutResult, OverflowPolicy, PostResult, UncheckedToken,
+};
 use gateway_core::model::ErrorCode;
 use std::{
     marker::PhantomData,
@@ -69,6 +71,9 @@ pub struct WorkerMetrics {
     pub(super) dropped: Family<DropCause, { DropCause::LEN }>,
     pub(super) overflowed: Family<OverflowPolicy, { OverflowPolicy::LEN }>,
     pub(super) posted: Family<PostResult, { PostResult::LEN }>,
+    pub(super) ignored_credentials: Family<IgnoredCredentials, { IgnoredCredentials::LEN }>,
+    pub(super) logouts: Family<LogoutResult, { LogoutResult::LEN }>,
+    pub(super) unchecked: Family<UncheckedToken, { UncheckedToken::LEN }>,
 }
 
 impl WorkerMetrics {
@@ -117,9 +122,29 @@ impl WorkerMetrics {
         self.posted.add(result, 1);
     }
 
+    /// Counts a logout token.
+    pub fn logout(&self, result: LogoutResult) {
+        self.logouts.add(result, 1);
+    }
+
+    /// Counts a token whose revocation could not be looked up.
+    pub fn unchecked_token(&self, result: UncheckedToken) {
+        self.unchecked.add(result, 1);
+    }
+
+    /// Number of such tokens.
+    pub fn unchecked_tokens(&self, result: UncheckedToken) -> u64 {
+        self.unchecked.get(result.index())
+    }
+
     /// Counts a refused upgrade, or a refused request for a stream or with its commands.
     pub fn upgrade_refused(&self, why: ErrorCode) {
         self.refused.add(why, 1);
+    }
+
+    /// Counts a request whose cookies or passwords did not count.
+    pub fn credentials_ignored(&self, why: IgnoredCredentials) {
+        self.ignored_credentials.add(why, 1);
     }
 
     /// Counts a command.

@@ -27,6 +27,7 @@ pub fn silent_broker() -> Broker {
         idempotency_ttl: HOUR,
         position_ttl: HOUR,
         subscriptions_per_user: 1,
+        queues: None,
     };
     Broker::Redis(RedisBroker::new(Vec::new(), config).expect("a good address"))
 }

@@ -1,5 +1,6 @@
 //! Socket options of the operating system. On systems other than Linux, some options are missing; the gateway logs that once.
 
+use shared_proto::http::Socket;
 use socket2::SockRef;
 use std::{io, time::Duration};
 use tokio::net::TcpStream;
@@ -63,6 +64,12 @@ impl Abort for TcpStream {
     fn abort(&self) {
         // Fails only if the peer is gone. Then the kernel has nothing to discard.
         let _ = self.set_zero_linger();
+    }
+}
+
+impl Abort for Socket {
+    fn abort(&self) {
+        self.tcp().abort();
     }
 }
 

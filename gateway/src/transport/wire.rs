@@ -43,6 +43,8 @@ pub enum End {
 pub struct WriteResult {
     /// Size of the frames that were removed from the queue, in bytes.
     pub bytes: usize,
+    /// Number of frames at the front of the queue that are begun: the peer expects all of them. The frames behind them may be dropped.
+    pub begun: usize,
     /// `Ready` if the queue is empty and flushed. `Pending` if the socket accepts no more now; it will wake the task.
     pub state: Poll<io::Result<()>>,
 }
@@ -53,7 +55,8 @@ pub struct WriteResult {
 /// buffer that all connections of the thread share. It then wakes its task and returns. A connection uses memory for input only while a
 /// message is incomplete, or after the receiver ended a turn early.
 ///
-/// The caller owns the queue of frames. A `Wire` stores only the number of bytes of the front frame that are written.
+/// The caller owns the queue of frames. A frame leaves it when the socket has flushed all of it, so that what TLS has taken and not sent still counts.
+/// A `Wire` stores only how many bytes of the queue the socket has taken.
 #[derive(Debug)]
 pub struct Wire<T> {
     io: T,
@@ -61,9 +64,9 @@ pub struct Wire<T> {
     decoder: Option<Decoder>,
     /// Input that was read but not decoded. Usually none.
     unread: Option<Box<Unread>>,
-    /// Number of bytes of the queue's front frame that are written.
-    front_written: usize,
-    /// Whether bytes were written since the last flush.
+    /// Number of bytes at the front of the queue that the socket has taken.
+    taken: usize,
+    /// Whether the socket has taken bytes since the last flush.
     unflushed: bool,
 }
 
@@ -90,17 +93,24 @@ enum Decoded {
 impl<T> Wire<T> {
     /// Takes a socket after its upgrade, and the bytes that followed the request.
     pub fn new(io: T, leftover: &[u8], decoder: Decoder) -> Self {
-        Self { io, decoder: Some(decoder), unread: Unread::new(leftover), front_written: 0, unflushed: false }
+        Self { io, decoder: Some(decoder), unread: Unread::new(leftover), taken: 0, unflushed: false }
     }
 
     /// Takes a socket after the head of a response that does not end.
     pub fn stream(io: T) -> Self {
-        Self { io, decoder: None, unread: None, front_written: 0, unflushed: false }
+        Self { io, decoder: None, unread: None, taken: 0, unflushed: false }
     }
 
     /// The socket.
     pub fn io(&self) -> &T {
         &self.io
+    }
+
+    /// Sets the largest size of a message, in bytes. It must not be lowered.
+    pub fn allow_messages(&mut self, of_size: u32) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.allow_messages(of_size);
+        }
     }
 
     /// Whether a frame or a message is incomplete.
@@ -113,10 +123,9 @@ impl<T> Wire<T> {
         self.decoder.as_mut().is_some_and(Decoder::take_completed)
     }
 
-    /// Number of bytes of the queue's front frame that are written. If it is not zero, the frame must stay at the front, because the peer
-    /// expects the rest of it. The frames behind it may be dropped.
-    pub fn front_written(&self) -> usize {
-        self.front_written
+    /// Reads and ignores all further input, and frees the memory for what was incomplete.
+    pub fn discard_input(&mut self) {
+        (self.decoder, self.unread) = (None, None);
     }
 
     /// Memory used for incomplete input, in bytes.
@@ -225,22 +234,32 @@ impl Stop {
 }
 
 impl<T: AsyncWrite + Unpin> Wire<T> {
-    /// Writes the frames of the queue in order, and removes those that are written. Small frames are combined into one write.
-    /// This calls only the socket, so the caller may keep the queue borrowed.
+    /// Writes the frames of the queue in order, and removes those that are flushed. Small frames are combined into one write. Takes the next
+    /// frames only after a flush.
+    ///
+    /// This calls only the socket, so the caller may keep the queue borrowed. Between two calls the caller must not remove frames that are
+    /// [begun](WriteResult::begun).
     pub fn poll_write<F: AsRef<[u8]>>(&mut self, cx: &mut Context<'_>, queue: &mut VecDeque<F>) -> WriteResult {
         let mut bytes = 0;
         let state = loop {
+            match self.poll_flush(cx) {
+                Poll::Ready(Ok(())) => bytes += self.remove_taken(queue),
+                unfinished => break unfinished,
+            }
             if queue.is_empty() {
-                break self.poll_flush(cx);
+                break Poll::Ready(Ok(()));
             }
             match self.write_once(cx, queue) {
                 Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => bytes += self.remove_written(written, queue),
+                Poll::Ready(Ok(taken)) => {
+                    self.unflushed = true;
+                    self.taken += taken;
+                }
                 Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
                 Poll::Pending => break Poll::Pending,
             }
         };
-        WriteResult { bytes, state }
+        WriteResult { bytes, begun: self.begun(queue), state }
     }
 
     /// Closes this side of the connection. The peer receives all written bytes first.
@@ -258,7 +277,7 @@ impl<T: AsyncWrite + Unpin> Wire<T> {
 
     fn write_once<F: AsRef<[u8]>>(&mut self, cx: &mut Context<'_>, queue: &VecDeque<F>) -> Poll<io::Result<usize>> {
         let Some(front) = queue.front() else { return Poll::Ready(Ok(0)) };
-        let front = &front.as_ref()[self.front_written..];
+        let front = &front.as_ref()[self.taken..];
         let io = Pin::new(&mut self.io);
         let room = GATHER_BYTES.saturating_sub(front.len());
         if queue.get(1).is_none_or(|second| second.as_ref().len() > room) {
@@ -276,16 +295,25 @@ impl<T: AsyncWrite + Unpin> Wire<T> {
         })
     }
 
-    /// Removes the frames that are completely written after another `written` bytes. Returns the size of these frames.
-    fn remove_written<F: AsRef<[u8]>>(&mut self, written: usize, queue: &mut VecDeque<F>) -> usize {
-        self.unflushed = true;
-        self.front_written += written;
+    /// Removes the frames that the socket has taken completely. Returns the size of these frames.
+    fn remove_taken<F: AsRef<[u8]>>(&mut self, queue: &mut VecDeque<F>) -> usize {
         let mut removed = 0;
-        while let Some(size) = queue.front().map(|frame| frame.as_ref().len()).filter(|size| *size <= self.front_written) {
+        while let Some(size) = queue.front().map(|frame| frame.as_ref().len()).filter(|size| *size <= self.taken) {
             queue.pop_front();
-            self.front_written -= size;
+            self.taken -= size;
             removed += size;
         }
         removed
+    }
+
+    /// Number of frames of which the socket has taken a part, or all.
+    fn begun<F: AsRef<[u8]>>(&self, queue: &VecDeque<F>) -> usize {
+        let mut left = self.taken;
+        let is_begun = |frame: &&F| {
+            let begun = left > 0;
+            left = left.saturating_sub(frame.as_ref().len());
+            begun
+        };
+        queue.iter().take_while(is_begun).count()
     }
 }

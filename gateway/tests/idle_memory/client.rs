@@ -1,11 +1,21 @@
 //! Clients that have nothing on the heap once they are open.
 
 use crate::gateway_thread::Addresses;
+use rustls::{ClientConfig, ClientConnection, StreamOwned, client::Resumption};
+use shared_proto::process::probe::trusting;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
+
+/// Keeps no sessions, so that clients have nothing on the heap.
+static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+    let mut config = (*trusting(None)).clone();
+    config.resumption = Resumption::disabled();
+    Arc::new(config)
+});
 
 /// Connections in each channel with presence.
 const ROOM: usize = 64;
@@ -23,20 +33,30 @@ pub(crate) enum Idle {
     Token,
     /// A STOMP connection without token and with heart-beats, one subscription.
     Stomp,
+    /// As `Anonymous`, over TLS.
+    Tls,
 }
 
 impl Idle {
     /// Opens connection number `number`, and returns it when its commands are answered. The last one of a room also publishes the room's messages.
     pub(crate) fn open(self, gateway: Addresses, number: usize) -> TcpStream {
         let (token, channel) = match self {
-            Self::Anonymous => (None, "open:idle".into()),
+            Self::Anonymous | Self::Tls => (None, "open:idle".into()),
             Self::Token => (Some(token(gateway.public, number)), format!("chat:room-{}", number / ROOM)),
             Self::Stomp => return stomp(gateway),
         };
-        let socket = upgraded(gateway.public, "/connection/websocket");
         let connect = token.map(|token| format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#));
-        command(&socket, 1, &connect.unwrap_or_else(|| r#"{"id":1,"connect":{}}"#.into()));
-        command(&socket, 2, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#));
+        let connect = connect.unwrap_or_else(|| r#"{"id":1,"connect":{}}"#.into());
+        let subscribe = format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#);
+        let mut socket = connected(gateway.public);
+        if self == Self::Tls {
+            let tls = ClientConnection::new(TLS.clone(), gateway.public.ip().into()).expect("it can begin");
+            let mut stream = StreamOwned::new(tls, socket);
+            subscribed(&mut stream, gateway.public, &connect, &subscribe);
+            // Only the socket stays: what the client has for TLS must not count.
+            return stream.sock;
+        }
+        subscribed(&mut socket, gateway.public, &connect, &subscribe);
         if self == Self::Token && number % ROOM == ROOM - 1 {
             publish(gateway.internal, &channel);
         }
@@ -44,20 +64,32 @@ impl Idle {
     }
 }
 
+fn subscribed(socket: &mut (impl Read + Write), address: SocketAddr, connect: &str, subscribe: &str) {
+    upgrade(socket, address, "/connection/websocket");
+    command(socket, 1, connect);
+    command(socket, 2, subscribe);
+}
+
 fn stomp(gateway: Addresses) -> TcpStream {
-    let socket = upgraded(gateway.public, "/stomp");
-    send(&socket, "CONNECT\naccept-version:1.2,1.1,1.0\nheart-beat:60000,60000\n\n\0");
-    let connected = message(&socket);
+    let mut stream = connected(gateway.public);
+    let socket = &mut stream;
+    upgrade(socket, gateway.public, "/stomp");
+    send(socket, "CONNECT\naccept-version:1.2,1.1,1.0\nheart-beat:60000,60000\n\n\0");
+    let connected = message(socket);
     assert!(connected.starts_with("CONNECTED\nversion:1.2\n"), "{connected}");
-    send(&socket, "SUBSCRIBE\nid:sub-0\ndestination:/topic/open:idle\nreceipt:r\n\n\0");
-    let receipt = message(&socket);
+    send(socket, "SUBSCRIBE\nid:sub-0\ndestination:/topic/open:idle\nreceipt:r\n\n\0");
+    let receipt = message(socket);
     assert!(receipt.starts_with("RECEIPT\n"), "{receipt}");
+    stream
+}
+
+fn connected(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).expect("the gateway listens");
+    socket.set_read_timeout(Some(TIMEOUT)).expect("settable");
     socket
 }
 
-fn upgraded(address: SocketAddr, path: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(address).expect("the gateway listens");
-    socket.set_read_timeout(Some(TIMEOUT)).expect("settable");
+fn upgrade(socket: &mut (impl Read + Write), address: SocketAddr, path: &str) {
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -70,11 +102,10 @@ fn upgraded(address: SocketAddr, path: &str) -> TcpStream {
         head.extend_from_slice(&byte);
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-    socket
 }
 
 /// Sends a text message.
-fn send(mut socket: &TcpStream, text: &str) {
+fn send(socket: &mut impl Write, text: &str) {
     // Masked with the key 0, which changes nothing.
     let mut frame = match u8::try_from(text.len()) {
         Ok(length) if length < 126 => vec![0x81, 0x80 | length],
@@ -86,7 +117,7 @@ fn send(mut socket: &TcpStream, text: &str) {
 }
 
 /// Sends a command and reads up to its reply.
-fn command(socket: &TcpStream, id: u32, text: &str) {
+fn command(socket: &mut (impl Read + Write), id: u32, text: &str) {
     send(socket, text);
     let reply = format!(r#"{{"id":{id},"#);
     loop {
@@ -99,7 +130,7 @@ fn command(socket: &TcpStream, id: u32, text: &str) {
 }
 
 /// The next message.
-fn message(mut socket: &TcpStream) -> String {
+fn message(socket: &mut impl Read) -> String {
     let mut head = [0; 2];
     socket.read_exact(&mut head).expect("it answers");
     assert_eq!(head[0], 0x81, "a text message in one frame");

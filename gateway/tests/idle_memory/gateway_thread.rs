@@ -21,11 +21,11 @@ pub(crate) struct Addresses {
     pub(crate) internal: SocketAddr,
 }
 
-/// Starts a gateway for the life of the process.
-pub(crate) fn run() -> Addresses {
+/// Starts a gateway for the life of the process, with these further settings.
+pub(crate) fn run(more: &str) -> Addresses {
     let (report, reported) = mpsc::sync_channel(1);
+    let settings = Settings::from_toml(&format!("{SETTINGS}{more}")).expect("valid");
     thread::spawn(move || {
-        let settings = Settings::from_toml(SETTINGS).expect("valid");
         let telemetry = Telemetry::without_logs(&settings).expect("no endpoint");
         let free = || {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -9,6 +9,7 @@ mod gateway_thread;
 use cap::Cap;
 use client::Idle;
 use mimalloc::MiMalloc;
+use redis_testing::Authority;
 use std::time::{Duration, Instant};
 
 #[global_allocator]
@@ -24,6 +25,8 @@ const ANONYMOUS: usize = 1450;
 const TOKEN: usize = 2720;
 /// Bound of a STOMP connection without token and with one subscription, in bytes.
 const STOMP: usize = 2085;
+/// Bound of a connection with TLS 1.3, without token and with one subscription, in bytes.
+const TLS: usize = 8940;
 /// A connection may need this much less than its bound. So a change that adds this much exceeds the bound.
 const SLACK: usize = 100;
 
@@ -41,7 +44,7 @@ fn an_idle_connection_needs_no_more_memory_than_stated() {
         files > 2 * MANY as u64 + 200,
         "{files} files are too few for both ends of {MANY} connections: raise the hard limit (ulimit -Hn)"
     );
-    let found = [(Idle::Anonymous, ANONYMOUS), (Idle::Token, TOKEN), (Idle::Stomp, STOMP)]
+    let found = [(Idle::Anonymous, ANONYMOUS), (Idle::Token, TOKEN), (Idle::Stomp, STOMP), (Idle::Tls, TLS)]
         .map(|(idle, bound)| (idle, bytes_per_connection(idle), bound));
     println!("{found:?}");
     for (idle, bytes, bound) in found {
@@ -54,7 +57,14 @@ fn an_idle_connection_needs_no_more_memory_than_stated() {
 }
 
 fn bytes_per_connection(idle: Idle) -> usize {
-    let gateway = gateway_thread::run();
+    let authority = Authority::new();
+    let gateway = match idle {
+        Idle::Tls => {
+            let own = authority.sign(&["gateway.test"]);
+            gateway_thread::run(&format!("[public.tls]\npairs = [{{ cert_file = {:?}, key_file = {:?} }}]", own.certificate, own.key))
+        }
+        _ => gateway_thread::run(""),
+    };
     let mut sockets = Vec::with_capacity(MANY);
     sockets.extend((0..FEW).map(|number| idle.open(gateway, number)));
     let few = settled();

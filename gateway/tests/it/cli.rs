@@ -1,7 +1,10 @@
 //! The command line, as another program uses it.
 
 use super::{listeners::Gateway, store_errors::until};
-use std::{io, process::Command};
+use std::{
+    io::{self, Write as _},
+    process::{Command, Stdio},
+};
 
 #[test]
 fn a_closed_output_pipe_is_no_error() {
@@ -44,6 +47,29 @@ fn health_tells_whether_the_gateway_is_ready() {
     assert!(code == Some(1) && text.starts_with("no gateway answers at ") && text.contains("Start the gateway"), "{text}");
     let (code, text) = health(&["--set", "internal.address=8001"]);
     assert!(code == Some(64) && text.contains("internal.address: expected"), "{text}");
+}
+
+#[test]
+fn check_token_says_whether_a_token_is_accepted_and_why_not() {
+    let gateway = |arguments: &[&str], input: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("run");
+        process.stdin.take().expect("piped").write_all(input.as_bytes()).expect("written");
+        let ended = process.wait_with_output().expect("ended");
+        (ended.status.code(), String::from_utf8([ended.stdout, ended.stderr].concat()).expect("text"))
+    };
+    let (_, token) = gateway(&["token", "--user", "alice", "--set", "tokens.hmac_secret=s"], "");
+    let (code, report) = gateway(&["check-token", "--set", "tokens.hmac_secret=s"], &format!("Authorization: Bearer {token}"));
+    assert!(code == Some(0) && report.ends_with("result     accepted, as the user alice\n"), "{report}");
+    assert!(report.contains("tokens.hmac_secret") && report.contains("HS256") && report.contains("expires    in "), "{report}");
+    let (code, report) = gateway(&["check-token", "--set", "tokens.hmac_secret=other"], &token);
+    assert!(code == Some(1) && report.contains("none of them has signed it"), "{report}");
+    assert!(report.ends_with("refused: the token has a wrong signature\n"), "{report}");
+    let signature = token.trim().rsplit('.').next().expect("three parts");
+    assert!(!report.contains(signature), "a report may be passed on: {report}");
+    let (code, report) = gateway(&["check-token"], "nonsense");
+    assert!(code == Some(1) && report.ends_with("refused: the token is no JSON Web Token\n"), "{report}");
 }
 
 #[test]

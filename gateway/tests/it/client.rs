@@ -1,10 +1,11 @@
 //! A client that sends any bytes, right or wrong.
 
 use super::echo::{Echo, run};
+use rustls::{ClientConfig, ClientConnection, pki_types::ServerName};
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     thread,
     time::{Duration, Instant},
 };
@@ -42,6 +43,7 @@ pub(crate) struct Frame {
 /// One connection.
 pub(crate) struct Client {
     socket: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     got: Vec<u8>,
 }
 
@@ -50,7 +52,70 @@ impl Client {
         let socket = TcpStream::connect(address).expect("the server listens");
         socket.set_read_timeout(Some(PATIENCE)).expect("settable");
         socket.set_nodelay(true).expect("settable");
-        Self { socket, got: Vec::new() }
+        Self { socket, tls: None, got: Vec::new() }
+    }
+
+    /// Begins TLS with the server of this name. What is sent next comes behind the handshake.
+    pub(crate) fn with_tls(mut self, config: Arc<ClientConfig>, name: &str) -> Self {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        self.tls = Some(Box::new(ClientConnection::new(config, name).expect("it can begin")));
+        self
+    }
+
+    /// The same, with these bytes in front of the first message, in one segment.
+    pub(crate) fn with_tls_behind(self, first: &[u8], config: Arc<ClientConfig>, name: &str) -> Self {
+        let mut client = self.with_tls(config, name);
+        let mut bytes = first.to_vec();
+        client.tls.as_mut().expect("with TLS").write_tls(&mut bytes).expect("in memory");
+        client.socket.write_all(&bytes).expect("the server reads");
+        client
+    }
+
+    /// The first message of a handshake.
+    pub(crate) fn first_message(config: Arc<ClientConfig>, name: &str) -> Vec<u8> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut bytes = Vec::new();
+        ClientConnection::new(config, name).expect("it can begin").write_tls(&mut bytes).expect("in memory");
+        bytes
+    }
+
+    /// Whether anything arrives within this time.
+    pub(crate) fn is_answered_within(&mut self, time: Duration) -> bool {
+        self.socket.set_read_timeout(Some(time)).expect("settable");
+        let is_answered = self.socket.peek(&mut [0]).is_ok_and(|count| count > 0);
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("settable");
+        is_answered
+    }
+
+    /// Sends a request and reads the head of its answer. Fails if the server closes the connection.
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> io::Result<String> {
+        self.write_all(request)?;
+        let mut chunk = vec![0; 4096];
+        let count = self.read(&mut chunk)?;
+        Ok(String::from_utf8_lossy(&chunk[..count]).into_owned())
+    }
+
+    /// Finishes the handshake. Fails if the server refuses it.
+    pub(crate) fn handshake(&mut self) -> io::Result<&ClientConnection> {
+        let tls = self.tls.as_mut().expect("with TLS");
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.socket)?;
+        }
+        Ok(tls)
+    }
+
+    fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.socket).read(chunk),
+            None => self.socket.read(chunk),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.socket).write_all(bytes),
+            None => self.socket.write_all(bytes),
+        }
     }
 
     /// A client that is connected and has upgraded to WebSocket.
@@ -63,7 +128,7 @@ impl Client {
 
     /// Sends bytes. Ignores a closed connection, because some tests make the server close it.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        match self.socket.write_all(bytes) {
+        match self.write_all(bytes) {
             Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => panic!("{error}"),
             _ => {}
         }
@@ -72,7 +137,7 @@ impl Client {
     /// Sends until the server closes the connection.
     pub(crate) fn send_until_cut(&mut self) {
         let started = Instant::now();
-        while self.socket.write_all(&[0; 4096]).is_ok() {
+        while self.write_all(&[0; 4096]).is_ok() {
             assert!(started.elapsed() < PATIENCE, "the server reads forever");
         }
     }
@@ -105,9 +170,17 @@ impl Client {
         (head, String::from_utf8(body).expect("text"))
     }
 
+    /// Reads this many bytes, and drops them.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        while self.got.len() < bytes {
+            assert!(self.more(), "closed within the body");
+        }
+        self.got.drain(..bytes);
+    }
+
     /// Reads the response's head. `None` if the server closes the connection instead.
     pub(crate) fn try_head(&mut self) -> Option<String> {
-        self.socket.peek(&mut [0]).is_ok_and(|count| count > 0).then(|| self.head())
+        (!self.got.is_empty() || self.socket.peek(&mut [0]).is_ok_and(|count| count > 0)).then(|| self.head())
     }
 
     /// Reads until these bytes have arrived, and returns everything up to them.
@@ -142,7 +215,7 @@ impl Client {
     /// Waits until the server closes the connection. Returns whether that was a reset.
     pub(crate) fn reset(&mut self) -> bool {
         loop {
-            match self.socket.read(&mut [0; 512]) {
+            match self.read(&mut [0; 512]) {
                 Ok(0) => return false,
                 Ok(_) => {}
                 Err(error) => return error.kind() == ErrorKind::ConnectionReset,
@@ -153,7 +226,7 @@ impl Client {
     /// Reads more bytes. Returns false at the end of the stream.
     fn more(&mut self) -> bool {
         let mut chunk = vec![0; 64 * 1024];
-        let count = self.socket.read(&mut chunk).expect("the server answers, and does not reset");
+        let count = self.read(&mut chunk).expect("the server answers, and does not reset");
         self.got.extend_from_slice(&chunk[..count]);
         count > 0
     }

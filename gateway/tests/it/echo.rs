@@ -9,6 +9,7 @@ use gateway_core::{
     model::{ErrorCode, Refusal},
     protocol::websocket::{Decoder, Event, encode},
 };
+use shared_proto::http::Socket;
 use std::{
     collections::VecDeque,
     io,
@@ -18,10 +19,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::{
-    net::TcpStream,
-    time::{Sleep, sleep},
-};
+use tokio::time::{Sleep, sleep};
 
 /// How the server behaves.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +53,7 @@ pub fn run(listener: TcpListener, echo: Echo) -> io::Result<actix_server::Server
         .run())
 }
 
-impl Gate<TcpStream> for Echo {
+impl Gate<Socket> for Echo {
     type Route = ();
     type Context = ();
 
@@ -78,7 +76,7 @@ impl Gate<TcpStream> for Echo {
         Ok(Admission { subprotocol: centrifuge(request.subprotocols(), request.query()).1, connection_id: None, context: () })
     }
 
-    fn enter(&self, upgraded: Upgraded<TcpStream, ()>) {
+    fn enter(&self, upgraded: Upgraded<Socket, ()>) {
         let wire = Wire::new(upgraded.io, &upgraded.leftover, Decoder::new(self.max_message));
         actix_rt::spawn(Connection { wire: Some(wire), queue: VecDeque::new(), queued: 0, state: State::Open, timer: None, echo: *self });
     }
@@ -100,7 +98,7 @@ enum State {
 }
 
 struct Connection {
-    wire: Option<Wire<TcpStream>>,
+    wire: Option<Wire<Socket>>,
     queue: VecDeque<Rc<[u8]>>,
     queued: usize,
     state: State,
@@ -129,7 +127,7 @@ impl Future for Connection {
 
 impl Connection {
     /// True once the connection is over.
-    fn read(&mut self, wire: &mut Wire<TcpStream>, cx: &mut Context<'_>) -> bool {
+    fn read(&mut self, wire: &mut Wire<Socket>, cx: &mut Context<'_>) -> bool {
         if self.queued >= FULL {
             return false;
         }
@@ -175,7 +173,7 @@ impl Connection {
     }
 
     /// True once the connection is over.
-    fn write(&mut self, wire: &mut Wire<TcpStream>, cx: &mut Context<'_>) -> bool {
+    fn write(&mut self, wire: &mut Wire<Socket>, cx: &mut Context<'_>) -> bool {
         let full = self.queued >= FULL;
         let wrote = wire.poll_write(cx, &mut self.queue);
         self.queued -= wrote.bytes;
@@ -193,7 +191,7 @@ impl Connection {
     }
 
     /// Whether the peer exceeded the time limit of a message or of its close.
-    fn late(&mut self, wire: &Wire<TcpStream>, cx: &mut Context<'_>) -> bool {
+    fn late(&mut self, wire: &Wire<Socket>, cx: &mut Context<'_>) -> bool {
         let patience = match self.state {
             State::Open if wire.is_mid_message() => self.echo.message_timeout,
             State::Open => {

@@ -6,6 +6,7 @@ use shared_proto::http::testing::{
 };
 use std::{
     net::SocketAddr,
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -24,9 +25,18 @@ impl Gateway {
         Self::run(Command::new(env!("CARGO_BIN_EXE_gateway")), settings)
     }
 
-    pub(crate) fn run(mut command: Command, settings: &[&str]) -> Self {
+    /// Starts a gateway with the settings of a file.
+    pub(crate) fn with_file(file: &Path) -> Self {
+        Self::run_with(Command::new(env!("CARGO_BIN_EXE_gateway")), file, &[])
+    }
+
+    pub(crate) fn run(command: Command, settings: &[&str]) -> Self {
+        Self::run_with(command, concat!(env!("CARGO_MANIFEST_DIR"), "/config/dev.toml").as_ref(), settings)
+    }
+
+    fn run_with(mut command: Command, file: &Path, settings: &[&str]) -> Self {
         let (public, internal) = (free_address(), free_address());
-        command.args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/dev.toml")]);
+        command.arg("--config").arg(file);
         let addresses = [format!("public.address={public}"), format!("internal.address={internal}")];
         for setting in addresses.iter().map(String::as_str).chain(settings.iter().copied()) {
             command.args(["--set", setting]);
@@ -34,15 +44,24 @@ impl Gateway {
         Self { process: Process::start(&mut command, internal), public, internal }
     }
 
-    /// Waits until the log has what it needs.
-    pub(crate) fn wait_for_log(&self, is_enough: impl Fn(&str) -> bool) {
-        self.process.wait_for_log(is_enough);
+    /// Waits until the log has what it needs. Returns all of it.
+    pub(crate) fn wait_for_log(&self, is_enough: impl Fn(&str) -> bool) -> String {
+        self.process.wait_for_log(is_enough)
     }
 
     /// Asks the process to end.
     pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let id = self.process.id().try_into().ok().and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(id.expect("it runs"), rustix::process::Signal::TERM).expect("it takes signals");
+        rustix::process::kill_process(id.expect("it runs"), signal).expect("it takes signals");
     }
 }
 

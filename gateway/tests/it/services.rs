@@ -48,7 +48,7 @@ impl Link {
 }
 
 /// A connection of alice.
-fn alice(node: &Gateway) -> Client {
+pub(super) fn alice(node: &Gateway) -> Client {
     let (_, token) = ask(node.public, "POST", "/demo/token", "Content-Type: application/json\r\n", r#"{"user":"alice"}"#);
     let token = serde_json::from_str::<Value>(&token).expect("JSON")["token"].clone();
     let mut alice = upgraded(node.public, "/connection/websocket");
@@ -57,7 +57,7 @@ fn alice(node: &Gateway) -> Client {
 }
 
 /// The answer to a call.
-fn answer(client: &mut Client, call: &Value) -> Value {
+pub(super) fn answer(client: &mut Client, call: &Value) -> Value {
     serde_json::from_str(&says(client, call)).expect("JSON")
 }
 

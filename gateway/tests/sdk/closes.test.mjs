@@ -150,6 +150,17 @@ test('3013 too many requests: more events at once than connection.max_in_flight 
     assert.equal((await raw.end()).code, 3013);
 });
 
+test('3013 too many requests: a client that goes on in spite of limits.connection, and connects again', async (t) => {
+    const limits = 'connection.max_subscriptions = 1\nrecovery.page_entries = 1\nlimits.connection.commands_per_second = 10\nlimits.connection.commands_burst = 5\n';
+    const it = await connected(t, await ownGateway(t, `tokens.anonymous = true\nnamespaces.open.publish = "anyone"\n${limits}`));
+    const lost = next(it, 'connecting');
+    const publishes = Promise.allSettled(Array.from({ length: 60 }, (_, n) => it.publish('open:a', n)));
+    assert.equal((await lost).code, 3013);
+    await next(it, 'connected');
+    await publishes;
+    await it.publish('open:a', 'again');
+});
+
 test('3500 invalid token: a signature with another secret', async (t) => {
     const { code, reason } = await connectUntilDisconnected(client(t, gateway, { token: token({ sub: 'ann' }, 'another secret') }));
     assert.equal(code, 3500);

@@ -105,6 +105,19 @@ test('111 too_many_requests: more commands at once than connection.max_in_flight
     for (const { error } of refusals) assert.deepEqual([error.code, error.temporary], [111, true]);
 });
 
+test('111 too_many_requests: more commands in a time than limits.connection allows, until the client slows down', async (t) => {
+    const limits = 'connection.max_subscriptions = 1\nrecovery.page_entries = 1\nlimits.connection.commands_per_second = 10\nlimits.connection.commands_burst = 5\n';
+    const it = await connected(t, await ownGateway(t, `tokens.anonymous = true\nnamespaces.open.publish = "anyone"\n${limits}`));
+    const lost = new EventRecorder(it, 'connecting');
+    const publishes = await Promise.allSettled(Array.from({ length: 12 }, (_, n) => it.publish('open:a', n)));
+    const refusals = publishes.filter(({ status }) => status === 'rejected').map(({ reason }) => reason);
+    assert.ok(refusals.length > 0 && refusals.length < 12, `${refusals.length} were refused`);
+    for (const { code, temporary } of refusals) assert.deepEqual([code, temporary], [111, true]);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await it.publish('open:a', 'later');
+    assert.deepEqual(lost.all, []);
+});
+
 test('112 unrecoverable_position: the history after a position of another timeline', async (t) => {
     const channel = unique('recover:');
     const subscription = await subscribed(await connected(t, gateway), channel);

@@ -1,5 +1,6 @@
 // The cases of WebSocket over the SDK's fallback http_stream. They are registered together, before the first of them runs.
 
+import './capabilities.test.mjs?http_stream';
 import './closes.test.mjs?http_stream';
 import './commands.test.mjs?http_stream';
 import './drain.test.mjs?http_stream';

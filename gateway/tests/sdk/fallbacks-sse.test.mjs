@@ -1,5 +1,6 @@
 // The cases of WebSocket over the SDK's fallback sse. They are registered together, before the first of them runs.
 
+import './capabilities.test.mjs?sse';
 import './closes.test.mjs?sse';
 import './commands.test.mjs?sse';
 import './drain.test.mjs?sse';

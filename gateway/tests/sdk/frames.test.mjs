@@ -46,7 +46,7 @@ test('a null member counts as a missing member, in the protocol, in REST and in 
     const pushed = () => raw.frames.filter((frame) => frame.push?.pub).map((frame) => frame.push.pub.data);
     await raw.frame(() => pushed().length === 2, 'both publications');
     assert.deepEqual(pushed(), [null, null]);
-    const none = { exp: null, nbf: null, aud: null, iss: null, info: null, channels: null, channel: null };
+    const none = { nbf: null, iat: null, aud: null, iss: null, info: null, channels: null, channel: null };
     await Raw.connect(t, gateway, { token: token({ sub: 'ann', ...none }) });
 });
 

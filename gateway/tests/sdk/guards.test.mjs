@@ -38,7 +38,7 @@ forward_address = true
 
 class Browser extends WebSocket {
     constructor(url, protocols) {
-        super(url, protocols, { headers: { cookie: 'session=7' } });
+        super(url, protocols, { headers: { cookie: 'session=7', origin: `http://${new URL(url).host}` } });
     }
 }
 

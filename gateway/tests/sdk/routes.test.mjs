@@ -1,7 +1,7 @@
 // Routes of services: who may call, how much at once, in which order, and what the service learns of the frontend's request.
 
 import assert from 'node:assert/strict';
-import { get } from 'node:http';
+import { get, request as httpRequest } from 'node:http';
 import { test } from 'node:test';
 import WebSocket from 'ws';
 import { client, connected, signedIn } from './support/client.mjs';
@@ -28,9 +28,12 @@ in_flight_per_user = 2
 `;
 const settings = (service) => `[connection]\nheader_bytes = "256B"\n[tokens]\nanonymous = true\n[services.bot]\n${service}${ROUTES}`;
 
+/** The headers of a WebSocket of a page of the gateway's own host. */
+const headersOf = (url) => ({ cookie: 'session=äöü; theme=dark', 'user-agent': 'test/1', authorization: 'Basic hush', origin: `http://${new URL(url).host}` });
+
 class Browser extends WebSocket {
     constructor(url, protocols) {
-        super(url, protocols, { headers: { cookie: 'session=äöü; theme=dark', 'user-agent': 'test/1', authorization: 'Basic hush' } });
+        super(url, protocols, { headers: headersOf(url) });
     }
 }
 
@@ -68,11 +71,64 @@ test('a service learns of the request what its route names, over a link and as a
     }
 });
 
+test('cookies and passwords of requests whose page nobody knows reach no service, whatever the protocol', async (t) => {
+    const route = 'forward_headers = ["cookie", "authorization", "user-agent"]';
+    const origins = '[public]\nallowed_origins = ["https://shop.example"]\n';
+    const any = '[public]\nallowed_origins = ["*"]\n';
+    const ambient = { cookie: 'session=7', authorization: 'Basic hush' };
+    for (const [list, reason, page] of [[origins, 'no_page', {}], [any, 'any_origin', { origin: 'https://evil.example' }]]) {
+        const gateway = await ownGateway(t, `${list}[tokens]\nanonymous = true\n[services.bot]\n${route}\n`);
+        const seen = [];
+        const answer = (call) => {
+            seen.push(call.request.headers);
+            return { reply: { id: call.id, data: null } };
+        };
+        await Service.start(t, gateway, 'bot', { answer });
+        const call = async (transport, headers) => {
+            const before = seen.length;
+            if (transport === 'websocket') {
+                class Socket extends WebSocket {
+                    constructor(url, protocols) {
+                        super(url, protocols, { headers: { ...headers, 'user-agent': 'test/1' } });
+                    }
+                }
+                const it = await connected(t, gateway, { websocket: Socket });
+                await it.rpc('bot.say', {});
+            } else {
+                const url = new URL(gateway.url);
+                const body = `${JSON.stringify({ id: 1, connect: {} })}\n${JSON.stringify({ id: 2, rpc: { method: 'bot.say', data: {} } })}`;
+                const options = { method: 'POST', headers: { ...headers, 'user-agent': 'test/1', 'content-type': 'application/json' } };
+                const stream = httpRequest(new URL('/connection/http_stream', url), options);
+                t.after(() => stream.destroy());
+                stream.end(body);
+                await next(stream, 'response');
+            }
+            await eventually(() => seen.length > before, 'the call');
+            return seen.at(-1);
+        };
+        let ignored = 0;
+        for (const transport of ['websocket', 'http_stream']) {
+            assert.deepEqual(await call(transport, { ...ambient, ...page }), { 'user-agent': 'test/1' }, `${transport} ${reason}`);
+            ignored += 1;
+            assert.equal(await gateway.metric(`switchboard_ignored_credentials_total{reason="${reason}"}`), ignored);
+            // Its honest twin: the browser says that the page has the same origin, or its origin is in the list.
+            const known = { ...ambient, 'sec-fetch-site': 'same-origin' };
+            assert.deepEqual(await call(transport, known), { ...ambient, 'user-agent': 'test/1' }, transport);
+            if (list === origins) {
+                const listed = { ...ambient, origin: 'https://shop.example' };
+                assert.deepEqual(await call(transport, listed), { ...ambient, 'user-agent': 'test/1' }, transport);
+            }
+            assert.deepEqual(await call(transport, { authorization: 'Bearer x', ...page }), { authorization: 'Bearer x', 'user-agent': 'test/1' });
+            assert.equal(await gateway.metric(`switchboard_ignored_credentials_total{reason="${reason}"}`), ignored);
+        }
+    }
+});
+
 test('headers that are too large refuse the connection with the name of the setting', async (t) => {
     const gateway = await ownGateway(t, settings(''));
     const url = gateway.websocket.replace('ws', 'http');
     const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
-    const sent = get(url, { headers: { ...upgrade, cookie: `a=${'x'.repeat(256)}` } });
+    const sent = get(url, { headers: { ...upgrade, cookie: `a=${'x'.repeat(256)}`, 'sec-fetch-site': 'same-origin' } });
     const response = await next(sent, 'response');
     assert.equal(response.statusCode, 422);
     let problem = '';

@@ -22,9 +22,17 @@ presence = true
 `;
 
 test('the SDK fetches no other token if the token has no expiry', async (t) => {
-    const gateway = await ownGateway(t, SETTINGS);
-    const it = await signedIn(t, gateway, 'ann', {}, { getToken: () => assert.fail('not needed') });
+    const gateway = await ownGateway(t, `tokens.unbounded = true\n${SETTINGS}`);
+    const it = await signedIn(t, gateway, 'ann', { exp: undefined }, { getToken: () => assert.fail('not needed') });
     assert.equal(it.state, 'connected');
+});
+
+test('a token without expiry is refused, and the reason names the setting', async (t) => {
+    const it = client(t, await ownGateway(t, SETTINGS), { token: token({ sub: 'ann', exp: undefined }) });
+    const ended = next(it, 'disconnected');
+    it.connect();
+    const { code, reason } = await ended;
+    assert.deepEqual([code, reason], [3500, 'the token has no exp: sign it with an exp, or set tokens.unbounded']);
 });
 
 test('a connection whose token expires is refreshed with each new token', async (t) => {

@@ -69,7 +69,7 @@ test('when the frontend leaves, its request is closed within 100 ms', async (t) 
     it.rpc('shop.wait', {}).catch(() => {});
     const [request] = await target.until(({ length }) => length === 1, 'the call');
     const { services } = await gateway.ask('GET', '/v1/services');
-    assert.deepEqual(services[0], { service: 'shop', reach: 'webhook', waiting: 0, instances: [], targets: [{ url: `${target.url}/`, in_flight: 1, draining: false, breaker: 'closed' }] });
+    assert.deepEqual(services[0], { service: 'shop', reach: 'webhook', events: 'direct', waiting: 0, instances: [], targets: [{ url: `${target.url}/`, in_flight: 1, draining: false, breaker: 'closed' }] });
     const left = performance.now();
     it.disconnect();
     await target.until(() => request.closed, 'the end of the request');
@@ -93,7 +93,7 @@ test('a service with a webhook accepts no links, and the error says what to do',
     const gateway = await ownGateway(t, settings('http://127.0.0.1:9/'));
     const { status, body } = await gateway.rest('GET', '/v1/services/shop/link');
     assert.equal(status, 400);
-    assert.match(body.detail, /shop has a webhook and no links/);
+    assert.match(body.detail, /shop has a webhook or a queue, and no links/);
 });
 
 test('the complete service of docs/webhooks.md works as the page says', async (t) => {

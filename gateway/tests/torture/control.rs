@@ -9,4 +9,6 @@ pub(crate) enum Control {
     Memory,
     /// The subscribers ignore one delivery in a thousand.
     Drop,
+    /// The consumers of queues acknowledge one event in a hundred without processing it.
+    Forget,
 }

@@ -7,8 +7,20 @@ use std::{
 };
 
 /// The metrics that are shown, without `switchboard_` and `_total`.
-const SHOWN: &[&str] =
-    &["backfills", "forks", "gaps_lost", "audit_losses", "mailbox_dropped", "outbox_overflow", "redis_interruptions", "redis_resubscribed"];
+const SHOWN: &[&str] = &[
+    "backfills",
+    "forks",
+    "gaps_lost",
+    "audit_losses",
+    "mailbox_dropped",
+    "outbox_overflow",
+    "redis_interruptions",
+    "redis_resubscribed",
+    "queue_events",
+    "queue_deliveries",
+    "queue_dead_letters",
+    "ingest_entries",
+];
 
 /// The newest counts of each process.
 #[derive(Default)]

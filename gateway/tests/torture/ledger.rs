@@ -32,33 +32,59 @@ pub(crate) enum Kind {
 /// For this time after a fault of the store, subscribers may still receive publications that the store has lost.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// An entry of ingest is published within this time, unless the owner of its partition changes again and again.
+const ENTRY_LIFE: Duration = Duration::from_mins(1);
+
 /// One channel.
 pub(crate) struct Channel {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// What a subscriber gets after a loss.
     pub(crate) unrecoverable: Unrecoverable,
+    /// The partitions of ingest by which services publish into it.
+    pub(crate) partitions: Vec<u16>,
     ledger: Mutex<Ledger>,
 }
 
 /// Marks channels of which the store may lose acknowledged publications, until this is dropped.
-pub(crate) struct AtRisk(Vec<Arc<Channel>>);
+pub(crate) struct AtRisk {
+    channels: Vec<Arc<Channel>>,
+    /// Those of which it may lose entries of ingest.
+    fed: Vec<Arc<Channel>>,
+}
 
 impl AtRisk {
-    pub(crate) fn begin(channels: Vec<Arc<Channel>>) -> Self {
+    /// Marks the channels with these hash tags, and those of which entries of ingest may be lost.
+    pub(crate) fn begin(all: &[Arc<Channel>], has: impl Fn(&str) -> bool, loses_entries: impl Fn(&Channel) -> bool) -> Self {
+        let channels: Vec<_> = all.iter().filter(|channel| has(&channel.name)).cloned().collect();
+        let fed: Vec<_> = all.iter().filter(|channel| !channel.partitions.is_empty() && loses_entries(channel)).cloned().collect();
+        let long = Instant::now() + Duration::from_hours(1);
         for channel in &channels {
             let mut ledger = channel.ledger.lock().expect("no panic");
-            ledger.lost_until = Some(Instant::now() + Duration::from_hours(1));
+            ledger.lost_until = Some(long);
             ledger.at_risk = true;
+            ledger.repeats.push((Instant::now(), long));
         }
-        Self(channels)
+        for channel in &fed {
+            let mut ledger = channel.ledger.lock().expect("no panic");
+            ledger.entries_lost_until = Some(long);
+        }
+        Self { channels, fed }
     }
 }
 
 impl Drop for AtRisk {
     fn drop(&mut self) {
-        for channel in &self.0 {
-            channel.ledger.lock().expect("no panic").lost_until = Some(Instant::now() + GRACE);
+        let until = Instant::now() + GRACE;
+        for channel in &self.channels {
+            let mut ledger = channel.ledger.lock().expect("no panic");
+            ledger.lost_until = Some(until);
+            if let Some((_, end)) = ledger.repeats.last_mut() {
+                *end = until;
+            }
+        }
+        for channel in &self.fed {
+            channel.ledger.lock().expect("no panic").entries_lost_until = Some(until);
         }
     }
 }
@@ -84,12 +110,28 @@ struct Ledger {
     at_risk: bool,
     /// The store may have lost positions that a subscriber reached before this time.
     lost_until: Option<Instant>,
+    /// The store may have lost entries of ingest that it acknowledged before this time.
+    entries_lost_until: Option<Instant>,
+    /// When the store may have lost publications. What ingest published a little earlier, it may publish again.
+    repeats: Vec<(Instant, Instant)>,
 }
 
 impl Ledger {
     /// Whether positions that a subscriber reached at `since` may be lost.
     fn may_be_lost(&self, since: Instant) -> bool {
         self.lost_until.is_some_and(|until| since < until)
+    }
+
+    /// Whether ingest may publish this twice: the store may have lost the first publication, or the end of its entry.
+    fn may_come_again(&self, record: &Record) -> bool {
+        record.uncertain
+            || record.entry.is_some_and(|(_, at)| self.repeats.iter().any(|(begin, end)| at + ENTRY_LIFE > *begin && at < *end))
+    }
+
+    /// Whether the store may have lost this entry of ingest.
+    fn may_lose_entry(&self, record: &Record) -> bool {
+        let at = if let Answer::Stored(at, _) = record.answer { Some(at) } else { None };
+        record.entry.is_some() && at.is_some_and(|at| self.entries_lost_until.is_some_and(|until| at < until))
     }
 
     /// Whether the store may lose acknowledged publications now.
@@ -104,6 +146,8 @@ struct Record {
     answer: Answer,
     /// Whether an attempt to publish it had no answer. Then the store may have stored it, lost it, and stored it again.
     uncertain: bool,
+    /// With ingest: its partition, and when it was first appended.
+    entry: Option<(u16, Instant)>,
 }
 
 #[derive(Default)]
@@ -117,7 +161,29 @@ enum Answer {
 
 impl Channel {
     pub(crate) fn new(name: String, kind: Kind, unrecoverable: Unrecoverable) -> Self {
-        Self { name, kind, unrecoverable, ledger: Mutex::default() }
+        Self { name, kind, unrecoverable, partitions: Vec::new(), ledger: Mutex::default() }
+    }
+
+    /// The same channel, fed by these partitions of ingest.
+    pub(crate) fn fed_by(self, partitions: Vec<u16>) -> Self {
+        Self { partitions, ..self }
+    }
+
+    /// Assigns the number of the next publication by this partition of ingest.
+    pub(crate) fn next_of(&self, partition: u16) -> u32 {
+        let mut ledger = self.ledger.lock().expect("no panic");
+        ledger.records.push(Record { entry: Some((partition, Instant::now())), ..Record::default() });
+        ledger.records.len() as u32 - 1
+    }
+
+    /// Number of entries of ingest that were found in the history, and of accepted ones that the store lost.
+    pub(crate) fn of_ingest(&self) -> (u64, u64) {
+        let ledger = self.ledger.lock().expect("no panic");
+        let of_ingest = ledger.records.iter().zip(0..).filter(|(record, _)| record.entry.is_some());
+        of_ingest.fold((0, 0), |(found, lost), (record, number)| {
+            let is_found = ledger.in_history.contains(number);
+            (found + u64::from(is_found), lost + u64::from(!is_found && ledger.may_lose_entry(record)))
+        })
     }
 
     /// Assigns the number of the next publication. `is_skipped`: clients with a filter do not want it.
@@ -161,7 +227,7 @@ impl Channel {
             tally.violation(Count::Other, 1, || format!("{} {position:?}: number {number} was never published", self.name));
             return false;
         };
-        let uncertain = record.uncertain;
+        let uncertain = ledger.may_come_again(record);
         match &record.answer {
             Answer::None => {}
             Answer::Refused => {
@@ -213,10 +279,28 @@ impl Channel {
                 tally.violation(Count::Other, 1, || format!("{}: number {number} was refused, but is in the history", self.name));
             }
         }
-        if expected.at_risk || self.kind == Kind::ShortHistory {
+        if self.kind == Kind::ShortHistory {
             return Vec::new();
         }
-        expected.numbers.iter().copied().filter(|number| !ledger.in_history.contains(*number)).collect()
+        self.check_entries(&ledger, found, tally);
+        let must_be_there = |number: u32| {
+            let record = &ledger.records[number as usize];
+            if record.entry.is_some() { !ledger.may_lose_entry(record) } else { !expected.at_risk }
+        };
+        expected.numbers.iter().copied().filter(|number| !ledger.in_history.contains(*number) && must_be_there(*number)).collect()
+    }
+
+    /// Checks that the publications of each partition of ingest are in order.
+    fn check_entries(&self, ledger: &Ledger, found: &[HeldPublication], tally: &Tally) {
+        let mut numbers = HashMap::new();
+        for HeldPublication { offset, number } in found {
+            let Some(record) = ledger.records.get(*number as usize).filter(|record| !ledger.may_come_again(record)) else { continue };
+            let Some((partition, _)) = record.entry else { continue };
+            let before = numbers.insert(partition, *number);
+            if let Some(before) = before.filter(|before| before >= number) {
+                tally.violation(Count::Disorder, 1, || format!("{} {offset}: number {number} of ingest came after {before}", self.name));
+            }
+        }
     }
 
     /// The time since the publication was acknowledged.

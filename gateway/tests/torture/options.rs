@@ -1,13 +1,13 @@
 //! The options of the command line.
 
-use crate::{control::Control, fault::kind::Fault, store::Kind, subscriber::kind::Share};
+use crate::{control::Control, fault::kind::Fault, scope::Workload, store::Kind, subscriber::kind::Share};
 use clap::{ArgAction, Args, Parser};
 use std::time::Duration;
 
-/// Injects faults into a cluster of gateways, and checks that no publication is lost, duplicated or out of order.
+/// Injects faults into a cluster of gateways, and checks that no publication and no event is lost, duplicated or out of order.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
-    /// Length of the run. If absent, a short form of about a minute runs, with both controls.
+    /// Length of the run. If absent, a short form of about two minutes runs, with all controls.
     #[arg(long)]
     minutes: Option<f64>,
     /// Kind of the store. If absent, a standalone Redis; the short form then also uses a cluster.
@@ -29,12 +29,15 @@ pub(crate) struct Options {
         default_value = "web-socket=8,stomp=3,http-stream=2,http-stream-protobuf=2,sse=2,events=2,events-many=2"
     )]
     pub(crate) shares: Vec<Share>,
-    /// Publications per second in all channels together.
+    /// Publications per second in all channels together. Half as many events go through the queues.
     #[arg(long, default_value_t = 200)]
     pub(crate) rate: u32,
     /// Injects only these faults, separated by commas. Faults that the store cannot have are ignored.
     #[arg(long, value_delimiter = ',')]
     pub(crate) faults: Vec<Fault>,
+    /// What runs: publications, queues, or both.
+    #[arg(long, value_enum, default_value_t = Workload::All)]
+    pub(crate) workload: Workload,
     /// Adds a deliberate defect that the checks must find.
     #[arg(long)]
     pub(crate) control: Option<Control>,
@@ -100,6 +103,6 @@ impl Options {
     /// The given faults, or these defaults, without those that the store cannot have.
     pub(crate) fn faults_for(&self, store: Kind, default: &[Fault]) -> Vec<Fault> {
         let all = if self.faults.is_empty() { default } else { &self.faults };
-        all.iter().copied().filter(|fault| fault.applies_to(store)).collect()
+        all.iter().copied().filter(|fault| fault.applies_to(store, self.workload)).collect()
     }
 }

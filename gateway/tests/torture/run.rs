@@ -6,6 +6,8 @@ use crate::{
     counters::Counters,
     fault::{inject, kind::Fault},
     options::Options,
+    queues,
+    scope::Workload,
     store::Kind,
     tally::{self, Count, Row},
     workload::start_workload,
@@ -46,7 +48,7 @@ const PUBLISHER_PAUSE_PERCENT: u32 = 40;
 impl Plan {
     pub(crate) fn long(options: &Options, seed: u64, store: Kind, length: Duration) -> Self {
         let Options { gateways, clients, rate, .. } = *options;
-        let scale = Scale { gateways, clients, shares: options.shares.clone(), rate };
+        let scale = Scale { gateways, clients, shares: options.shares.clone(), rate, workload: options.workload };
         let faults = options.faults_for(store, Fault::value_variants());
         Self { seed, scale, store, faults, length: Some(length), time_limit: Duration::from_secs(30), logs: options.logs.clone() }
     }
@@ -57,14 +59,19 @@ impl Plan {
             clients: options.clients.min(100),
             shares: options.shares.clone(),
             rate: options.rate.min(150),
+            workload: options.workload,
         };
         let faults = options.faults_for(store, Fault::short(store));
-        Self { seed, scale, store, faults, length: None, time_limit: Duration::from_secs(20), logs: options.logs.clone() }
+        // The servers of the next store must not find the data of this one.
+        let logs = options.logs.as_ref().map(|logs| logs.join(store.name()));
+        Self { seed, scale, store, faults, length: None, time_limit: Duration::from_secs(20), logs }
     }
 
     /// A run without faults, for controls.
-    pub(crate) fn without_faults(options: &Options) -> Self {
-        let scale = Scale { gateways: 2, clients: 100, shares: options.shares.clone(), rate: 300 };
+    pub(crate) fn without_faults(options: &Options, control: Control) -> Self {
+        // Queues in the memory of each gateway would be no defect, and a program of a service could not read them.
+        let workload = if control == Control::Forget { Workload::Queues } else { Workload::Publications };
+        let scale = Scale { gateways: 2, clients: 100, shares: options.shares.clone(), rate: 300, workload };
         Self { seed: 0, scale, store: Kind::Standalone, faults: Vec::new(), length: None, time_limit: Duration::from_secs(2), logs: None }
     }
 
@@ -97,17 +104,22 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     let scratch = tempfile::tempdir().expect("a directory");
     let directory = plan.logs.clone().unwrap_or_else(|| scratch.path().into());
     std::fs::create_dir_all(&directory).expect("a directory");
-    let Scale { gateways, clients, rate, .. } = plan.scale;
-    println!("torture: seed {}, {:?}, {gateways} gateways, {clients} subscribers, {rate} publications/s", plan.seed, plan.store);
+    let Scale { gateways, clients, rate, workload, .. } = plan.scale;
+    println!(
+        "torture: seed {}, {:?}, {workload:?}, {gateways} gateways, {clients} subscribers, {rate} publications/s",
+        plan.seed, plan.store
+    );
     let world = World::start(&plan.scale, plan.store, control, &directory).await;
     let (mut checkpoints, mut counters) = (Checkpoints::default(), Counters::default());
     // As a load balancer does: before, the other nodes do not know a node, and refuse commands for its streams.
     checkpoints.await_ready(&world, Instant::now() + plan.time_limit).await;
+    let consumers = world.queues.is_some().then(|| queues::consumers::start_consumers(&world));
     let (subscribers, mut publishers) = start_workload(&world, &plan.scale);
     sleep(Duration::from_secs(2)).await;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     let mut record = |name: String, row: Row| rows.entry(name).or_default().add(&row);
     checkpoints.check(&world, plan.time_limit, false).await;
+    queues::checks::check(&world, plan.time_limit, false).await;
     record("(none)".into(), world.tally.take());
     let mut round = 0;
     while plan.has_next_round(round, world.tally.elapsed()) {
@@ -118,6 +130,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
         inject_all(&world, &faults, &mut random, plan.length.is_none()).await;
         let restored = world.tally.elapsed();
         checkpoints.check(&world, plan.time_limit, false).await;
+        queues::checks::check(&world, plan.time_limit, false).await;
         world.publishers_paused.send_replace(false);
         counters.scrape(&world).await;
         let row = world.tally.take();
@@ -129,6 +142,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
             world.tally.elapsed().saturating_sub(restored).as_secs_f64(),
             if row.has_violations() { "VIOLATIONS" } else { "" }
         );
+        print_cases(&world);
         record(name, row);
         sleep(PAUSE_BETWEEN_FAULTS).await;
         round += 1;
@@ -141,6 +155,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
     let _ = timeout(plan.time_limit, ended).await;
     world.abort.cancel();
     checkpoints.check(&world, plan.time_limit, true).await;
+    queues::checks::check(&world, plan.time_limit, true).await;
     counters.scrape(&world).await;
     for node in &world.nodes {
         for line in node.error_lines() {
@@ -148,7 +163,7 @@ pub(crate) async fn run(plan: Plan, control: Option<Control>) -> Verdict {
         }
     }
     record("(end)".into(), world.tally.take());
-    drop(subscribers);
+    drop((subscribers, consumers));
     print_results(&world, &rows, &counters, plan.seed)
 }
 
@@ -168,6 +183,13 @@ async fn inject_all(world: &Arc<World>, faults: &[Fault], random: &mut StdRng, s
     tokio::join!(publishers_paused, join_all(strikes));
 }
 
+/// Prints the violations that were not printed yet.
+fn print_cases(world: &World) {
+    for case in world.tally.take_cases() {
+        println!("  {case}");
+    }
+}
+
 fn print_results(world: &World, rows: &BTreeMap<String, Row>, counters: &Counters, seed: u64) -> Verdict {
     let mut sum = Row::default();
     println!("\n{}", tally::head());
@@ -180,9 +202,10 @@ fn print_results(world: &World, rows: &BTreeMap<String, Row>, counters: &Counter
     println!("connections of subscribers ended, by code: {:?}", world.ends());
     println!("requests with commands for streams, by status: {:?}", world.posts());
     println!("{}", world.activities);
-    for case in world.tally.cases() {
-        println!("  {case}");
+    if world.queues.is_some() {
+        println!("{}", queues::report::report(world));
     }
+    print_cases(world);
     let idle = world.activities.idle();
     if !idle.is_empty() {
         println!("subscribers of these kinds got nothing: {idle:?}");

@@ -45,7 +45,15 @@ pub(crate) struct Tally {
     start: Instant,
     counts: [AtomicU64; COUNTS],
     delay_ms: AtomicU64,
-    cases: Mutex<Vec<String>>,
+    cases: Mutex<Cases>,
+}
+
+/// Descriptions of the first violations.
+#[derive(Default)]
+struct Cases {
+    all: Vec<String>,
+    /// How many of them were taken.
+    taken: usize,
 }
 
 impl Tally {
@@ -69,8 +77,8 @@ impl Tally {
     pub(crate) fn violation(&self, count: Count, number: u64, case: impl FnOnce() -> String) {
         self.add(count, number);
         let mut cases = self.cases.lock().expect("no panic");
-        if cases.len() < MAX_CASES {
-            cases.push(format!("{:8.3} s  {count:?}: {}", self.elapsed().as_secs_f64(), case()));
+        if cases.all.len() < MAX_CASES {
+            cases.all.push(format!("{:8.3} s  {count:?}: {}", self.elapsed().as_secs_f64(), case()));
         }
     }
 
@@ -80,8 +88,12 @@ impl Tally {
         Row { times: 1, counts, delay: Duration::from_millis(self.delay_ms.swap(0, Relaxed)) }
     }
 
-    pub(crate) fn cases(&self) -> Vec<String> {
-        self.cases.lock().expect("no panic").clone()
+    /// Returns the descriptions that were not returned yet.
+    pub(crate) fn take_cases(&self) -> Vec<String> {
+        let mut cases = self.cases.lock().expect("no panic");
+        let (from, to) = (cases.taken, cases.all.len());
+        cases.taken = to;
+        cases.all[from..].to_vec()
     }
 }
 

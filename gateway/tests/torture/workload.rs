@@ -4,6 +4,10 @@ use crate::{
     client::{Form, Framing, Transport},
     ledger::{Channel, Kind},
     publisher::{publish_as_frontend, publish_as_service},
+    queues::{
+        plan::{HOOK, LOG, WORK},
+        senders::{Manner, VISITORS, produce, send_events, visit},
+    },
     subscriber::{
         EventSourceSubscriber, StompSubscriber, Subscriber,
         kind::{SubscriberKind, kinds},
@@ -23,10 +27,11 @@ pub(crate) fn start_workload(world: &Arc<World>, scale: &Scale) -> (JoinSet<()>,
     let (long, sparse, short) = (of(Kind::LongHistory), of(Kind::Sparse), of(Kind::ShortHistory));
     let mut nths: HashMap<SubscriberKind, usize> = HashMap::new();
     for (number, kind) in kinds(&scale.shares, scale.clients).into_iter().enumerate() {
-        let mut mine = vec![long[number % long.len()].clone(), long[(number + 1 + number / long.len() % 5) % long.len()].clone()];
-        mine.push(match number / 2 {
-            pair if pair < sparse.len() => sparse[pair].clone(),
-            _ => short[number % short.len()].clone(),
+        let mut mine = vec![long[number % long.len()].clone()];
+        mine.extend(Some(&long[(number + 1 + number / long.len() % 5) % long.len()]).filter(|other| other.name != mine[0].name).cloned());
+        mine.extend(match number / 2 {
+            pair if pair < sparse.len() => Some(sparse[pair].clone()),
+            _ => short.get(number % short.len().max(1)).cloned(),
         });
         let nth = nths.entry(kind).or_default();
         start_subscriber(world, &mut subscribers, (number, kind, *nth), &mine);
@@ -42,7 +47,28 @@ pub(crate) fn start_workload(world: &Arc<World>, scale: &Scale) -> (JoinSet<()>,
             publishers.spawn(publish_as_service(world.clone(), channel.clone(), pause));
         }
     }
+    if world.queues.is_some() {
+        start_queues(world, scale, &mut publishers);
+    }
     (subscribers, publishers)
+}
+
+/// Starts what sends events, publishes by ingest, and comes and goes.
+fn start_queues(world: &Arc<World>, scale: &Scale, publishers: &mut JoinSet<()>) {
+    let manners = [Manner::RepeatedCalls, Manner::RepeatedCalls, Manner::Calls, Manner::Messages];
+    let senders = || [&WORK, &WORK, &HOOK, &LOG].into_iter().flat_map(|service| manners.into_iter().map(move |manner| (service, manner)));
+    let pause = Duration::from_secs_f64(senders().count() as f64 * 2.0 / f64::from(scale.rate));
+    for (number, (service, manner)) in senders().enumerate() {
+        publishers.spawn(send_events(world.clone(), service, manner, number, pause));
+    }
+    for channel in &world.channels {
+        for partition in &channel.partitions {
+            publishers.spawn(produce(world.clone(), channel.clone(), *partition, pause));
+        }
+    }
+    for number in 0..VISITORS {
+        publishers.spawn(visit(world.clone(), number));
+    }
 }
 
 /// Starts a subscriber: its number, its kind, and its number among those of its kind.

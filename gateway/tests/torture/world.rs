@@ -6,7 +6,13 @@ use crate::{
     delivery_checker::DeliveryCheckers,
     ledger::{Channel, Kind},
     node::Node,
-    store::{Kind as StoreKind, Store},
+    queues::{
+        plan::{FED_CHANNELS, INGEST_PARTITIONS, SECRET},
+        settings::settings as settings_of_queues,
+        state::Queues,
+    },
+    scope::Workload,
+    store::{Kind as StoreKind, Route, Store},
     subscriber::{activity::Activities, kind::Share},
     tally::Tally,
 };
@@ -34,6 +40,7 @@ pub(crate) struct Scale {
     pub(crate) shares: Vec<Share>,
     /// Publications per second.
     pub(crate) rate: u32,
+    pub(crate) workload: Workload,
 }
 
 /// The state of a run.
@@ -52,7 +59,13 @@ pub(crate) struct World {
     pub(crate) stop: CancellationToken,
     /// Publishers do not retry either.
     pub(crate) abort: CancellationToken,
-    control: Option<Control>,
+    pub(crate) control: Option<Control>,
+    /// How a client of the store finds the server of a key.
+    pub(crate) route: Route,
+    /// Number of replicas that have an event before it is accepted.
+    pub(crate) replicas: u64,
+    /// None without queues.
+    pub(crate) queues: Option<Queues>,
     /// Number of ended subscriber connections by close code. 0: without a code.
     ends: Mutex<BTreeMap<u16, u64>>,
     /// Number of requests with commands for streams by status. 0: without an answer.
@@ -63,17 +76,19 @@ impl World {
     /// Starts all processes.
     pub(crate) async fn start(scale: &Scale, store: StoreKind, control: Option<Control>, directory: &Path) -> Arc<Self> {
         let store = Store::start(store, directory).await;
+        let (route, replicas, queues) = (store.route(), store.replicas(), scale.workload.has_queues().then(Queues::new));
+        let of_queues = queues.as_ref().map(|queues| settings_of_queues(&queues.consumers, replicas)).unwrap_or_default();
         let mut nodes = Vec::new();
         for number in 1..=scale.gateways {
             let name = format!("node-{number}");
-            let of = |proxies: &[SocketAddr]| settings(&name, &store.url(proxies), control);
+            let of = |proxies: &[SocketAddr]| settings(&name, &store.url(proxies), control) + &of_queues;
             nodes.push(Node::new(name.clone(), &store.servers(), directory.into(), of).await);
         }
         futures_util::future::join_all(nodes.iter().map(Node::start)).await;
         Arc::new(Self {
             store: AsyncMutex::new(store),
             nodes,
-            channels: channels(),
+            channels: channels(scale.workload),
             checkers: DeliveryCheckers::default(),
             tally: Tally::new(),
             activities: Activities::default(),
@@ -82,6 +97,9 @@ impl World {
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             control,
+            route,
+            replicas,
+            queues,
             ends: Mutex::default(),
             posts: Mutex::default(),
         })
@@ -89,6 +107,11 @@ impl World {
 
     pub(crate) fn any_node(&self) -> &Node {
         &self.nodes[rand::random_range(0..self.nodes.len())]
+    }
+
+    /// The queues. Only what belongs to them may call this.
+    pub(crate) fn queues(&self) -> &Queues {
+        self.queues.as_ref().expect("the workload has queues")
     }
 
     /// Whether to drop this delivery, for [`Control::Drop`].
@@ -116,15 +139,21 @@ impl World {
     }
 }
 
-fn channels() -> Vec<Arc<Channel>> {
+fn channels(workload: Workload) -> Vec<Arc<Channel>> {
     let named = |namespace: &'static str, kind, unrecoverable, count| {
         (0..count).map(move |at| Arc::new(Channel::new(format!("{namespace}:{at}"), kind, unrecoverable)))
     };
-    named("long", Kind::LongHistory, Unrecoverable::Live, 12)
+    let of_publications = named("long", Kind::LongHistory, Unrecoverable::Live, 12)
         .chain(named("sparse", Kind::Sparse, Unrecoverable::Replay, 6))
         .chain(named("short", Kind::ShortHistory, Unrecoverable::Replay, 2))
-        .chain(named("brief", Kind::ShortHistory, Unrecoverable::Live, 2))
-        .collect()
+        .chain(named("brief", Kind::ShortHistory, Unrecoverable::Live, 2));
+    // The last one is fed by all partitions.
+    let of_ingest = (0..FED_CHANNELS).map(|at| {
+        let partitions = if at + 1 == FED_CHANNELS { (0..INGEST_PARTITIONS).collect() } else { vec![at as u16 % INGEST_PARTITIONS] };
+        Arc::new(Channel::new(format!("fed:{at}"), Kind::LongHistory, Unrecoverable::Live).fed_by(partitions))
+    });
+    let has_publications = workload.has_publications();
+    of_publications.filter(|_| has_publications).chain(of_ingest.filter(|_| workload.has_queues())).collect()
 }
 
 /// The settings of a node. Times are short and queues are small, so that runs reach the limits.
@@ -150,10 +179,12 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         address = "127.0.0.1:0"
         [tokens]
         anonymous = true
+        hmac_secret = "{secret}"
+        unbounded = true
         [broker]
         kind = "{broker}"
         [redis]
-        url = "{url}"
+        url = {url}
         canary_interval = "500ms"
         audit_duration = "5s"
         unsubscribe_delay = "500ms"
@@ -183,6 +214,7 @@ fn settings(name: &str, url: &str, control: Option<Control>) -> String {
         log_format = "json"
         {long}{sparse}{short}{brief}"#,
         key = crate::node::KEY,
+        secret = SECRET,
         lease = LEASE.as_secs(),
         long = namespace("long", 1_000_000, "live"),
         sparse = namespace("sparse", 1_000_000, "replay"),

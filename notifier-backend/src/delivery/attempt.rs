@@ -119,7 +119,7 @@ fn concerns_the_notification(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared_proto::client::rest::Config;
+    use shared_proto::client::{TlsFiles, rest::Config};
 
     fn delivery(user: &str, due: Millis) -> Delivery {
         let (id, notification, target) = ("n-0".into(), "n".into(), Target::User(user.into()));
@@ -130,7 +130,8 @@ mod tests {
     async fn a_user_that_no_path_can_name_is_final() {
         let timeout = Duration::from_secs(1);
         let urls = vec!["http://127.0.0.1:1".to_owned()];
-        let gateway = Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout }).expect("right settings");
+        let gateway = Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout, tls: TlsFiles::default() })
+            .expect("right settings");
         let pauses = Backoff::new(Duration::from_millis(1), timeout);
         // An earlier version accepted this user.
         let outcome = deliver(&gateway, &delivery("..", Millis::now()), Duration::from_mins(1), pauses).await;

@@ -45,10 +45,25 @@ causes! {
     ProxyHeader, "proxy_header", "The connection did not begin with a header of the PROXY protocol, or with a malformed one.";
     ProxyTimeout, "proxy_timeout", "The header of the PROXY protocol did not arrive within a second.";
     ProxyUntrusted, "proxy_untrusted", "The peer may not send a header of the PROXY protocol, because it is no trusted proxy.";
+    TlsTimeout, "tls_timeout", "The TLS handshake did not begin, or did not end, in time.";
+    TlsHandshake, "tls_handshake", "The TLS handshake failed: the client sent something else, has no version or algorithm in common, or refuses the certificate.";
+    TlsCertificate, "tls_certificate", "The client has no valid certificate of an authority that `client_ca_file` names.";
+    TlsNoRoom, "tls_no_room", "The connection waited in vain for a place among the TLS handshakes.";
+    AcceptRate, "accept_rate", "There were too many new connections. The client got 503, or with TLS waited in vain.";
+    ClientNoRoom, "client_no_room", "The client had as many connections as one client may have, so the connection was closed at once.";
     NoRoom, "no_room", "The limit of connections was reached, so the connection was closed at once.";
     Broken, "broken", "The client or the network broke the connection.";
     NotClosed, "not_closed", "The client did not close its side in time, so the connection was reset.";
     Internal, "internal", "The service failed to answer.";
+}
+
+/// Why a connection does not begin as it must.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The peer closed the connection before it sent anything, as some health checks do.
+    Closed,
+    /// Any other fault, with its description.
+    Refused(Cause, String),
 }
 
 impl Cause {

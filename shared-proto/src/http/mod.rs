@@ -4,6 +4,8 @@
 //! - [`stream`]: filters the bytes of a connection before actix-http reads them, and hides upgrade offers that are not accepted
 //! - [`head`], [`body`]: parse the bytes for the stream, without I/O
 //! - [`proxy_protocol`]: reads the header with which a proxy begins a connection
+//! - [`limits`]: limits of connections, per second and for each client
+//! - [`tls`]: TLS ahead of HTTP
 //! - [`keep_alive`]: announces how long an idle connection stays open
 //! - [`deadline`]: limits the time for a request's head
 //! - [`errors`]: counts and logs connections that end with an error
@@ -16,6 +18,7 @@ mod deadline;
 mod errors;
 mod head;
 mod keep_alive;
+mod limits;
 mod open_files;
 #[cfg(feature = "openapi")]
 pub mod openapi;
@@ -28,11 +31,14 @@ mod takeover;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use errors::{Cause, ConnectionErrors, SILENCED_TARGET};
+pub use limits::{AcceptRate, ClientPlaces, Places};
 pub use open_files::{OpenFiles, raise_open_files};
 pub use proxy_protocol::ProxyProtocol;
 pub use query::{QueryError, query_pairs, read_query};
 pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve, service};
 pub use stream::{AcceptsWebSocket, RequestStream, RequestTimes};
 pub use takeover::{Takeover, TakeoverBody};
+pub use tls::{HandshakeCounts, PeerCertificate, Socket, Tls, TlsSocket};

@@ -20,7 +20,7 @@ pub fn add_common(document: &mut OpenApi, key: &str) {
     document.components.get_or_insert_default().add_security_scheme("api_key", SecurityScheme::Http(scheme));
     document.security = Some(vec![SecurityRequirement::new("api_key", [] as [&str; 0])]);
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten().filter(|_| path.starts_with("/v1/")) {
             add_errors(operation);
         }

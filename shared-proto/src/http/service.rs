@@ -1,10 +1,12 @@
 //! Serves the connections of a listener.
 
-use super::errors::{Cause, ConnectionErrors};
+use super::errors::{Cause, ConnectionErrors, Fault};
 use super::keep_alive;
-use super::proxy_protocol::{Begun, Fault, ProxyProtocol};
+use super::limits::{AcceptRate, ClientPlaces, Place};
+use super::proxy_protocol::{Begun, ProxyProtocol};
 use super::stream::{AcceptsWebSocket, RequestStream, RequestTimes};
 use super::takeover::TakenOver;
+use super::tls::{Socket, Tls};
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::error::DispatchError;
@@ -41,12 +43,18 @@ pub struct HttpOptions {
     pub allow_half_closed: bool,
     /// Permits for connections. A connection without a permit is closed at once. An upgraded connection returns its permit.
     pub permits: Arc<Semaphore>,
+    /// The limit of connections per second.
+    pub accept_rate: Option<AcceptRate>,
+    /// The limit of connections for each client. A connection beyond it is closed at once.
+    pub client_places: Option<ClientPlaces>,
     /// Counters of connections that end with an error.
     pub errors: Arc<ConnectionErrors>,
     /// Sets the options of each accepted socket.
     pub configure_socket: Arc<dyn Fn(&TcpStream) + Send + Sync>,
     /// Requires a header of the PROXY protocol at the beginning of each connection.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Requires TLS, after the header of the PROXY protocol.
+    pub tls: Option<Tls>,
     /// Announces the graceful shutdown of the server to its connections.
     pub shutdown: Option<GracefulShutdownSignal>,
 }
@@ -59,10 +67,13 @@ impl Default for HttpOptions {
             keep_alive: Duration::from_secs(75),
             allow_half_closed: true,
             permits: Arc::new(Semaphore::new(1024)),
+            accept_rate: None,
+            client_places: None,
             errors: Arc::new(ConnectionErrors::new("http")),
             // Fails only if the peer is gone.
             configure_socket: Arc::new(|io| drop(io.set_nodelay(true))),
             proxy_protocol: None,
+            tls: None,
             shutdown: None,
         }
     }
@@ -130,7 +141,7 @@ where
     S::Service: 'static,
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
-    U: ServiceFactory<(Request, Framed<RequestStream<TcpStream>, Codec>), Config = (), Response = ()> + 'static,
+    U: ServiceFactory<(Request, Framed<RequestStream<Socket>, Codec>), Config = (), Response = ()> + 'static,
     U::Error: fmt::Display + Into<Response<BoxBody>>,
     U::InitError: fmt::Debug,
 {
@@ -140,13 +151,21 @@ where
         keep_alive,
         allow_half_closed,
         permits,
+        accept_rate,
+        client_places,
         errors,
         configure_socket,
         proxy_protocol,
+        tls,
         shutdown,
     } = options;
     let http = HttpServiceBuilder::default()
-        .on_connect_ext(|io: &RequestStream<TcpStream>, data| drop(data.insert(io.takeover())))
+        .on_connect_ext(|io: &RequestStream<Socket>, data| {
+            data.insert(io.takeover());
+            if let Some(certificate) = io.get_ref().and_then(Socket::peer_certificate) {
+                data.insert(certificate);
+            }
+        })
         .keep_alive(keep_alive)
         // RequestStream has its own deadline, which allows for time in which this process was suspended.
         .client_request_timeout(Duration::ZERO)
@@ -163,13 +182,13 @@ where
         })
         .h1(keep_alive::with_header(app, keep_alive))
         .upgrade(upgrade);
-    let admission = Admission { permits, errors: errors.clone(), configure_socket, proxy_protocol };
+    let admission = Admission { permits, accept_rate, client_places, errors: errors.clone(), configure_socket, proxy_protocol, tls };
     let served = apply_fn_factory(http, move |accepted: Option<Accepted>, http| {
         let errors = errors.clone();
-        let served = accepted.map(|Accepted { io, client, first, permit }| {
+        let served = accepted.map(|Accepted { io, client, first, permit, place }| {
             let times = RequestTimes { head: request_timeout, body: body_timeout };
             let stream = RequestStream::resumed(io, first, accepts_websocket.clone(), times, errors.clone());
-            (http.call((stream, client)), permit)
+            (http.call((stream, client)), (permit, place))
         });
         async move {
             let Some((served, _permit)) = served else { return Ok(()) };
@@ -190,40 +209,62 @@ where
 #[derive(Clone)]
 struct Admission {
     permits: Arc<Semaphore>,
+    accept_rate: Option<AcceptRate>,
+    client_places: Option<ClientPlaces>,
     errors: Arc<ConnectionErrors>,
     configure_socket: Arc<dyn Fn(&TcpStream) + Send + Sync>,
     proxy_protocol: Option<ProxyProtocol>,
+    tls: Option<Tls>,
 }
 
 /// A connection that may send requests.
 struct Accepted {
-    io: TcpStream,
+    io: Socket,
     /// The address of the client, or of a proxy that does not tell it.
     client: Option<SocketAddr>,
     /// Bytes that were already read.
     first: BytesMut,
     permit: OwnedSemaphorePermit,
+    place: Option<Place>,
 }
 
 impl Admission {
     /// `None`: the connection is closed at once.
-    async fn accept(self, mut io: TcpStream) -> Option<Accepted> {
-        let Ok(permit) = self.permits.try_acquire_owned() else {
-            self.errors.record(Cause::NoRoom, &"the limit of connections is reached");
-            return None;
-        };
-        (self.configure_socket)(&io);
-        let peer = io.peer_addr().ok();
-        let Some(proxy_protocol) = self.proxy_protocol else {
-            return Some(Accepted { io, client: peer, first: BytesMut::new(), permit });
-        };
-        match proxy_protocol.begin(&mut io, peer).await {
-            Ok(Begun { client, rest }) => Some(Accepted { io, client, first: rest, permit }),
+    async fn accept(self, io: TcpStream) -> Option<Accepted> {
+        let errors = self.errors.clone();
+        match self.begin(io).await {
+            Ok(accepted) => Some(accepted),
             Err(Fault::Closed) => None,
             Err(Fault::Refused(cause, why)) => {
-                self.errors.record(cause, &why);
+                errors.record(cause, &why);
                 None
             }
         }
+    }
+
+    async fn begin(self, mut io: TcpStream) -> Result<Accepted, Fault> {
+        let permit = self.permits.try_acquire_owned();
+        let permit = permit.map_err(|_| Fault::Refused(Cause::NoRoom, "the limit of connections is reached".into()))?;
+        (self.configure_socket)(&io);
+        let peer = io.peer_addr().ok();
+        let Begun { client, rest } = match self.proxy_protocol {
+            Some(proxy_protocol) => proxy_protocol.begin(&mut io, peer).await?,
+            None => Begun { client: peer, rest: BytesMut::new() },
+        };
+        let place = self.client_places.and_then(|places| places.of(client)).transpose()?;
+        let rest = match (self.accept_rate, &self.tls) {
+            (None, _) => rest,
+            (Some(rate), Some(tls)) => {
+                rate.wait(tls.handshake_timeout).await?;
+                rest
+            }
+            (Some(rate), None) => rate.answer(&mut io, rest).await?,
+        };
+        let (io, first) = match self.tls {
+            // Boxed, because a connection without TLS would have room for a handshake as long as it is open.
+            Some(tls) => (Box::pin(tls.accept(io, rest)).await?, BytesMut::new()),
+            None => (Socket::Plain(io), rest),
+        };
+        Ok(Accepted { io, client, first, permit, place })
     }
 }

@@ -93,6 +93,11 @@ impl<T: 'static> RequestStream<T> {
         Some((self.io?, self.buffer))
     }
 
+    /// The stream below. `None` after a takeover.
+    pub(super) fn get_ref(&self) -> Option<&T> {
+        self.io.as_ref()
+    }
+
     /// Lets handlers take the stream.
     pub(super) fn takeover(&self) -> Takeover<T> {
         self.takeover.clone()

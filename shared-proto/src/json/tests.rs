@@ -87,7 +87,7 @@ fn frames_of_the_link_follow_the_json_rules() {
     check_members::<link::FrontendRequest>(request, &[]);
     let call = r#"{"id":1,"method":"say","data":{},"user":"a","connection":"c","deadline_ms":1,"traceparent":"t","order_key":"k","idempotency_key":"i""#;
     check_members::<link::Call>(&format!(r#"{call},"meta":{{}},"request":{request}}}"#), &["data", "meta"]);
-    let event = r#"{"id":"i","kind":"connected","generation":"g","time":1,"data":{},"user":"a","connection":"c","traceparent":"t""#;
+    let event = r#"{"id":"i","kind":"connected","generation":"g","time":1,"data":{},"user":"a","connection":"c","traceparent":"t","method":"m","attempt":1,"partition":2,"key":"k""#;
     check_members::<link::Event>(&format!(r#"{event},"meta":{{}},"request":{request}}}"#), &["data", "meta"]);
     check_members::<link::Cancel>(r#"{"id":1}"#, &[]);
     check_members::<link::Ack>(r#"{"id":1,"epoch":"e","offset":1}"#, &[]);

@@ -46,6 +46,8 @@ fn to_gateway(frame: &ToGateway) -> &'static str {
         ToGateway::Error(_) => "error",
         ToGateway::Publish(_) => "publish",
         ToGateway::Credit(_) => "credit",
+        ToGateway::Done(_) => "done",
+        ToGateway::Failed(_) => "failed",
         ToGateway::Drain(_) => "drain",
     }
 }
@@ -65,7 +67,8 @@ fn to_service(frame: &ToService) -> &'static str {
 
 #[test]
 fn every_frame_of_a_service_is_documented_by_an_example() {
-    assert_eq!(read_examples("to_gateway.", to_gateway), BTreeSet::from(["hello", "reply", "error", "publish", "credit", "drain"]));
+    let all = ["hello", "reply", "error", "publish", "credit", "done", "failed", "drain"];
+    assert_eq!(read_examples("to_gateway.", to_gateway), BTreeSet::from(all));
 }
 
 #[test]

@@ -60,7 +60,11 @@ pub fn load<S: Settings>(program: &Program, args: impl IntoIterator<Item = OsStr
         return Ok(Invocation::Print(program.defaults.to_owned()));
     }
     let loaded = settings(program, &matches)?;
-    if matches.get_flag("check") { Ok(Invocation::Print(loaded.effective + "\n")) } else { Ok(Invocation::Run(loaded.settings)) }
+    if !matches.get_flag("check") {
+        return Ok(Invocation::Run(loaded.settings));
+    }
+    loaded.settings.warnings().iter().for_each(|warning| eprintln!("{}: warning: {warning}", program.name));
+    Ok(Invocation::Print(loaded.effective + "\n"))
 }
 
 fn settings<S: Settings>(program: &Program, matches: &ArgMatches) -> Result<load::Loaded<S>, Problems> {

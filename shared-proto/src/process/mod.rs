@@ -8,9 +8,11 @@
 //! - [`health`]: `/livez`, `/readyz` and `/metrics`; [`probe`] asks them
 //! - [`supervisor`]: reports the state of the process to systemd
 //! - [`listener`]: the HTTP listener
+//! - [`core_dumps`]: no copy of the memory is left behind
 //! - [`signal`]: signals that end the process
 
 pub mod command;
+pub mod core_dumps;
 pub mod health;
 pub mod listener;
 pub mod manual;

@@ -2,9 +2,15 @@
 
 use super::program::Program;
 use crate::rest::ReadyBody;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Time for the whole answer.
@@ -37,19 +43,78 @@ impl fmt::Display for Probed {
     }
 }
 
-/// Asks the program that listens at this address. Blocks for 2 s at most.
-pub fn probe(program: &Program, listens: SocketAddr) -> Probed {
+/// Asks the program that listens at this address. Blocks for 2 s at most. `tls`: the listener has TLS.
+pub fn probe(program: &Program, listens: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Probed {
     let (name, key, address) = (program.name, program.address, reachable(listens));
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let no_answer = |why: &dyn fmt::Display| {
         let cure = format!("Start the {name} with the same settings, or name its address: --set {key}=host:port");
         let limit = TIME_LIMIT.as_secs();
-        Probed::NoAnswer(format!("no {name} answers at http://{address}/readyz within {limit} s: {why}. {cure}"))
+        Probed::NoAnswer(format!("no {name} answers at {scheme}://{address}/readyz within {limit} s: {why}. {cure}"))
     };
-    match exchange(address, Instant::now() + TIME_LIMIT) {
+    match exchange(address, Instant::now() + TIME_LIMIT, tls) {
         Ok(answer) => parse(&answer).map_or_else(|| no_answer(&format!("this is no answer of a {name}")), Probed::Answer),
         Err(error) => no_answer(&error),
     }
 }
+
+/// TLS to a listener of this machine. Believes every certificate, because none has the name of an address that only this machine uses: as without TLS,
+/// whatever listens there may answer, and it learns nothing. `own` is the certificate that the listener may ask for.
+pub fn trusting(own: Option<Arc<CertifiedKey>>) -> Arc<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let every = Every(provider.signature_verification_algorithms);
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder =
+        builder.expect("the provider has the algorithms of its versions").dangerous().with_custom_certificate_verifier(Arc::new(every));
+    Arc::new(match own {
+        Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))),
+        None => builder.with_no_client_auth(),
+    })
+}
+
+/// Believes every certificate whose key the listener has.
+#[derive(Debug)]
+struct Every(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Every {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+/// A connection, with or without TLS.
+trait Socket: Read + Write {}
+
+impl<T: Read + Write> Socket for T {}
 
 /// The address at which a listener on all addresses is reached from its own machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
@@ -61,17 +126,23 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn exchange(address: SocketAddr, deadline: Instant) -> io::Result<Vec<u8>> {
+fn exchange(address: SocketAddr, deadline: Instant, tls: Option<Arc<ClientConfig>>) -> io::Result<Vec<u8>> {
     let left = || {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok::<_, io::Error>(left) }
     };
-    let mut socket = TcpStream::connect_timeout(&address, left()?)?;
+    let socket = TcpStream::connect_timeout(&address, left()?)?;
     socket.set_write_timeout(Some(left()?))?;
+    socket.set_read_timeout(Some(left()?))?;
+    let timer = socket.try_clone()?;
+    let mut socket: Box<dyn Socket> = match tls {
+        Some(config) => Box::new(StreamOwned::new(ClientConnection::new(config, address.ip().into()).map_err(io::Error::other)?, socket)),
+        None => Box::new(socket),
+    };
     socket.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
     while answer.len() < ANSWER_BYTES {
-        socket.set_read_timeout(Some(left()?))?;
+        timer.set_read_timeout(Some(left()?))?;
         match socket.read(&mut chunk)? {
             0 => break,
             count => answer.extend_from_slice(chunk.get(..count).unwrap_or_default()),
@@ -129,10 +200,10 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let silent = thread::spawn(move || listener.accept().map(|(socket, _)| (socket, listener)));
         let began = Instant::now();
-        let probed = probe(&PROGRAM, address);
+        let probed = probe(&PROGRAM, address, None);
         assert!(began.elapsed() >= TIME_LIMIT && matches!(probed, Probed::NoAnswer(_)), "{probed}");
         drop(silent.join());
-        let text = probe(&PROGRAM, address).to_string();
+        let text = probe(&PROGRAM, address, None).to_string();
         assert!(text.contains(&format!("no example answers at http://{address}/readyz within 2 s: ")), "{text}");
         assert!(text.ends_with("Start the example with the same settings, or name its address: --set http.address=host:port"), "{text}");
     }

@@ -1,6 +1,7 @@
 //! The process of a service: settings, telemetry, run, exit code.
 
 use super::command::{Invocation, load};
+use super::core_dumps::forbid_core_dumps;
 use super::probe::probe;
 use super::program::Program;
 use super::settings::Settings;
@@ -32,7 +33,7 @@ pub fn start_with<S: Settings, E: Display>(
         Ok(Invocation::Run(settings)) => settings,
         Ok(Invocation::Print(text)) => return print(&text, 0),
         Ok(Invocation::Health(settings)) => {
-            let answer = probe(program, settings.address());
+            let answer = probe(program, settings.address(), None);
             return print(&format!("{answer}\n"), if answer.is_ready() { 0 } else { EXIT_NOT_READY });
         }
         Ok(Invocation::Own(settings, file)) => {
@@ -43,10 +44,15 @@ pub fn start_with<S: Settings, E: Display>(
         }
         Err(error) => return fail(program, EXIT_USAGE, &error),
     };
+    let dumps = forbid_core_dumps();
     let telemetry = match Telemetry::start(program.name, settings.telemetry()) {
         Ok(telemetry) => telemetry,
         Err(error) => return fail(program, EXIT_USAGE, &error),
     };
+    if let Err(error) = dumps {
+        tracing::warn!(%error, "a crash can leave a core dump, which contains keys");
+    }
+    settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let outcome = actix_web::rt::System::new().block_on(run(settings, &telemetry));
     telemetry.finish();
     match outcome {

@@ -80,8 +80,14 @@ pub struct TargetBody {
 pub struct ServiceBody {
     /// Its name.
     pub service: String,
-    /// The way in which the gateway reaches it: `link` or `webhook`.
+    /// The way in which the gateway reaches it: `link`, `webhook` or `queue`.
     pub reach: String,
+    /// How events reach it: `direct` or `queue`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub events: String,
+    /// With a queue: who takes events out of it. `reach`: the gateways; `stream`: a program of the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver: Option<String>,
     /// Number of calls that wait for an earlier call of their connection.
     pub waiting: usize,
     /// The instances that have a link to the node that answers.

@@ -52,6 +52,7 @@ const BY_DISCONNECT = {
   3501: 'The server did not understand this page. Reload it.',
   3502: 'This page took too long to connect. Connect again.',
   3503: 'The server ended this connection.',
+  3504: 'You are connected too often at the same time. Close another page, then connect again.',
   3505: 'Your sign-in names more channels than the server allows.',
   3506: 'The server does not support the format of this page. Reload it.',
 };

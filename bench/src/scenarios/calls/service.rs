@@ -73,11 +73,17 @@ impl Running {
 
     /// Answers each POST with this many bytes of JSON.
     pub(super) async fn webhook(data_size: usize) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
         let data = "x".repeat(data_size - 2);
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {data_size}\r\n\r\n");
         let answer: Rc<[u8]> = format!("{head}\"{data}\"").into_bytes().into();
+        Self::webhook_with(move |_| answer.clone()).await
+    }
+
+    /// Answers each POST with the response that `answer` returns for its body.
+    pub(in super::super) async fn webhook_with(answer: impl Fn(&[u8]) -> Rc<[u8]> + 'static) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let answer = Rc::new(answer);
         let task = spawn_local(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -105,7 +111,7 @@ impl Running {
     }
 
     /// The URL of a webhook.
-    pub(super) fn url(&self) -> String {
+    pub(in super::super) fn url(&self) -> String {
         self.address.map(|address| format!("http://{address}/")).unwrap_or_default()
     }
 }
@@ -117,7 +123,7 @@ pub(in super::super) fn echo(size: usize) -> impl FnMut(&[u8]) -> Option<String>
 }
 
 /// Answers the requests of one connection, which are not pipelined.
-async fn serve(mut stream: TcpStream, answer: Rc<[u8]>) {
+async fn serve(mut stream: TcpStream, answer: Rc<impl Fn(&[u8]) -> Rc<[u8]>>) {
     let mut received = Vec::with_capacity(2048);
     let _ = stream.set_nodelay(true);
     while stream.read_buf(&mut received).await.is_ok_and(|count| count > 0) {
@@ -127,8 +133,9 @@ async fn serve(mut stream: TcpStream, answer: Rc<[u8]>) {
         if received.len() < head + 4 + length {
             continue;
         }
+        let response = answer(&received[head + 4..head + 4 + length]);
         received.clear();
-        if stream.write_all(&answer).await.is_err() {
+        if stream.write_all(&response).await.is_err() {
             break;
         }
     }

@@ -1,6 +1,7 @@
 //! The options that the settings give to channels.
 
-use crate::model::{ChannelName, Retention, ServiceName};
+use super::named_users::{InvalidUsers, check_users};
+use crate::model::{ChannelName, ErrorCode, Refusal, Retention, ServiceName};
 use std::{collections::HashMap, sync::Arc};
 
 /// Which frontends may do something in a channel. A service always may.
@@ -13,6 +14,8 @@ pub enum Grant {
     Token,
     /// Those that are subscribed.
     Subscriber,
+    /// Those whose user the channel's name names: `dialog:alice,bob`.
+    Named,
     /// Those that have a user, that is, are not anonymous.
     Authenticated,
     /// All.
@@ -114,6 +117,26 @@ pub struct ChannelOptions {
     pub lifecycle: bool,
 }
 
+/// Why there is no channel with a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSuchChannel {
+    /// Its namespace is not configured.
+    #[error("has a namespace that is not configured")]
+    UnknownNamespace,
+    /// Its namespace needs names of users behind it, and they are not in the right form.
+    #[error(transparent)]
+    InvalidUsers(#[from] InvalidUsers),
+}
+
+impl From<NoSuchChannel> for Refusal {
+    fn from(why: NoSuchChannel) -> Self {
+        match why {
+            NoSuchChannel::UnknownNamespace => ErrorCode::UnknownChannel.into(),
+            NoSuchChannel::InvalidUsers(why) => Self::new(ErrorCode::BadRequest, format!("the channel's name {why}")),
+        }
+    }
+}
+
 /// The options of all channels.
 #[derive(Clone, Debug, Default)]
 pub struct Namespaces {
@@ -125,7 +148,23 @@ pub struct Namespaces {
     pub named: HashMap<Box<str>, Arc<ChannelOptions>>,
 }
 
+impl ChannelOptions {
+    /// Whether the names of the channels have to name users.
+    fn needs_users(&self) -> bool {
+        [self.subscribe, self.publish, self.see_presence, self.see_history].contains(&Grant::Named)
+    }
+}
+
 impl Namespaces {
+    /// The options of a channel whose name comes from outside, or why there is no such channel.
+    pub fn checked(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, NoSuchChannel> {
+        let options = self.options(channel).ok_or(NoSuchChannel::UnknownNamespace)?;
+        if options.needs_users() {
+            check_users(channel)?;
+        }
+        Ok(options)
+    }
+
     /// The options of a channel. `None` if its namespace is not configured.
     pub fn options(&self, channel: &ChannelName) -> Option<&Arc<ChannelOptions>> {
         match (channel.owner(), channel.namespace()) {
@@ -133,5 +172,42 @@ impl Namespaces {
             (None, None) => Some(&self.defaults),
             (None, Some(namespace)) => self.named.get(namespace),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_for_named_users_needs_them_in_the_name() {
+        let named = |grant: fn(&mut ChannelOptions)| {
+            let mut options = ChannelOptions::default();
+            grant(&mut options);
+            Namespaces { named: HashMap::from([("dialog".into(), Arc::new(options))]), ..Namespaces::default() }
+        };
+        let checked = |namespaces: &Namespaces, name: &str| namespaces.checked(&name.parse().expect("a channel")).map(drop);
+        let order = Err(NoSuchChannel::InvalidUsers(InvalidUsers::Order("dialog:alice,bob".into())));
+        for grant in [
+            |it: &mut ChannelOptions| it.subscribe = Grant::Named,
+            |it: &mut ChannelOptions| it.publish = Grant::Named,
+            |it: &mut ChannelOptions| it.see_presence = Grant::Named,
+            |it: &mut ChannelOptions| it.see_history = Grant::Named,
+        ] {
+            let namespaces = named(grant);
+            assert_eq!(checked(&namespaces, "dialog:alice,bob"), Ok(()));
+            assert_eq!(checked(&namespaces, "dialog:bob,alice"), order);
+            assert_eq!(checked(&namespaces, "bob,alice"), Ok(()), "another namespace");
+        }
+        let open = named(|it| it.subscribe = Grant::Anyone);
+        assert_eq!(checked(&open, "dialog:bob,alice"), Ok(()));
+        assert_eq!(checked(&open, "chat:a"), Err(NoSuchChannel::UnknownNamespace));
+    }
+
+    #[test]
+    fn the_refusal_of_a_name_shows_the_right_one() {
+        let refusal = Refusal::from(NoSuchChannel::InvalidUsers(InvalidUsers::Order("dialog:alice,bob".into())));
+        assert!(refusal.code == ErrorCode::BadRequest && refusal.detail.ends_with("as in dialog:alice,bob"), "{refusal:?}");
+        assert_eq!(Refusal::from(NoSuchChannel::UnknownNamespace).code, ErrorCode::UnknownChannel);
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn of_close(code: u16, reason: &str) -> Refusal {
     let error = match known {
         Some(Disconnect::InvalidToken) => ErrorCode::Unauthorized,
         Some(Disconnect::Expired) => ErrorCode::TokenExpired,
-        Some(Disconnect::ChannelLimit) => ErrorCode::LimitExceeded,
+        Some(Disconnect::ChannelLimit | Disconnect::ConnectionLimit) => ErrorCode::LimitExceeded,
         Some(Disconnect::Shutdown) => ErrorCode::Draining,
         _ if allows_return(code) => ErrorCode::ServiceUnavailable,
         _ => ErrorCode::PermissionDenied,

@@ -1,7 +1,7 @@
 //! Commands that services, or the node itself, send to connections.
 
-use super::{ChannelName, ConnectionId, Data, Position, Unsubscribe, UserId};
-use std::time::Duration;
+use super::{ChannelName, ClaimDigest, ConnectionId, Data, Position, RevocableClaim, Revocation, RevocationTarget, Unsubscribe, UserId};
+use std::{sync::Arc, time::Duration};
 
 /// What a service or the node tells a connection to do.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub enum ServerCommand {
         /// Close reason, at most 123 bytes.
         reason: Box<str>,
     },
+    /// Close the connection if the revocation applies to its token.
+    Revoke(Arc<Revocation>),
     /// Subscribe the connection. If a service has subscribed it to this channel before, only the expiry changes.
     Subscribe {
         /// The channel.
@@ -45,4 +47,15 @@ pub enum CommandTarget {
     Connection(ConnectionId),
     /// All connections of a user.
     User(UserId),
+    /// All connections whose token has a claim.
+    Claim(RevocableClaim, ClaimDigest),
+}
+
+impl From<RevocationTarget> for CommandTarget {
+    fn from(target: RevocationTarget) -> Self {
+        match target {
+            RevocationTarget::User(user) => Self::User(user),
+            RevocationTarget::Claim(claim, digest) => Self::Claim(claim, digest),
+        }
+    }
 }

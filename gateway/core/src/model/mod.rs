@@ -2,6 +2,7 @@
 
 mod command;
 mod content;
+mod crc16;
 mod data;
 mod fingerprint;
 mod history;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use command::{CommandTarget, ServerCommand};
 pub use content::{CONTENT_TYPE, Content, ENCODING, QUEUE};
+pub use crc16::crc16;
 pub use data::{Data, InvalidData};
 pub use fingerprint::Fingerprint;
 pub use history::{Freshness, Page, PageLimit, ReadRange, Retention};
@@ -41,7 +43,7 @@ pub use publication::{ClientInfo, Publication, Tags};
 pub use recovery::{RecoverFrom, Recovery};
 pub use refusal::Refusal;
 pub use rendezvous::rendezvous_score;
-pub use revocation::Revocation;
+pub use revocation::{ClaimDigest, RevocableClaim, RevocableClaims, RevocableToken, Revocation, RevocationTarget};
 pub use session_key::{InvalidSessionKey, SessionKey};
 pub use shared_proto::errors::{Disconnect, ErrorCode, Retry, Unsubscribe};
 pub use side::SubscriptionSide;

@@ -1,7 +1,7 @@
 //! The error that a frontend or a service gets.
 
 use super::ErrorCode;
-use shared_proto::content::InvalidContent;
+use shared_proto::{content::InvalidContent, errors::Retry, rest::Problem};
 use std::time::Duration;
 
 /// An error of the table in `shared_proto::errors`, with a text for this case.
@@ -33,9 +33,48 @@ impl Refusal {
         self
     }
 
+    /// The problem document (RFC 9457).
+    pub fn problem(&self) -> Problem {
+        let row = self.code.row();
+        Problem {
+            kind: "about:blank".into(),
+            title: title(row.http).into(),
+            status: row.http,
+            code: row.name.into(),
+            retryable: row.retry != Retry::Never,
+            detail: self.detail.clone(),
+            expected: self.expected,
+            retry_after_ms: self.retry_after.map(|pause| pause.as_millis() as u64),
+        }
+    }
+
     /// [`Self::retry_after`] in whole seconds, rounded up; at least 1.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(whole_seconds)
+    }
+}
+
+/// The phrase of an HTTP status.
+fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Payload Too Large",
+        415 => "Unsupported Media Type",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Entity",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Error",
     }
 }
 

@@ -14,7 +14,10 @@ use super::{
     },
 };
 use crate::{
-    model::{ChannelName, ClientInfo, Data, Disconnect, ErrorCode, RecoverFrom, Refusal, ServerCommand, SubscriptionSide, Tick},
+    channel::Capabilities,
+    model::{
+        ChannelName, ClientInfo, Data, Disconnect, ErrorCode, RecoverFrom, Refusal, RevocableToken, ServerCommand, SubscriptionSide, Tick,
+    },
     protocol::{Command, ConnectRequest, Reply, Request},
 };
 use std::sync::Arc;
@@ -30,8 +33,12 @@ pub(super) struct Connecting {
     resolves_numbers: bool,
     /// When the token was issued.
     issued: Option<u64>,
+    /// What the token allows in channels.
+    capabilities: Option<Box<Capabilities>>,
     /// Who named the user.
     named_by: NamedBy,
+    /// Whether the connection has the meta of its token.
+    has_token_meta: bool,
     /// What the service that lets the connection in says to the application.
     data: Option<Data>,
     /// The answer of that service, if it is valid for a limited time.
@@ -53,8 +60,8 @@ enum Stage {
     /// The user is known, and services reach the connection under it.
     ReadingSubscriptions {
         user: AuthenticatedUser,
-        /// The channels that the token names.
-        channels: Vec<ChannelName>,
+        /// The channels that last as long as the connection, and who gives them.
+        channels: Vec<(ChannelName, Source)>,
     },
     Attaching {
         user: AuthenticatedUser,
@@ -101,6 +108,8 @@ pub(super) struct ConnectResult {
     pub(super) info: Arc<ClientInfo>,
     pub(super) resolves_numbers: bool,
     pub(super) issued: Option<u64>,
+    pub(super) capabilities: Option<Box<Capabilities>>,
+    pub(super) has_token_meta: bool,
     pub(super) expiry: Option<Expiry>,
     pub(super) data: Option<Data>,
     pub(super) renewal: Option<Box<Renewal<ConnectQuestion>>>,
@@ -127,7 +136,9 @@ impl Connecting {
             recover: request.subs,
             resolves_numbers: request.resolves_numbers,
             issued: None,
+            capabilities: None,
             named_by: NamedBy::Token,
+            has_token_meta: false,
             data: None,
             renewal: None,
             permitted: None,
@@ -146,6 +157,14 @@ impl Connecting {
         }
     }
 
+    /// The user, once it is known.
+    pub(super) fn info(&self) -> Option<&ClientInfo> {
+        match &self.stage {
+            Stage::Authenticating => None,
+            Stage::ReadingSubscriptions { user, .. } | Stage::Attaching { user, .. } => Some(&user.info),
+        }
+    }
+
     // NL-5.7
     pub(super) fn deadline(&self) -> Tick {
         self.deadline
@@ -159,12 +178,14 @@ impl Connecting {
         match input {
             Input::Command(command) => self.queue(cx, command).map(|()| ConnectProgress::Pending),
             Input::Server(ServerCommand::Disconnect { code, reason }) => Err(CloseReason::new(code, &reason)),
+            Input::Server(ServerCommand::Revoke(revocation)) => {
+                check_revocation(&revocation, self.issued).map(|()| ConnectProgress::Pending)
+            }
             Input::Server(command) if self.queued_server_commands.len() < cx.config.max_in_flight => {
                 self.queued_server_commands.push((cx.now, command));
                 Ok(ConnectProgress::Pending)
             }
             Input::Server(_) => Ok(self.fail(cx, temporary("services sent too many commands before the connect ended"))),
-            Input::Revoked(revocation) => check_revocation(&revocation, self.issued).map(|()| ConnectProgress::Pending),
             Input::Done(op, outcome) => self.done(cx, op, outcome),
             Input::PublicationsLost(channel) if self.is_attached(&channel) => {
                 Ok(self.fail(cx, temporary("publications were lost before the connect ended")))
@@ -193,7 +214,9 @@ impl Connecting {
         match (&self.stage, outcome) {
             (Stage::Authenticating, Outcome::Authenticated(identity)) => self.authenticated(cx, *identity),
             (Stage::Authenticating, Outcome::InvalidToken(refusal)) => Err(CloseReason::invalid_token(&refusal.detail)),
-            (Stage::Authenticating, Outcome::Disconnect { code, reason }) => Err(CloseReason::new(code, &reason)),
+            (Stage::Authenticating | Stage::ReadingSubscriptions { .. }, Outcome::Disconnect { code, reason }) => {
+                Err(CloseReason::new(code, &reason))
+            }
             (Stage::Authenticating, Outcome::CallFailed { code, message, temporary }) => {
                 Ok(self.fail(cx, Reply::CallFailed { code, message, temporary }))
             }
@@ -213,23 +236,31 @@ impl Connecting {
         let Ok(expiry) = Expiry::begin(cx, identity.expires_in) else {
             return Ok(self.fail(cx, ErrorCode::TokenExpired));
         };
-        let Identity { user, issued, info, channels, permit, .. } = identity;
+        let Identity { user, issued, claims, info, meta, channels, permit, capabilities, .. } = identity;
+        let token = RevocableToken { user: user.clone(), issued, claims: claims.clone() };
         let info = Arc::new(ClientInfo { user, client: cx.connection, conn_info: info, chan_info: None });
         self.issued = issued;
+        self.capabilities = capabilities;
+        let mut given: Vec<_> = ChannelName::personal(&info.user).into_iter().map(|channel| (channel, Source::Server)).collect();
+        let mut of_service = None;
         if let Some(permit) = permit {
+            given.extend(permit.channels.into_iter().map(|channel| (channel, Source::Server)));
             self.named_by = permit.named_by;
             self.data = permit.data;
             self.renewal = permit.renewal.map(|(valid, question)| Box::new(Renewal::begin(cx, question, valid)));
-            if permit.meta.is_some() {
-                cx.emit(Action::SetMeta(permit.meta));
-            }
+            of_service = permit.meta;
         }
-        cx.emit(Action::Register(info.clone()));
+        self.has_token_meta = of_service.is_none() && meta.is_some();
+        if let Some(meta) = of_service.or(meta) {
+            cx.emit(Action::SetMeta(Some(meta)));
+        }
+        let channels = given.into_iter().chain(channels.into_iter().map(|channel| (channel, Source::ConnectionToken))).collect();
+        cx.emit(Action::Register(info.clone(), claims));
         let user = AuthenticatedUser { info, expiry };
-        if user.info.user.is_anonymous() {
+        if token.targets().next().is_none() {
             return self.attach_all(cx, PhaseEvent::AnonymousAuthenticated, user, channels, Vec::new());
         }
-        self.op = Some(cx.start(Op::Subscriptions { user: user.info.user.clone(), issued }));
+        self.op = Some(cx.start(Op::Subscriptions(token)));
         self.enter(PhaseEvent::UserAuthenticated, Stage::ReadingSubscriptions { user, channels });
         Ok(ConnectProgress::Pending)
     }
@@ -245,10 +276,10 @@ impl Connecting {
         cx: &mut Context<'_>,
         event: PhaseEvent,
         user: AuthenticatedUser,
-        channels: Vec<ChannelName>,
+        channels: Vec<(ChannelName, Source)>,
         stored: Vec<ServerSubscription>,
     ) -> Result<ConnectProgress, CloseReason> {
-        let planned = server_channels(cx.now, channels, &user.info, stored);
+        let planned = server_channels(cx.now, channels, stored);
         let (page_shares, limit) = (planned.len(), cx.config.max_subscriptions);
         let by_services = planned.iter().filter(|it| it.source == Source::Service).count();
         let by_token = planned.len() - by_services;
@@ -261,9 +292,9 @@ impl Connecting {
             let detail = format!("services have subscribed this user to {by_services} channels; a connection may have {limit}");
             return Ok(self.fail(cx, Refusal::new(ErrorCode::ServiceUnavailable, detail)));
         }
-        if let Some(unknown) = planned.iter().find(|it| cx.config.options(&it.channel).is_err()) {
-            let detail = format!("the namespace of {} is not configured", unknown.channel);
-            return Ok(self.fail(cx, Refusal::new(ErrorCode::UnknownChannel, detail)));
+        if let Some((channel, why)) = planned.iter().find_map(|it| Some((&it.channel, cx.config.namespaces.checked(&it.channel).err()?))) {
+            let detail = format!("there is no channel {channel}, because its name {why}");
+            return Ok(self.fail(cx, Refusal::new(Refusal::from(why).code, detail)));
         }
         let attaches = match self.start.server_side {
             ServerSide::Subscribes => planned.into_iter().map(|it| self.attach(cx, it, &user.info, page_shares)).collect(),
@@ -317,6 +348,8 @@ impl Connecting {
             info: user.info.clone(),
             resolves_numbers: self.resolves_numbers,
             issued: self.issued,
+            capabilities: self.capabilities.take(),
+            has_token_meta: self.has_token_meta,
             expiry: user.expiry,
             data: self.data.take(),
             renewal: self.renewal.take(),
@@ -391,11 +424,10 @@ fn temporary(why: &str) -> Refusal {
     Refusal::new(ErrorCode::Internal, why)
 }
 
-/// Each channel once, ordered by name. If both the gateway and a service give a channel, the gateway's counts, because it lasts as long as the
-/// connection.
-fn server_channels(now: Tick, channels: Vec<ChannelName>, info: &ClientInfo, stored: Vec<ServerSubscription>) -> Vec<ServerChannel> {
-    let lasting = channels.into_iter().chain(ChannelName::personal(&info.user));
-    let lasting = lasting.map(|channel| ServerChannel { channel, expires_at: None, source: Source::Server });
+/// Each channel once, ordered by name. Of several who give a channel, the first counts: the gateway and the service that let the connection in before
+/// the token, and those before other services, because theirs last as long as the connection.
+fn server_channels(now: Tick, channels: Vec<(ChannelName, Source)>, stored: Vec<ServerSubscription>) -> Vec<ServerChannel> {
+    let lasting = channels.into_iter().map(|(channel, source)| ServerChannel { channel, expires_at: None, source });
     let stored = stored.into_iter().map(|it| {
         let expires_at = it.expires_in.map(|left| now.after(left));
         ServerChannel { channel: it.channel, expires_at, source: Source::Service }

@@ -5,11 +5,13 @@ use super::{
     close_reason::CloseReason,
     connect::{ConnectProgress, Connecting},
     context::Context,
+    metering::{Charge, Consequence, consequence, entries, is_metered},
     open::OpenSession,
     phases::{PHASES, PhaseEvent, PhaseName},
 };
 use crate::{
-    model::{ChannelName, ConnectionId, Disconnect, ServerCommand, Tick},
+    limits::{Level, Limit, TrafficMeters},
+    model::{ChannelName, ConnectionId, Disconnect, ErrorCode, ServerCommand, Tick, UserId},
     protocol::Request,
 };
 use std::sync::Arc;
@@ -20,6 +22,9 @@ pub struct Session {
     id: ConnectionId,
     config: Arc<SessionConfig>,
     last_op: u32,
+    /// Bytes that are not charged to the user yet.
+    unpaid: u32,
+    meters: TrafficMeters,
     phase: Phase,
 }
 
@@ -47,13 +52,23 @@ impl Phase {
             Self::Closed => PhaseName::Closed,
         }
     }
+
+    /// The user, once it is known. None for anonymous.
+    fn user(&self) -> Option<&UserId> {
+        let info = match self {
+            Self::Connecting(connecting) => connecting.info()?,
+            Self::Open(open) => &open.info,
+            Self::AwaitingConnect(..) | Self::Refused(_) | Self::Closed => return None,
+        };
+        (!info.user.is_anonymous()).then_some(&info.user)
+    }
 }
 
 impl Session {
     /// A session that waits for its connect command.
     pub fn new(id: ConnectionId, config: Arc<SessionConfig>, start: SessionStart) -> Self {
         let phase = Phase::AwaitingConnect(start.clock.tick.after(config.connect_timeout), start);
-        Self { id, config, last_op: 0, phase }
+        Self { id, config, last_op: 0, unpaid: 0, meters: TrafficMeters::default(), phase }
     }
 
     /// The id of the connection.
@@ -61,8 +76,21 @@ impl Session {
         self.id
     }
 
+    /// A message or a control frame of this size arrived. It comes before the commands in it. `commands`: what it costs besides them, because it
+    /// need not have any. Returns the limit because of which the connection has to be closed with [`Disconnect::TooManyRequests`].
+    pub fn received(&mut self, now: Tick, bytes: usize, commands: u64) -> Option<Limit> {
+        match self.charge(now).received(bytes as u64, commands) {
+            Some((Level::Continued, limit)) => Some(limit),
+            // What it asks for is refused.
+            _ => None,
+        }
+    }
+
     /// Takes one input and appends the actions that it causes. After [`Action::Close`] inputs have no effect.
     pub fn handle(&mut self, now: Tick, input: Input, actions: &mut Vec<Action>) {
+        if self.is_refused(now, &input, actions) {
+            return;
+        }
         let mut cx = Context { now, connection: self.id, config: &self.config, last_op: &mut self.last_op, actions };
         let change = match &mut self.phase {
             Phase::AwaitingConnect(deadline, start) => awaiting_connect(*deadline, *start, &mut cx, input),
@@ -86,6 +114,41 @@ impl Session {
                 self.enter(PhaseEvent::Close, Phase::Closed);
             }
         }
+    }
+
+    fn charge(&mut self, now: Tick) -> Charge<'_> {
+        Charge { config: &self.config, user: self.phase.user(), now, own: &mut self.meters, unpaid: &mut self.unpaid }
+    }
+
+    /// Charges the connection for an input. Returns whether it goes no further, because it exceeds a limit.
+    fn is_refused(&mut self, now: Tick, input: &Input, actions: &mut Vec<Action>) -> bool {
+        let (Phase::Connecting(_) | Phase::Open(_)) = self.phase else { return false };
+        let command = match input {
+            Input::Command(command) if is_metered(&command.request) => command,
+            Input::Done(_, outcome) => {
+                self.charge(now).answered(entries(outcome));
+                return false;
+            }
+            _ => return false,
+        };
+        let (limit, consequence) = match self.charge(now).command() {
+            None => return false,
+            Some((Level::Continued, limit)) => (limit, Consequence::Close),
+            Some((_, limit)) => (limit, consequence(command)),
+        };
+        if consequence != Consequence::None {
+            actions.push(Action::Limited(limit));
+        }
+        match consequence {
+            Consequence::None => return false,
+            Consequence::Refuse => actions.push(Action::Reply(command.id, ErrorCode::TooManyRequests.into())),
+            Consequence::Close => {
+                let CloseReason { code, reason } = Disconnect::TooManyRequests.into();
+                actions.push(Action::Close(code, reason));
+                self.enter(PhaseEvent::Close, Phase::Closed);
+            }
+        }
+        true
     }
 
     fn enter(&mut self, event: PhaseEvent, phase: Phase) {

@@ -7,6 +7,7 @@
 //! | `open` | a connected session: commands, tokens, and what services do to it |
 //! | `connect` | from the connect command to its reply: authentication, server-side subscriptions |
 //! | `state` | the parts of a session's state: subscriptions, operations and commands, pings, expiries |
+//! | `metering` | what inputs cost, and what follows if a connection exceeds its limits |
 //! | `context`, `close_reason` | what the handling of one input needs, and the error that ends a session |
 //! | `interface` | what a session takes and returns: settings, inputs, actions, operations |
 //!
@@ -19,6 +20,7 @@ mod connect;
 mod context;
 mod interface;
 mod machine;
+mod metering;
 mod open;
 mod phases;
 mod state;

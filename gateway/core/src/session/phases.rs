@@ -9,7 +9,7 @@ pub(super) enum PhaseName {
     AwaitingConnect,
     /// The connection token is being checked.
     Authenticating,
-    /// The user is known. The channels to which services subscribed it are being read.
+    /// The user is known. The channels to which services subscribed it, and revocations, are being read.
     ReadingSubscriptions,
     /// The server-side subscriptions are being attached.
     Attaching,
@@ -26,9 +26,9 @@ pub(super) enum PhaseName {
 pub(super) enum PhaseEvent {
     /// The client sent the connect command.
     ConnectReceived,
-    /// The token names a user.
+    /// The token names a user, or can be revoked by a claim.
     UserAuthenticated,
-    /// The connection is anonymous. There are no subscriptions to read.
+    /// The connection is anonymous, and nothing could be revoked. There is nothing to read.
     AnonymousAuthenticated,
     /// The channels to which services subscribed the user are known.
     SubscriptionsRead,

@@ -236,6 +236,11 @@ impl Translator {
         self.enter(PhaseEvent::Close, Phase::Closed);
     }
 
+    /// Memory used for incomplete frames, in bytes.
+    pub fn buffered(&self) -> usize {
+        self.parser.buffered()
+    }
+
     /// Bytes that an open connection holds besides itself and its subscriptions.
     #[cfg(test)]
     pub(super) fn spare_memory(&self) -> usize {

@@ -21,10 +21,11 @@ async fn assert_untouched(fixture: &Fixture) {
 #[actix_web::test]
 async fn every_guarded_path_requires_a_key() {
     let fixture = Fixture::new();
-    for path in super::super::guarded() {
-        let uri = path.pattern.replace("{channel}", "news:a").replace("{user}", "alice").replace("{service}", "bot").replace("{id}", "x");
+    for path in super::super::paths::guarded() {
+        let uri =
+            path.path().pattern.replace("{channel}", "news:a").replace("{user}", "alice").replace("{service}", "bot").replace("{id}", "x");
         for key in [None, Some("Bearer wrong"), Some("Basic dev"), Some("dev")] {
-            for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
+            for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
                 let request = TestRequest::with_uri(&uri).method(method.clone());
                 let answer = fixture.send(key.into_iter().fold(request, |r, key| r.insert_header(("authorization", key)))).await;
                 assert_problem(&answer, 401, "unauthorized", &format!("{method} {uri} {key:?}"));
@@ -240,7 +241,8 @@ async fn a_compressed_body_is_refused_at_every_path() {
 #[tokio::test(start_paused = true)]
 async fn the_refusal_names_a_worker_that_does_not_answer() {
     let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
-    let fixture = Fixture { node: Arc::new(node(&mailbox)), alice: ConnectionId::random(), commands: Rc::default() };
+    let queues = memory_queues();
+    let fixture = Fixture { node: Arc::new(node(&mailbox, &queues)), queues, alice: ConnectionId::random(), commands: Rc::default() };
     let answer = fixture.ask("GET", "/v1/users/alice/connections", "").await;
     assert_problem(&answer, 503, "unavailable", "a stuck worker");
     assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("Worker 0 of node n1")));

@@ -1,5 +1,9 @@
 use super::{
-    super::{guarded, open, openapi},
+    super::{
+        guarded::Guarded,
+        openapi,
+        paths::{guarded, open},
+    },
     *,
 };
 use std::collections::BTreeSet;
@@ -12,7 +16,8 @@ fn methods(item: &PathItem) -> BTreeSet<&'static str> {
 
 #[test]
 fn the_document_describes_the_registered_paths_and_methods_and_no_others() {
-    let registered: BTreeSet<_> = guarded().into_iter().chain(open()).map(|path| (path.pattern.to_string(), path.allowed())).collect();
+    let registered: BTreeSet<_> =
+        guarded().iter().map(Guarded::path).chain(&open()).map(|path| (path.pattern.to_string(), path.allowed())).collect();
     let document = openapi::api();
     let described: BTreeSet<_> = document
         .paths
@@ -58,7 +63,7 @@ fn the_document_describes_the_requests_to_services() {
     assert_eq!(request["requestBody"]["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/ServiceMessage");
     for (schema, members) in [
         ("ServiceCall", &["id", "method", "data", "user", "connection", "order_key", "idempotency_key"][..]),
-        ("ServiceEvent", &["id", "kind", "generation", "time", "data", "user", "connection"]),
+        ("ServiceEvent", &["id", "kind", "method", "attempt", "partition", "key", "generation", "time", "data", "user", "connection"]),
     ] {
         let members = [members, &["meta", "request"]].concat();
         let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap_or_else(|| panic!("no {schema}"));
@@ -82,13 +87,13 @@ fn the_document_describes_the_questions_to_guards() {
 fn people_find_first_what_they_need_first_and_the_key_to_use() {
     let document = openapi::api();
     let groups: Vec<_> = document.tags.iter().flatten().map(|tag| tag.name.as_str()).collect();
-    assert_eq!(groups, ["publish", "channels", "users", "connections", "services", "operations"]);
+    assert_eq!(groups, ["publish", "channels", "users", "connections", "services", "queues", "operations"]);
     let paths: Vec<_> = document.paths.paths.keys().map(String::as_str).collect();
     let begin = ["/v1/channels/{channel}/publications", "/v1/publications", "/v1/users/{user}/messages", "/v1/broadcasts"];
     assert_eq!(paths[..4], begin);
     assert_eq!(paths[paths.len() - 4..], ["/readyz", "/livez", "/metrics", "/openapi.json"]);
     for (path, item) in &document.paths.paths {
-        for operation in [&item.get, &item.put, &item.post, &item.delete].into_iter().flatten() {
+        for operation in [&item.get, &item.put, &item.post, &item.patch, &item.delete].into_iter().flatten() {
             let tags = operation.tags.as_deref().unwrap_or_default();
             assert!(matches!(tags, [tag] if groups.contains(&tag.as_str())), "{path}: {tags:?}");
         }
@@ -101,7 +106,7 @@ fn people_find_first_what_they_need_first_and_the_key_to_use() {
 #[test]
 fn every_operation_has_a_description_and_every_error_is_a_problem() {
     for (path, item) in openapi::api().paths.paths {
-        for operation in [item.get, item.put, item.post, item.delete].into_iter().flatten() {
+        for operation in [item.get, item.put, item.post, item.patch, item.delete].into_iter().flatten() {
             assert!(operation.description.is_some() || operation.summary.is_some(), "{path}");
             for (status, response) in operation.responses.responses {
                 let utoipa::openapi::RefOr::T(response) = response else { panic!("{path} {status}") };

@@ -36,7 +36,7 @@ impl Listening {
     fn with_limits(limits: LinkLimits) -> Self {
         let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
         let services = Services::new([("bot".parse().expect("valid"), ServiceConfig::default())], limits);
-        let node = Arc::new(Node { services: services.into(), ..node(&mailbox) });
+        let node = Arc::new(Node { services: services.into(), ..node(&mailbox, &memory_queues()) });
         let shared = node.clone();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");

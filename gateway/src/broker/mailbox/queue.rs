@@ -245,6 +245,7 @@ fn control_size(entry: &MailboxEntry) -> usize {
             data.get().len() + queue.as_ref().map_or(0, |queue| queue.len())
         }
         MailboxEntry::Command(_, ServerCommand::Disconnect { reason, .. }, _) => reason.len(),
+        MailboxEntry::Command(_, ServerCommand::Revoke(revocation), _) => revocation.reason.len(),
         MailboxEntry::Post(_, commands, _) => commands.len(),
         _ => 0,
     };

@@ -9,11 +9,14 @@ use super::{
 };
 use crate::broker::{
     Announcement, Attempt, BrokerError, BrokerStats, CallEnd, CallKey, CallState, ChannelSummary, Hold, Mailbox, NewPublication,
-    NewPublications, Published, Readiness, Release, UserSubscription, Vacate, glob::Glob,
+    NewPublications, Published, Readiness, Release, UserSubscription, Vacate,
 };
-use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, Tick, UserId, WorkerId,
-    lock,
+use gateway_core::{
+    channel::Glob,
+    model::{
+        ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, RevocationTarget, Span,
+        Tick, UserId, WorkerId, lock,
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -145,13 +148,13 @@ impl MemoryBroker {
     }
 
     /// See [`crate::broker::Broker::revoke`].
-    pub async fn revoke(&self, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
-        self.store.revoke(self.now(), user, revocation, ttl)
+    pub async fn revoke(&self, target: &RevocationTarget, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
+        self.store.revoke(self.now(), target, revocation, ttl)
     }
 
     /// See [`crate::broker::Broker::revoked`].
-    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
-        Ok(self.store.revoked(self.now(), user))
+    pub async fn revoked(&self, target: &RevocationTarget) -> Result<Option<Revocation>, BrokerError> {
+        Ok(self.store.revoked(self.now(), target))
     }
 
     /// See [`crate::broker::Broker::begin_call`].

@@ -1,48 +1,48 @@
-//! Revoked users.
+//! Revoked tokens.
 
 use crate::broker::BrokerError;
-use gateway_core::model::{Revocation, UserId};
+use gateway_core::model::{Revocation, RevocationTarget};
 use std::collections::{BTreeSet, HashMap};
 
-/// Revocations by user, limited in number. Times are seconds since 1970.
+/// Revocations by what is revoked, limited in number. Times are seconds since 1970.
 #[derive(Debug)]
 pub(super) struct Revocations {
     bound: usize,
-    /// The revocation of each user, and when it expires.
-    users: HashMap<UserId, (Revocation, u64), foldhash::fast::RandomState>,
-    ends: BTreeSet<(u64, UserId)>,
+    /// Each revocation, and when it expires.
+    all: HashMap<RevocationTarget, (Revocation, u64), foldhash::fast::RandomState>,
+    ends: BTreeSet<(u64, RevocationTarget)>,
 }
 
 impl Revocations {
     pub(super) fn new(bound: usize) -> Self {
-        Self { bound, users: HashMap::default(), ends: BTreeSet::new() }
+        Self { bound, all: HashMap::default(), ends: BTreeSet::new() }
     }
 
-    /// Stores a revocation until `ends`. It replaces an earlier revocation of the user, but never shortens it.
-    pub(super) fn put(&mut self, user: &UserId, mut revocation: Revocation, ends: u64, now: u64) -> Result<(), BrokerError> {
+    /// Stores a revocation until `ends`. It replaces an earlier revocation of the same tokens, but never shortens it.
+    pub(super) fn put(&mut self, target: &RevocationTarget, mut revocation: Revocation, ends: u64, now: u64) -> Result<(), BrokerError> {
         self.sweep(now);
-        if let Some((earlier, before)) = self.users.remove(user) {
+        if let Some((earlier, before)) = self.all.remove(target) {
             revocation.until = revocation.until.max(earlier.until);
-            self.ends.remove(&(before, user.clone()));
-        } else if self.users.len() >= self.bound {
+            self.ends.remove(&(before, target.clone()));
+        } else if self.all.len() >= self.bound {
             return Err(BrokerError::LimitExceeded(
-                "this node has the maximum number of revoked users: raise tokens.max_revoked_users, or lower tokens.revocation_ttl",
+                "this node has the maximum number of revocations: raise tokens.max_revoked_users, or lower tokens.revocation_ttl",
             ));
         }
-        self.users.insert(user.clone(), (revocation, ends));
-        self.ends.insert((ends, user.clone()));
+        self.all.insert(target.clone(), (revocation, ends));
+        self.ends.insert((ends, target.clone()));
         Ok(())
     }
 
-    pub(super) fn get(&mut self, user: &UserId, now: u64) -> Option<Revocation> {
+    pub(super) fn get(&mut self, target: &RevocationTarget, now: u64) -> Option<Revocation> {
         self.sweep(now);
-        self.users.get(user).map(|(revocation, _)| revocation.clone())
+        self.all.get(target).map(|(revocation, _)| revocation.clone())
     }
 
     fn sweep(&mut self, now: u64) {
         while self.ends.first().is_some_and(|(ends, _)| *ends <= now) {
-            if let Some((_, user)) = self.ends.pop_first() {
-                self.users.remove(&user);
+            if let Some((_, target)) = self.ends.pop_first() {
+                self.all.remove(&target);
             }
         }
     }
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn revocations_are_bounded_and_expire() {
-        let user = |name: &str| name.parse::<UserId>().expect("valid");
+        let user = |name: &str| RevocationTarget::User(name.parse().expect("valid"));
         let until = |until| Revocation { until, code: 3503, reason: "".into() };
         let mut all = Revocations::new(2);
         for (name, at) in [("alice", 10), ("alice", 11), ("bob", 12)] {

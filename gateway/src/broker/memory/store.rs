@@ -12,11 +12,14 @@ use super::{
 };
 use crate::broker::{
     Announcement, BrokerError, BrokerStats, ChannelSummary, Delivery, Mailbox, NewPublication, NewPublications, PublishIdentity, Published,
-    UserSubscription, glob::Glob,
+    UserSubscription,
 };
-use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation, Span, Tick,
-    UserId, WorkerId, WorkerSet, lock,
+use gateway_core::{
+    channel::Glob,
+    model::{
+        ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, Publication, ReadRange, Retention, Revocation,
+        RevocationTarget, Span, Tick, UserId, WorkerId, WorkerSet, lock,
+    },
 };
 use std::{
     hash::BuildHasher,
@@ -101,15 +104,13 @@ impl Store {
         retention: Option<Retention>,
         identity: Option<PublishIdentity>,
     ) -> Result<Published<Span>, BrokerError> {
-        let identity = identity.map(|identity| Identity::new(channel, identity));
-        if retention.is_none() && matches!(identity, Some(Identity::Producer(_))) {
-            return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
-        }
+        let identity = identity.map(|identity| Identity::new(channel, identity, retention.is_some())).transpose()?;
         // One lock covers the positions, the history, the mailboxes and the identity. So all of them have the same order, and a repeat finds
         // all of them changed or none.
         let mut shard = self.shard_of(channel);
         if let Some(identity) = &identity
-            && let Some(published) = self.repeats.find(channel, identity, now.tick, || shard.top(channel, now.tick, &self.idle))?
+            && let Some(published) =
+                self.repeats.find(channel, identity, retention, now.tick, || shard.top(channel, now.tick, &self.idle))?
         {
             return Ok(published);
         }
@@ -193,13 +194,13 @@ impl Store {
         lock(&self.users).list(user, now.unix_ms / 1000)
     }
 
-    pub(super) fn revoke(&self, now: Now, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
+    pub(super) fn revoke(&self, now: Now, target: &RevocationTarget, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
         let now = now.unix_ms / 1000;
-        lock(&self.revocations).put(user, revocation, now.saturating_add(ttl.as_secs().max(1)), now)
+        lock(&self.revocations).put(target, revocation, now.saturating_add(ttl.as_secs().max(1)), now)
     }
 
-    pub(super) fn revoked(&self, now: Now, user: &UserId) -> Option<Revocation> {
-        lock(&self.revocations).get(user, now.unix_ms / 1000)
+    pub(super) fn revoked(&self, now: Now, target: &RevocationTarget) -> Option<Revocation> {
+        lock(&self.revocations).get(target, now.unix_ms / 1000)
     }
 
     /// Removes expired histories of one shard. Returns whether more have expired.

@@ -11,7 +11,10 @@
 //!   position would look lost.
 //! - *A worker that does not know the size of its gap*, because its mailbox overflowed or the top is ahead, asks for a fresh page.
 
-use super::shared_questions::SharedQuestions;
+use super::{
+    presence_reads::{PresenceLimits, PresenceReads},
+    shared_questions::SharedQuestions,
+};
 use crate::broker::{Broker, BrokerError};
 use gateway_core::model::{ChannelName, Epoch, Freshness, Page, PageLimit, Position, ReadRange, Retention};
 use std::{future::ready, sync::Arc};
@@ -20,6 +23,7 @@ use tokio::sync::Semaphore;
 /// The shared reads of a node.
 pub struct Reads {
     broker: Arc<Broker>,
+    presence: Arc<PresenceReads>,
     questions: Arc<SharedQuestions<Question, Result<Page, BrokerError>>>,
     backfills: Arc<Semaphore>,
 }
@@ -35,8 +39,14 @@ struct Question {
 
 impl Reads {
     /// Reads from this broker, with at most `backfills` reads for workers at a time.
-    pub fn new(broker: Arc<Broker>, backfills: usize) -> Arc<Self> {
-        Arc::new(Self { broker, questions: Arc::default(), backfills: Arc::new(Semaphore::new(backfills)) })
+    pub fn new(broker: Arc<Broker>, backfills: usize, presence: PresenceLimits) -> Arc<Self> {
+        let presence = PresenceReads::new(broker.clone(), presence);
+        Arc::new(Self { broker, presence, questions: Arc::default(), backfills: Arc::new(Semaphore::new(backfills)) })
+    }
+
+    /// Reads of presence.
+    pub fn presence(&self) -> &Arc<PresenceReads> {
+        &self.presence
     }
 
     /// Reads a page for one client. It shows a moment after this call.
@@ -103,7 +113,7 @@ mod tests {
         let (channel, retention) = (channel("c:shared"), retention(10, HOUR));
         let published = broker.publish(&channel, kept(1, retention)).await.expect("in memory");
         let at = Position { offset: 0, ..published.position.expect("kept") };
-        let reads = Reads::new(broker, 1);
+        let reads = Reads::new(broker, 1, PresenceLimits::default());
         let busy = reads.backfills.clone().acquire_owned().await.expect("open");
         let backfill = |after| Box::pin(reads.backfill(&channel, retention, after, ALL, Freshness::Fresh));
         let (mut one, mut two, mut other) = (backfill(at), backfill(at), backfill(Position { epoch: Epoch::random(), ..at }));

@@ -1,6 +1,6 @@
 //! The configuration of the Redis broker.
 
-use super::servers::address::Address;
+use super::{queues::config::RedisQueuesConfig, servers::address::Address};
 use std::{sync::Arc, time::Duration};
 
 /// The configuration of the broker.
@@ -38,4 +38,6 @@ pub struct RedisConfig {
     pub position_ttl: Duration,
     /// Largest number of stored subscriptions of a user.
     pub subscriptions_per_user: usize,
+    /// The settings of queues. None: the node uses no queues, and makes no connections for them.
+    pub queues: Option<RedisQueuesConfig>,
 }

@@ -5,7 +5,7 @@ use super::{
     cluster_state::presence,
     schema::{keys::Keys, scripts::SCRIPTS, slot::Slot},
     servers::{
-        connect::probe::Probe,
+        connect::rights::probe::Probe,
         topology::{Master, Topology},
     },
     subscriptions::subscription_table,
@@ -40,6 +40,6 @@ pub fn load_scripts() -> (Vec<u8>, usize) {
 
 /// The commands with which a node checks its rights on a new connection for commands: the name of each, and the command, encoded.
 pub fn trials(prefix: &str, node: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let trials = Probe::new(Keys::new(prefix).probe(node)).trials("PUBLISH");
+    let trials = Probe::new(Keys::new(prefix).probe(node)).waiting_if(true).trials("PUBLISH");
     trials.into_iter().map(|(what, command)| (what, command.get_packed_command())).collect()
 }

@@ -8,6 +8,7 @@
 //! | [`schema`] | key names, scripts, encodings, slots |
 //! | [`servers`] | addresses, slots and health of the servers, and connections to them |
 //! | [`commands`] | lanes: connections that carry commands and keep their order through every interruption |
+//! | [`queues`] | partitions of queues: entries, owners, dead letters |
 //! | [`subscriptions`] | the channels that this node needs, and the confirmed subscriptions |
 //! | [`channels`] | publish and read, the channel index, the audit |
 //! | [`listener`] | subscriber connections |
@@ -45,6 +46,7 @@ mod cluster_state;
 mod commands;
 mod config;
 mod listener;
+mod queues;
 mod redis_broker;
 mod schema;
 mod servers;
@@ -61,6 +63,9 @@ pub use cluster_state::{
     sweep::{Sweep, Swept},
 };
 pub use config::RedisConfig;
+pub use queues::{
+    answers::PartitionLease, arrivals::CONNECTIONS as WAITING_CONNECTIONS, config::RedisQueuesConfig, redis_queues::RedisQueues,
+};
 pub use redis_broker::RedisBroker;
 pub use schema::node_id::NodeId;
-pub use servers::address::Address;
+pub use servers::{address::Address, connect::rights::acl::RedisUsers};

@@ -5,6 +5,7 @@ use super::{
     cluster_state::{call_store::CallStore, nodes::Nodes, presence::Presence, user_store::UserStore},
     commands::driver::Driver,
     listener::listener::Listener,
+    queues::redis_queues::RedisQueues,
     schema::counters::Counters,
     servers::{health::Health, masters::Masters},
     subscriptions::subscriptions::Subscriptions,
@@ -14,7 +15,8 @@ use crate::broker::{
     Published, Readiness, RedisStats, Release, UserSubscription, Vacate,
 };
 use gateway_core::model::{
-    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, Span, UserId, WorkerId, lock,
+    ChannelName, ClientInfo, ConnectionId, Page, PageLimit, PresenceStats, ReadRange, Retention, Revocation, RevocationTarget, Span,
+    UserId, WorkerId, lock,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -31,6 +33,7 @@ pub struct RedisBroker {
     pub(super) listing: Arc<Listing>,
     pub(super) presence: Arc<Presence>,
     pub(super) nodes: Nodes,
+    pub(super) queues: Option<Arc<RedisQueues>>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) health: Arc<Health>,
     pub(super) counters: Arc<Counters>,
@@ -147,13 +150,13 @@ impl RedisBroker {
     }
 
     /// See [`crate::broker::Broker::revoke`].
-    pub async fn revoke(&self, user: &UserId, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
-        self.user_store.revoke(user, &revocation, ttl).await
+    pub async fn revoke(&self, target: &RevocationTarget, revocation: Revocation, ttl: Duration) -> Result<(), BrokerError> {
+        self.user_store.revoke(target, &revocation, ttl).await
     }
 
     /// See [`crate::broker::Broker::revoked`].
-    pub async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
-        self.user_store.revoked(user).await
+    pub async fn revoked(&self, target: &RevocationTarget) -> Result<Option<Revocation>, BrokerError> {
+        self.user_store.revoked(target).await
     }
 
     /// See [`crate::broker::Broker::begin_call`].
@@ -174,6 +177,11 @@ impl RedisBroker {
     /// The nodes of the cluster.
     pub fn nodes(&self) -> &Nodes {
         &self.nodes
+    }
+
+    /// See [`crate::broker::Broker::queues`].
+    pub fn queues(&self) -> Option<&Arc<RedisQueues>> {
+        self.queues.as_ref()
     }
 
     /// Ready if all parts of all masters work, for example every connection and every canary. Partly ready if this is true for at least one

@@ -123,6 +123,14 @@ impl Dialect {
         }
     }
 
+    /// Memory used for incomplete frames, in bytes.
+    pub(in crate::connection) fn buffered(&self) -> usize {
+        match self {
+            Self::Centrifuge(..) | Self::EventSource(_) => 0,
+            Self::Stomp(stomp) => stomp.translator.buffered(),
+        }
+    }
+
     /// Whether a frame that may come in several messages became complete since the last call.
     pub(in crate::connection) fn take_completed(&mut self) -> bool {
         match self {

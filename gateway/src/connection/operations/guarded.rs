@@ -1,8 +1,8 @@
 //! Operations about which services decide: who connects, who subscribes, who publishes.
 
-use super::requester::{Requester, token_refused, unix_time};
+use super::requester::{Requester, token_refused};
 use crate::{
-    auth::{ConnectionClaims, VerifiedToken, token_digest},
+    auth::{ConnectionClaims, TokenError, VerifiedToken, token_digest},
     publish::Draft,
     services::{Caller, ConnectFacts, ConnectGuard, ConnectTerms, Decision, TokenCheck},
 };
@@ -16,11 +16,11 @@ impl Requester {
     /// Finds out who the connection is.
     pub(super) async fn authenticate(&self, question: ConnectQuestion) -> Outcome {
         let node = &self.worker.node;
-        let Some(guard) = node.services.connect_guard() else { return self.authenticate_by_token(&question.token) };
+        let Some(guard) = node.services.connect_guard() else { return self.authenticate_by_token(&question.token).await };
         let verified = match guard.tokens {
-            TokenCheck::First if !question.token.is_empty() => match node.tokens.verify_connection(&question.token, unix_time()) {
+            TokenCheck::First if !question.token.is_empty() => match self.verify_connection(&question.token).await {
                 Ok(verified) => Some(verified),
-                Err(error) => return token_refused(&error),
+                Err(error) => return token_refused(error),
             },
             TokenCheck::First | TokenCheck::Never => None,
         };
@@ -43,7 +43,11 @@ impl Requester {
         };
         let by_token = guard.tokens == TokenCheck::First && !question.token.is_empty();
         // The token may have expired meanwhile. Its expiry ends the connection by itself.
-        let is_valid = by_token && node.tokens.verify_connection(&question.token, unix_time()).is_ok();
+        let is_valid = by_token
+            && match self.verify_connection(&question.token).await {
+                Err(error @ TokenError::KeysAway) => return token_refused(error),
+                verified => verified.is_ok(),
+            };
         let verified = by_token.then(|| VerifiedToken { claims: ConnectionClaims::of(info.user.clone()), expires_in: None });
         let facts = ConnectFacts {
             digest: digest(&question.token),
@@ -169,7 +173,16 @@ fn identity(verified: Option<VerifiedToken<ConnectionClaims>>, terms: ConnectTer
     let user = terms.user(&claims.user).clone();
     let (issued, named_by) = if claims.user.is_anonymous() { (Some(asked), NamedBy::Service) } else { (claims.issued, NamedBy::Token) };
     let ConnectTerms { user: _, info, meta, data, channels, expires_in: valid } = terms;
-    let permit = ConnectPermit { named_by, meta, data, renewal: valid.map(|valid| (valid, question)) };
-    let channels = claims.channels.into_iter().chain(channels).collect();
-    Identity { user, issued, expires_in, info: info.or(claims.info), channels, permit: Some(permit) }
+    let permit = ConnectPermit { named_by, meta, data, channels, renewal: valid.map(|valid| (valid, question)) };
+    Identity {
+        user,
+        issued,
+        claims: claims.revocable,
+        expires_in,
+        info: info.or(claims.info),
+        meta: claims.meta,
+        channels: claims.channels,
+        capabilities: claims.capabilities,
+        permit: Some(permit),
+    }
 }

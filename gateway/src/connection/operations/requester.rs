@@ -3,14 +3,16 @@
 use super::super::worker_context::WorkerContext;
 use crate::{
     auth::{ConnectionClaims, TokenError, VerifiedToken},
-    broker::UserSubscription,
+    broker::{BrokerError, UserSubscription},
     hub::ConnKey,
     services::{CallError, Caller, KeptRequest, Reply, TokenCheck},
+    telemetry::UncheckedToken,
 };
 use gateway_core::{
-    channel::recovery::is_known,
+    channel::{WhenAway, recovery::is_known},
     model::{
-        ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Meta, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal, UserId,
+        ChannelName, ClientInfo, ConnectionId, Data, ErrorCode, Meta, Page, PageLimit, Position, ReadRange, RecoverFrom, Refusal,
+        RevocableToken, RevocationTarget, UserId,
     },
     session::{Identity, Outcome, ServerSubscription},
 };
@@ -25,7 +27,7 @@ use tokio::time::timeout;
 /// at most 10 minutes.
 const NO_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// Longest time to read a user's revocation for an open connection. A working Redis answers much sooner, and the client should not wait for one that
+/// Longest time to read the revocations of a token for an open connection. A working Redis answers much sooner, and the client should not wait for one that
 /// does not work.
 const REVOCATION_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -41,30 +43,39 @@ pub(in super::super) struct Requester {
 }
 
 impl Requester {
+    /// Verifies a connection token. Waits for the keys of its issuer, if they have to be fetched.
+    pub(super) async fn verify_connection(&self, token: &str) -> Result<VerifiedToken<ConnectionClaims>, TokenError> {
+        let tokens = &self.worker.node.tokens;
+        tokens.prepare(token).await?;
+        tokens.verify_connection(token, unix_time())
+    }
+
     /// Checks a connection token.
-    pub(super) fn authenticate_by_token(&self, token: &str) -> Outcome {
-        let node = &self.worker.node;
-        let VerifiedToken { claims, expires_in } = match node.tokens.verify_connection(token, unix_time()) {
+    pub(super) async fn authenticate_by_token(&self, token: &str) -> Outcome {
+        let VerifiedToken { claims, expires_in } = match self.verify_connection(token).await {
             Ok(accepted) => accepted,
             Err(_) if token.is_empty() => {
                 return Outcome::Failed(Refusal::new(ErrorCode::Unauthorized, "anonymous connections are not allowed; send a token"));
             }
-            Err(error) => return token_refused(&error),
+            Err(error) => return token_refused(error),
         };
-        let ConnectionClaims { user, issued, info, channels, .. } = claims;
-        Outcome::Authenticated(Box::new(Identity { user, issued, expires_in, info, channels, permit: None }))
+        let ConnectionClaims { user, issued, revocable, info, meta, channels, capabilities, .. } = claims;
+        let identity = Identity { user, issued, claims: revocable, expires_in, info, meta, channels, capabilities, permit: None };
+        Outcome::Authenticated(Box::new(identity))
     }
 
-    pub(super) async fn subscriptions(&self, user: &UserId, issued: Option<u64>) -> Outcome {
-        let broker = &self.worker.node.broker;
-        let (stored, revoked) = futures_util::future::join(broker.user_subscriptions(user), broker.revoked(user)).await;
-        match revoked.and_then(|revoked| Ok((stored?, revoked))) {
-            Ok((stored, revoked)) => {
-                if let Some(revoked) = revoked {
-                    self.worker.node.services.forget_answers(user, revoked.until);
-                    if revoked.applies_to(issued) {
-                        return Outcome::Failed(revoked_refusal());
-                    }
+    pub(super) async fn subscriptions(&self, token: &RevocableToken) -> Outcome {
+        let stored = async {
+            if token.user.is_anonymous() { Ok(Vec::new()) } else { self.worker.node.broker.user_subscriptions(&token.user).await }
+        };
+        // At the same time, so that a connect waits for the store once.
+        let reads = futures_util::future::try_join(stored, self.look_up(token));
+        let (read, excess) = futures_util::future::join(reads, self.keep_user_limit(&token.user)).await;
+        match read {
+            Ok((_, true)) => Outcome::Failed(revoked_refusal()),
+            Ok((stored, false)) => {
+                if let Some(excess) = excess {
+                    return excess;
                 }
                 let now = unix_time();
                 let subscription = |it: UserSubscription| ServerSubscription { expires_in: it.expires_in(now), channel: it.channel };
@@ -74,59 +85,96 @@ impl Requester {
         }
     }
 
+    /// Whether a token is revoked: its user, or one of its claims.
+    async fn look_up(&self, token: &RevocableToken) -> Result<bool, BrokerError> {
+        let broker = &self.worker.node.broker;
+        let reads = token.targets().map(|target| async move {
+            let revoked = broker.revoked(&target).await?;
+            if let (RevocationTarget::User(user), Some(revoked)) = (&target, &revoked) {
+                self.worker.node.services.forget_answers(user, revoked.until);
+            }
+            Ok::<_, BrokerError>(revoked.is_some_and(|revoked| revoked.applies_to(token.issued)))
+        });
+        Ok(futures_util::future::try_join_all(reads).await?.contains(&true))
+    }
+
     pub(super) async fn refresh(&self, token: &str) -> Outcome {
         if self.worker.node.services.connect_guard().is_some_and(|guard| guard.tokens == TokenCheck::Never) {
             let detail = "the gateway does not check tokens here; the service that let the connection in is asked by itself";
             return Outcome::Failed(Refusal::new(ErrorCode::NotAvailable, detail));
         }
-        match self.worker.node.tokens.verify_connection(token, unix_time()) {
-            Ok(VerifiedToken { claims, .. }) if self.is_revoked(&claims.user, claims.issued).await => Outcome::Failed(revoked_refusal()),
-            Ok(VerifiedToken { claims, expires_in }) => Outcome::Refreshed { issued: claims.issued, expires_in, user: claims.user },
-            Err(error) => token_refused(&error),
+        let VerifiedToken { claims, expires_in } = match self.verify_connection(token).await {
+            Ok(verified) => verified,
+            Err(error) => return token_refused(error),
+        };
+        let ConnectionClaims { user, issued, revocable, meta, capabilities, .. } = claims;
+        let token = RevocableToken { user, issued, claims: revocable };
+        match self.check_revoked(&token).await {
+            Ok(()) => Outcome::Refreshed { user: token.user, issued, claims: token.claims, meta, expires_in, capabilities },
+            Err(refusal) => Outcome::Failed(refusal),
         }
     }
 
-    /// Whether a service has disconnected the user for good since the token was issued.
+    /// Refuses a token of an open connection that is revoked.
     ///
-    /// Returns false if the revocation cannot be read: an outage of the store must not close open connections. After the outage the node checks the
-    /// revocations of all its users.
-    async fn is_revoked(&self, user: &UserId, issued: Option<u64>) -> bool {
-        if user.is_anonymous() {
-            return false;
-        }
-        let error = match timeout(REVOCATION_TIMEOUT, self.worker.node.broker.revoked(user)).await {
-            Ok(Ok(revoked)) => return revoked.is_some_and(|revoked| revoked.applies_to(issued)),
+    /// If revocations cannot be read, `tokens.when_away` decides. An outage of the store need not close open connections: they are checked after it.
+    async fn check_revoked(&self, token: &RevocableToken) -> Result<(), Refusal> {
+        let error = match timeout(REVOCATION_TIMEOUT, self.look_up(token)).await {
+            Ok(Ok(true)) => return Err(revoked_refusal()),
+            Ok(Ok(false)) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(late) => late.to_string(),
         };
-        tracing::warn!(%user, error, "accepted a token without a check for revocation, because the revocation cannot be read");
-        false
+        let (user, metrics) = (&token.user, self.worker.hub.metrics());
+        match self.worker.node.when_away {
+            WhenAway::Allow => {
+                self.worker.hub.check_again(self.key);
+                metrics.unchecked_token(UncheckedToken::Accepted);
+                tracing::warn!(%user, error, "accepted a token without a check for revocation, because revocations cannot be read");
+                Ok(())
+            }
+            WhenAway::Refuse => {
+                metrics.unchecked_token(UncheckedToken::Refused);
+                tracing::warn!(%user, error, "refused a token, because revocations cannot be read");
+                Err(Refusal::new(ErrorCode::Internal, "revocations cannot be read at present; try again shortly"))
+            }
+        }
     }
 
     pub(super) async fn authorize(&self, channel: &ChannelName, token: &str) -> Outcome {
         let user = self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone());
-        match self.worker.node.tokens.verify_subscription(token, unix_time()) {
-            Ok(VerifiedToken { claims, .. }) if claims.channel != *channel || claims.user != user => {
-                let detail = "the subscription token is for another channel or user; get one for this channel and user";
-                Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail))
+        let tokens = &self.worker.node.tokens;
+        let verified = match tokens.prepare(token).await {
+            Ok(()) => tokens.verify_subscription(token, unix_time()),
+            Err(error) => Err(error),
+        };
+        let VerifiedToken { claims, expires_in } = match verified {
+            Ok(verified) => verified,
+            Err(error @ TokenError::Invalid(_)) => {
+                return Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string()));
             }
-            Ok(VerifiedToken { claims, .. }) if self.is_revoked(&user, claims.issued).await => Outcome::Failed(revoked_refusal()),
-            Ok(VerifiedToken { claims, expires_in }) => Outcome::Authorized { expires_in, info: claims.info },
-            Err(TokenError::Expired) => Outcome::Failed(ErrorCode::TokenExpired.into()),
-            Err(error) => Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, error.to_string())),
+            Err(error) => return Outcome::Failed(error.into()),
+        };
+        if claims.channel != *channel || claims.user != user {
+            let detail = "the subscription token is for another channel or user; get one for this channel and user";
+            return Outcome::Failed(Refusal::new(ErrorCode::PermissionDenied, detail));
+        }
+        match self.check_revoked(&RevocableToken { user, issued: claims.issued, claims: claims.revocable }).await {
+            Ok(()) => Outcome::Authorized { expires_in, info: claims.info },
+            Err(refusal) => Outcome::Failed(refusal),
         }
     }
 
     /// Returns all present connections, or an error. The protocol cannot mark a list as incomplete.
     pub(super) async fn presence(&self, channel: &ChannelName) -> Result<Outcome, Refusal> {
-        let (broker, limit) = (&self.worker.node.broker, self.worker.node.presence_limit);
-        let present = broker.presence(channel, limit.saturating_add(1)).await?;
+        let (reads, limit) = (self.worker.hub.reads(), self.worker.node.presence_limit);
+        let present = reads.presence().list(channel).await?;
         let bytes = present.iter().map(|info| info.size()).sum::<usize>();
         if present.len() > limit || bytes > self.worker.hub.answer_bytes() {
             let detail = "the presence list is too large for one reply; request presence_stats instead";
             return Err(Refusal::new(ErrorCode::LimitExceeded, detail));
         }
-        Ok(Outcome::Presence(present))
+        Ok(Outcome::Presence(present.to_vec()))
     }
 
     /// Returns up to `limit` publications, as far as they fit into one reply.
@@ -175,20 +223,20 @@ impl Requester {
         }
     }
 
-    pub(super) fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
-        self.worker.node.services.event(service, data, &self.caller()?).map(|()| Outcome::Sent)
+    pub(super) async fn event(&self, service: &str, data: Data) -> Result<Outcome, Refusal> {
+        self.worker.node.services.event(service, data, &self.caller()?).await.map(|()| Outcome::Sent)
     }
 }
 
-pub(super) fn token_refused(error: &TokenError) -> Outcome {
+pub(super) fn token_refused(error: TokenError) -> Outcome {
     match error {
-        TokenError::Expired => Outcome::Failed(ErrorCode::TokenExpired.into()),
-        invalid @ TokenError::Invalid(_) => Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, invalid.to_string())),
+        TokenError::Invalid(_) => Outcome::InvalidToken(error.into()),
+        TokenError::Expired | TokenError::KeysAway => Outcome::Failed(error.into()),
     }
 }
 
 fn revoked_refusal() -> Refusal {
-    let detail = "a service has disconnected this user; get a token that was issued since";
+    let detail = "the token is revoked: its user was disconnected, or its session has ended; get a new one";
     Refusal::new(ErrorCode::TokenExpired, detail)
 }
 

@@ -61,16 +61,16 @@ async fn run(op: Op, requester: Requester) -> Outcome {
         Op::Authenticate(question) => return requester.authenticate(question).await,
         Op::AskConnect(question) => return requester.ask_connect(question).await,
         Op::AskSubscribe { channel, data, within, occasion } => return requester.ask_subscribe(&channel, data, within, occasion).await,
-        Op::Subscriptions { user, issued } => return requester.subscriptions(&user, issued).await,
+        Op::Subscriptions(token) => return requester.subscriptions(&token).await,
         Op::Refresh { token } => return requester.refresh(&token).await,
         Op::Authorize { channel, token } => return requester.authorize(&channel, &token).await,
         Op::Call { method, data } => return requester.call(&method, data).await,
-        Op::Event { service, data } => requester.event(&service, data),
+        Op::Event { service, data } => requester.event(&service, data).await,
         Op::Publish { channel, content, tags } => return requester.publish(channel, content, tags).await,
         Op::PublishReply { channel, content, tags } => return requester.publish_reply(channel, content, tags).await,
         Op::Presence { channel } => requester.presence(&channel).await,
         Op::PresenceStats { channel } => {
-            requester.worker.node.broker.presence_stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
+            requester.worker.hub.reads().presence().stats(&channel).await.map(Outcome::PresenceStats).map_err(Refusal::from)
         }
         Op::History { channel, since, limit, reverse } => requester.history(&channel, since, limit, reverse).await,
     };

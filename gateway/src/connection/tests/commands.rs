@@ -159,8 +159,9 @@ fn refresh(user: &str, issued: u64, world: &World) -> String {
 fn a_refresh_refuses_a_token_from_before_the_revocation() {
     run(default_bounds(), |world| async move {
         let (first, second, bob) = (world.user("alice").await, world.user("alice").await, world.user("bob").await);
-        let (alice, revocation) = ("alice".parse().expect("valid"), Revocation { until: 10, code: 3503, reason: "enough".into() });
-        world.worker.node.broker.revoke(&alice, revocation, Duration::from_hours(1)).await.expect("room");
+        let (alice, revocation): (UserId, _) =
+            ("alice".parse().expect("valid"), Revocation { until: 10, code: 3503, reason: "enough".into() });
+        world.worker.node.broker.revoke(&RevocationTarget::User(alice.clone()), revocation, Duration::from_hours(1)).await.expect("room");
         let answer = second.request(&refresh("alice", 11, &world)).await;
         assert!(answer[0].starts_with(r#"{"id":2,"refresh":{"client""#), "{answer:?}");
         assert_eq!(first.request(&refresh("alice", 10, &world)).await, ["close 3005 connection expired"]);
@@ -175,13 +176,14 @@ fn a_subscribe_refuses_a_token_from_before_the_revocation() {
         let peer = world.user("alice").await;
         let (alice, revocation): (UserId, _) =
             ("alice".parse().expect("valid"), Revocation { until: 10, code: 3503, reason: "enough".into() });
-        world.worker.node.broker.revoke(&alice, revocation, Duration::from_hours(1)).await.expect("room");
+        world.worker.node.broker.revoke(&RevocationTarget::User(alice.clone()), revocation, Duration::from_hours(1)).await.expect("room");
         let subscribe = |id: u32, issued| {
             let claims = SubscriptionClaims {
                 user: alice.clone(),
                 channel: "open:a".parse().expect("valid"),
                 issued: None,
                 expires: None,
+                revocable: None,
                 info: None,
             };
             let token = world.worker.node.tokens.sign_subscription(&claims, issued).expect("a key");
@@ -199,7 +201,13 @@ fn a_revocation_check_closes_a_connection_that_missed_the_revocation() {
     run(default_bounds(), |world| async move {
         let (alice, bob) = (world.user("alice").await, world.user("bob").await);
         let revocation = Revocation { until: 10, code: 3503, reason: "enough".into() };
-        world.worker.node.broker.revoke(&"alice".parse().expect("valid"), revocation, Duration::from_hours(1)).await.expect("room");
+        world
+            .worker
+            .node
+            .broker
+            .revoke(&RevocationTarget::User("alice".parse().expect("valid")), revocation, Duration::from_hours(1))
+            .await
+            .expect("room");
         assert_eq!(alice.receive().await, [""; 0], "the node has not checked revocations yet");
         assert!(world.mailbox.post(MailboxEntry::CheckRevocations));
         assert_eq!(alice.receive().await, ["close 3503 enough"]);

@@ -240,7 +240,13 @@ fn an_answer_is_remembered_for_the_user_until_a_revocation() {
         assert_eq!(world.questions(QuestionKind::Subscribe, QuestionResult::Allowed), 1);
 
         let revocation = Revocation { until: u64::MAX, code: 3503, reason: "enough".into() };
-        world.worker.node.broker.revoke(&"bob".parse().expect("valid"), revocation.clone(), Duration::from_hours(1)).await.expect("room");
+        world
+            .worker
+            .node
+            .broker
+            .revoke(&RevocationTarget::User("bob".parse().expect("valid")), revocation.clone(), Duration::from_hours(1))
+            .await
+            .expect("room");
         world.open().request(&json!({"id": 1, "connect": {"token": world.token("bob")}}).to_string()).await;
         let other = world.user("alice").await.request(SUBSCRIBE).await;
         assert!(other[0].contains(r#""data":1"#), "a revocation of another user changes nothing: {other:?}");
@@ -408,7 +414,13 @@ fn a_reconnect_with_a_remembered_token_asks_nobody() {
 
         // The answer was asked for before the revocation, so it no longer counts.
         let revocation = Revocation { until: u64::MAX - 1, code: 3503, reason: "enough".into() };
-        world.worker.node.broker.revoke(&"alice".parse().expect("valid"), revocation, Duration::from_hours(1)).await.expect("room");
+        world
+            .worker
+            .node
+            .broker
+            .revoke(&RevocationTarget::User("alice".parse().expect("valid")), revocation, Duration::from_hours(1))
+            .await
+            .expect("room");
         assert_eq!(error(&world.open().request(connect).await), (100, true), "the client connects again");
         let again = world.open();
         again.send(connect);

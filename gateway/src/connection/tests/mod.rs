@@ -30,9 +30,10 @@ use crate::{
 };
 use gateway_core::{
     channel::{ChannelOptions, GapBufferBudget, Grant, Guard, Namespaces, WhenAway},
+    limits::{TrafficRates, UserRates},
     model::{
-        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, ServerCommand, Tags, Unsubscribe, UserId,
-        WorkerId,
+        ChannelName, CommandTarget, ConnectionId, Disconnect, PageLimit, Retention, Revocation, RevocationTarget, ServerCommand, Tags,
+        Unsubscribe, UserId, WorkerId,
     },
     protocol::{
         centrifuge::{Codec, Encoding},
@@ -62,6 +63,8 @@ struct Bounds {
     outbox: usize,
     in_flight: usize,
     ping_interval: Duration,
+    rates: TrafficRates,
+    user_rates: Option<Arc<UserRates>>,
     guards: GuardConfig,
     /// The service `bot`.
     bot: ServiceConfig,
@@ -77,6 +80,8 @@ fn default_bounds() -> Bounds {
         outbox: 4000,
         in_flight: 2,
         ping_interval: Duration::from_hours(1000),
+        rates: TrafficRates::default(),
+        user_rates: None,
         guards: GuardConfig::default(),
         bot: ServiceConfig::default(),
         anonymous: true,
@@ -116,13 +121,15 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
         max_subscriptions: 10,
         max_in_flight: bounds.in_flight,
         history_limit: 100,
+        rates: bounds.rates,
+        user_rates: bounds.user_rates.clone(),
         attach_timeout: Duration::from_secs(4),
     };
     // The instance of the tests answers no pings.
     let links = LinkLimits { heartbeat: Duration::from_hours(1), ..LinkLimits::default() };
     let services = Services::new([("bot".parse().expect("valid"), bounds.bot.clone())], links);
     let services = services.with_guards(bounds.guards.clone());
-    let tokens = format!("[tokens]\nanonymous = {}\nhmac_secret = \"secret\"", bounds.anonymous);
+    let tokens = format!("[tokens]\nanonymous = {}\nhmac_secret = \"secret\"\nunbounded = true", bounds.anonymous);
     let tokens = Tokens::from(&Settings::from_toml(&tokens).expect("valid").tokens);
     Node { services: services.into(), tokens, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
 }
@@ -133,9 +140,10 @@ fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {
         let mailbox = Arc::new(Mailbox::new(1000, 1 << 20));
         let node = Arc::new(node(&mailbox, &bounds));
         let hub = Hub::new(HubParts {
+            start: tokio::time::Instant::now(),
             worker: WorkerId::FIRST,
             broker: node.broker.clone(),
-            reads: Reads::new(node.broker.clone(), 2),
+            reads: Reads::new(node.broker.clone(), 2, crate::broker::PresenceLimits::default()),
             gap_buffers: GapBufferBudget::new(1 << 20),
             mailbox: mailbox.clone(),
             holds: node.cluster.holds().clone(),
@@ -181,7 +189,7 @@ impl World {
     fn connection_of(&self, socket: &Socket, protocol: ChosenProtocol) -> Connection<Socket> {
         let handshake =
             Handshake { id: ConnectionId::random(), protocol, address: None, traceparent: None, request: KeptRequest::default() };
-        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(MESSAGE_SIZE)), handshake)
+        Connection::new(self.worker.clone(), Wire::new(socket.clone(), b"", Decoder::new(self.worker.limits.connect_size)), handshake)
     }
 
     /// Opens a connection without a user and sends the connect command.
@@ -341,7 +349,8 @@ impl Bot {
         let node = world.worker.node.clone();
         let peer = link::Peer {
             service: "bot".parse().expect("valid"),
-            scope: "dev".into(),
+            key: Arc::new(crate::auth::ApiKey::unlimited("dev")),
+            audit: Arc::new(crate::telemetry::Audit::new(1)),
             node: "n1".into(),
             nodes: tokio::sync::watch::channel([].into()).1,
         };

@@ -62,7 +62,7 @@ impl Hub {
                 self.reregister_all();
                 self.reregister_subscriptions();
             }
-            MailboxEntry::CheckRevocations => self.revocation_check.notify_one(),
+            MailboxEntry::CheckRevocations => self.revocation_checks.check_all(),
             MailboxEntry::RegisterConnections => self.register_all(),
             MailboxEntry::RegisterSubscriptions => self.register_all_subscriptions(),
             MailboxEntry::Drain(plan) => {
@@ -97,6 +97,7 @@ impl Hub {
     }
 
     fn announcement(&self, channel: &ChannelName, announcement: Announcement) {
+        self.parts.reads.presence().changed(channel);
         let mut state = self.state.borrow_mut();
         let Some(key) = state.channels.get(channel).copied() else { return };
         let Some(local_channel) = state.local_channel(key) else { return };

@@ -4,12 +4,11 @@
 use super::batch::Batch;
 use crate::hub::keys::ChannelKey;
 use crate::telemetry::DropCause;
-use gateway_core::model::{ChannelName, Revocation, ServerCommand, Tick};
+use gateway_core::model::{ChannelName, ServerCommand, Tick};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     rc::Rc,
-    sync::Arc,
     task::Waker,
 };
 
@@ -51,8 +50,6 @@ const MAX_NOTICES: usize = 1024;
 pub enum Notice {
     /// A command of a service or of the node.
     Server(ServerCommand),
-    /// A revocation of the user that this connection may have missed.
-    Revoked(Arc<Revocation>),
     /// The connection is in the registry, so that services may receive its lifecycle events.
     Registered,
     /// The subscription to this channel is in the registry, so that services may learn of it.
@@ -63,6 +60,8 @@ pub enum Notice {
     PublicationsLost(ChannelName),
     /// A deadline may have passed.
     Tick,
+    /// The budget of the worker for what clients have begun is spent, and this connection uses most of it.
+    WorkBudgetSpent,
     /// The node drains its connections.
     Drain(Drain),
 }
@@ -80,8 +79,8 @@ pub enum Drain {
 pub struct Written<R> {
     /// The writer's own result.
     pub result: R,
-    /// Whether the writer has sent a part of the first frame in the queue.
-    pub is_partial: bool,
+    /// Number of frames at the front of the queue that the writer has begun to send. They must stay.
+    pub begun: usize,
 }
 
 /// The limit that an outbox has exceeded.
@@ -123,8 +122,8 @@ pub struct Outbox {
     overflow: Cell<Option<Overflow>>,
     /// Whether a close frame is queued. Nothing may follow it (RFC 6455, section 5.5.1).
     closed: Cell<bool>,
-    /// Whether a part of the first frame is already sent.
-    is_partial: Cell<bool>,
+    /// Number of frames at the front of the queue that a writer has begun to send.
+    begun: Cell<usize>,
 }
 
 impl Outbox {
@@ -139,7 +138,7 @@ impl Outbox {
             limit,
             overflow: Cell::new(None),
             closed: Cell::new(false),
-            is_partial: Cell::new(false),
+            begun: Cell::new(0),
         })
     }
 
@@ -208,14 +207,14 @@ impl Outbox {
         self.frames.borrow().iter().map(|frame| frame.batch.deliveries()).sum()
     }
 
-    /// Drops the queued live publications of a channel to make room for newer ones. Keeps a frame that is partly sent. Returns the number of dropped
+    /// Drops the queued live publications of a channel to make room for newer ones. Keeps frames that are begun. Returns the number of dropped
     /// deliveries.
     pub(crate) fn drop_channel(&self, channel: ChannelKey) -> usize {
         let mut frames = self.frames.borrow_mut();
-        let is_partial = self.is_partial.get();
+        let begun = self.begun.get();
         let (mut index, mut dropped) = (0, 0);
         frames.retain(|frame| {
-            let keep = (index == 0 && is_partial) || frame.channel != Some(channel);
+            let keep = index < begun || frame.channel != Some(channel);
             index += 1;
             dropped += if keep { 0 } else { frame.batch.deliveries() };
             keep
@@ -232,9 +231,9 @@ impl Outbox {
         self.wake();
     }
 
-    /// Queues a close frame and drops all frames before it, except one that is partly sent. Returns the number of dropped deliveries.
+    /// Queues a close frame and drops all frames before it, except those that are begun. Returns the number of dropped deliveries.
     pub fn close_now(&self, now: Tick, close: Rc<Batch>) -> usize {
-        let rest = self.frames.borrow_mut().split_off(usize::from(self.is_partial.get()));
+        let rest = self.frames.borrow_mut().split_off(self.begun.get());
         self.close(now, close);
         rest.iter().map(|frame| frame.batch.deliveries()).sum()
     }
@@ -252,7 +251,7 @@ impl Outbox {
         let mut frames = self.frames.borrow_mut();
         let written = write(&mut frames);
         self.count(&frames);
-        self.is_partial.set(written.is_partial);
+        self.begun.set(written.begun);
         if frames.is_empty() && frames.capacity() > 0 {
             *frames = VecDeque::new();
         }

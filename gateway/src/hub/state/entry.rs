@@ -1,6 +1,6 @@
 //! One connection in the hub, and its subscriptions.
 
-use super::{local_channel::LocalChannel, terms::Terms};
+use super::{local_channel::LocalChannel, terms::Terms, token_index::Row};
 use crate::{
     broker::mailbox::ConnectionSummary,
     hub::{
@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(in crate::hub) opened_at: Tick,
     /// The client's address.
     pub(in crate::hub) address: Option<IpAddr>,
+    /// Its place in the index of tokens.
+    pub(in crate::hub) token_row: Option<Row>,
     pub(in crate::hub) info: Option<Arc<ClientInfo>>,
     pub(in crate::hub) outbox: Rc<Outbox>,
     pub(in crate::hub) subscriptions: Vec<Subscription>,

@@ -2,7 +2,7 @@
 //!
 //! - [`table`]: the whole state; [`entry`]: a connection; [`local_channel`], [`members`], [`by_connection`]: a channel; [`deliveries`]: its
 //!   deliveries
-//! - [`terms`]: what a subscription negotiated
+//! - [`terms`]: what a subscription negotiated; [`token_index`]: connections by the claims of their tokens
 //! - [`queues`]: work queues; [`wheel`]: deadlines
 
 pub(crate) mod by_connection;
@@ -14,4 +14,5 @@ pub(crate) mod queues;
 pub(crate) mod subscription_registry;
 pub(crate) mod table;
 pub(crate) mod terms;
+pub(in crate::hub) mod token_index;
 pub(crate) mod wheel;

@@ -6,13 +6,14 @@ use super::{
     local_channel::{LocalChannel, Member},
     queues::posted_queue::Sessions,
     queues::resubscribe_queue::Resubscribe,
+    token_index::{Row, TokenIndex},
     wheel::Wheel,
 };
 use crate::{
     broker::NameHasher,
     hub::keys::{ChannelKey, ConnKey},
 };
-use gateway_core::model::{ChannelName, ConnectionId, Tick, UserId};
+use gateway_core::model::{ChannelName, ConnectionId, RevocableClaims, Tick, UserId};
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 
@@ -25,6 +26,7 @@ pub(crate) struct State {
     /// The sessions whose commands come in requests of their own.
     pub(in crate::hub) sessions: Sessions,
     pub(in crate::hub) users: HashMap<UserId, Vec<u32>, foldhash::quality::RandomState>,
+    pub(in crate::hub) tokens: TokenIndex,
     pub(in crate::hub) channels: HashMap<ChannelName, ChannelKey, NameHasher>,
     pub(in crate::hub) local_channels: Slab<LocalChannel>,
     /// Channels with pending deliveries, in the order of their next turns.
@@ -43,6 +45,34 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn entry(&mut self, key: ConnKey) -> Option<&mut Entry> {
         self.connections.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)
+    }
+
+    /// Registers a connection under the claims of its token, in place of those before.
+    pub(crate) fn set_claims(&mut self, key: ConnKey, claims: Option<&RevocableClaims>) {
+        let Some(row) = self.entry(key).map(|entry| entry.token_row) else { return };
+        let row = match (row, claims) {
+            (Some(row), Some(claims)) => {
+                self.tokens.replace(row, claims);
+                Some(row)
+            }
+            (None, Some(claims)) => Some(self.tokens.add(key.index, claims)),
+            (Some(row), None) => {
+                self.remove_claims(row);
+                None
+            }
+            (None, None) => None,
+        };
+        if let Some(entry) = self.entry(key) {
+            entry.token_row = row;
+        }
+    }
+
+    /// Removes a row of the index of tokens.
+    pub(in crate::hub) fn remove_claims(&mut self, row: Row) {
+        let moved = self.tokens.remove(row).and_then(|owner| self.connections.get_mut(owner as usize));
+        if let Some(entry) = moved {
+            entry.token_row = Some(row);
+        }
     }
 
     pub(crate) fn local_channel(&mut self, key: ChannelKey) -> Option<&mut LocalChannel> {

@@ -31,7 +31,7 @@ impl Reader {
     /// Reads up to `limit` frames.
     fn read(&mut self, limit: usize) {
         let take = |frames: &mut std::collections::VecDeque<Frame>| frames.drain(..limit.min(frames.len())).collect::<Vec<_>>();
-        let frames: Vec<Frame> = self.connection.outbox().write(|frames| Written { result: take(frames), is_partial: false });
+        let frames: Vec<Frame> = self.connection.outbox().write(|frames| Written { result: take(frames), begun: 0 });
         for frame in &frames {
             for reply in read_replies(self.codec, payload(frame)).expect("valid") {
                 let publication = &reply["push"]["pub"];

@@ -37,7 +37,7 @@ impl World {
 
 /// The frames in the outbox of a connection.
 fn frames(connection: &Registration) -> Vec<Frame> {
-    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), is_partial: false })
+    connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), begun: 0 })
 }
 
 fn numbers(frames: &[Frame], codec: Codec) -> Vec<u64> {

@@ -28,7 +28,7 @@ impl World {
 impl Subscriber {
     /// The frames in its outbox.
     fn frames(&self) -> Vec<Frame> {
-        self.connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), is_partial: false })
+        self.connection.outbox().write(|frames| Written { result: frames.drain(..).collect(), begun: 0 })
     }
 }
 
@@ -106,7 +106,7 @@ fn history_and_joins_have_the_format_of_the_subscription() {
         let page = world.read(&channel, ReadRange::After(0)).await.expect("in memory");
         world.hub.set_read_progress(reader.key(), &channel, Position { epoch: page.epoch, offset: 0 }, page.top);
         world.hub.deliver_page(reader.key(), &channel, &page);
-        let frames: Vec<Frame> = reader.outbox().write(|frames| Written { result: frames.drain(..).collect(), is_partial: false });
+        let frames: Vec<Frame> = reader.outbox().write(|frames| Written { result: frames.drain(..).collect(), begun: 0 });
         let [push] = &pushes(&frames[0], Codec::Protobuf)[..] else { panic!("several pushes") };
         assert_eq!((&push["pub"]["data"], &push["id"]), (&json!("old"), &json!(number)));
     });

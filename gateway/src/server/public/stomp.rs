@@ -9,18 +9,15 @@
 //! | `/stomp/{server}/{session}/websocket` | the same in SockJS messages |
 //! | `/stomp/info` | what a SockJS client asks first |
 
-use super::cors::{allow_credentials, allow_origins};
+use super::{
+    cors::{allow_credentials, allow_origins},
+    counted_headers::CountedHeaders,
+};
 use crate::{
     api::{ApiError, Path},
     auth::Origins,
-    transport::websocket::UpgradeRequest,
 };
-use actix_web::{
-    HttpResponse,
-    http::header::{self, HeaderMap},
-    middleware::from_fn,
-    web,
-};
+use actix_web::{HttpResponse, http::header, middleware::from_fn, web};
 use gateway_core::{model::ErrorCode, protocol::stomp::Framing};
 use serde::Serialize;
 use std::sync::Arc;
@@ -54,18 +51,11 @@ impl StompPaths {
     }
 
     /// The connection token of a handshake: in the query (`token`, `access_token`) or in the cookie of the settings.
-    ///
-    /// The cookie counts only with an origin, which was checked before: a browser sends it with the requests of every page.
-    pub(super) fn token(&self, request: UpgradeRequest<'_>) -> Option<Box<str>> {
-        let pairs = request.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let in_query = pairs.filter(|(name, value)| matches!(*name, "token" | "access_token") && !value.is_empty()).map(|(_, token)| token);
-        in_query.take(1).next().or_else(|| self.cookie(request)).map(Into::into)
-    }
-
-    fn cookie<'a>(&self, request: UpgradeRequest<'a>) -> Option<&'a str> {
-        let name = self.token_cookie.as_deref()?;
-        request.origin().ok().flatten()?;
-        cookie(request.headers(), name)
+    pub(super) fn token(&self, query: Option<&str>, headers: &CountedHeaders<'_>) -> Option<Box<str>> {
+        let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let mut in_query =
+            pairs.filter(|(name, value)| matches!(*name, "token" | "access_token") && !value.is_empty()).map(|(_, token)| token);
+        in_query.next().or_else(|| headers.cookie(self.token_cookie.as_deref()?)).map(Into::into)
     }
 
     /// The name of the cookie that may have the token. `None`: no cookie has it.
@@ -89,12 +79,6 @@ impl StompPaths {
             }
         }
     }
-}
-
-/// The value of a cookie.
-pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
-    cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(each, _)| *each == name).map(|(_, value)| value.trim_matches('"'))
 }
 
 /// The answer to the first request of a SockJS client.

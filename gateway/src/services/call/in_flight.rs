@@ -71,6 +71,6 @@ impl Drop for InFlight<'_> {
                 self.services.counters.add(count);
             }
         }
-        self.service.room.wake();
+        self.service.wake();
     }
 }

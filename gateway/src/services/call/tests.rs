@@ -200,7 +200,7 @@ async fn a_method_may_have_a_route_of_its_own() {
     assert_eq!(refused(&anonymous), ErrorCode::PermissionDenied);
     let secret = services.call("bot.secret", Data::null(), &caller(), WITHIN).await;
     assert_eq!(refused(&secret), ErrorCode::PermissionDenied);
-    let event = services.event("bot", Data::null(), &Caller::of("")).expect_err("anonymous");
+    let event = services.event("bot", Data::null(), &Caller::of("")).await.expect_err("anonymous");
     assert_eq!(event.code, ErrorCode::PermissionDenied);
     let _said = spawn(&services, "hi", &caller());
     assert!(bot.call().await.deadline_ms > 1000, "other methods have the route of the service");
@@ -243,7 +243,7 @@ async fn a_service_gets_the_headers_that_its_route_names() {
     let said = said.request.expect("the route names parts");
     assert_eq!((said.headers["user-agent"].as_str(), said.address.as_deref()), ("me", Some("192.0.2.7")));
     assert_eq!(bare.request, None);
-    services.event("bot", Data::null(), &caller).expect("credit");
+    services.event("bot", Data::null(), &caller).await.expect("credit");
     let ToService::Event(event) = bot.frame().await else { panic!("expected an event") };
     assert_eq!(event.request, Some(said));
 }

@@ -4,13 +4,17 @@ use super::{
     super::{
         call_types::CallResult,
         lifecycle::{event::Lifecycle, kinds::Interests},
+        queued::delivery::in_hand::InHand,
     },
     breaker::{Breaker, BreakerState, Role},
     latency::{Latencies, LatencySummary},
 };
 use gateway_core::model::Tick;
-use shared_proto::link::ToService;
-use std::{collections::HashMap, sync::Arc};
+use shared_proto::link::{Event, ToService};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +28,8 @@ pub(crate) enum Outgoing {
     Frame(ToService),
     /// A lifecycle event. It is encoded only when it is written, so that an unwritten one can go to another link.
     Lifecycle(Lifecycle),
+    /// An event from a queue, with its id. The pool has its delivery, and says whether it may still be written.
+    Queued(Box<Event>),
     Ping,
     Pong(bytes::Bytes),
 }
@@ -56,6 +62,9 @@ pub(crate) enum AbandonReason {
 
 /// Maximum credit of an instance.
 pub(crate) const CREDIT_MAX: u32 = 1 << 16;
+
+/// Number of deliveries of one instance from which on it is worth looking for old ones.
+pub(super) const MANY: usize = 256;
 
 /// How much of an instance's credit an event may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +112,10 @@ pub(crate) struct Instance {
     pub(crate) pending: HashMap<u64, Pending>,
     pub(crate) last_call: u64,
     pub(crate) latencies: Latencies,
+    /// Deliveries of a queue that wait to be written or acknowledged, by the id of the event.
+    pub(crate) in_hand: BTreeMap<Box<str>, InHand>,
+    /// Number of them from which on it is worth looking for old ones.
+    pub(crate) look_for_old: usize,
 }
 
 /// One instance, for operators.
@@ -136,6 +149,11 @@ impl Instance {
         let sent = self.has_credit(credit_use) && self.queue.try_send(event()).is_ok();
         self.credit -= u32::from(sent);
         sent
+    }
+
+    /// Calls and deliveries that it has.
+    pub(crate) fn load(&self) -> usize {
+        self.pending.len() + self.in_hand.len()
     }
 
     pub(crate) fn summary(&self, now: Tick) -> InstanceSummary {

@@ -7,14 +7,16 @@ use super::{
     },
     breaker::{self, Breaker, BreakerLimits, BreakerState},
     drained_names::DrainedNames,
-    instance::{AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, NewLink, Offered, Outgoing, Pending},
+    instance::{
+        AbandonReason, CREDIT_MAX, CallId, CreditUse, Instance, InstanceSummary, LinkId, MANY, NewLink, Offered, Outgoing, Pending,
+    },
     latency::Latencies,
 };
 use gateway_core::model::{ErrorCode, Refusal, Tick, rendezvous_score};
 use shared_proto::link::{Call, Cancel, Event, ToService};
 use smallvec::SmallVec;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -86,6 +88,8 @@ impl Pool {
             pending: HashMap::new(),
             last_call: 0,
             latencies: Latencies::default(),
+            in_hand: BTreeMap::new(),
+            look_for_old: MANY,
         });
         Ok(link)
     }
@@ -199,7 +203,7 @@ impl Pool {
         }
         let one = able[rand::random_range(0..able.len())];
         let other = able[rand::random_range(0..able.len())];
-        let load = |i: usize| self.instances[i].pending.len();
+        let load = |i: usize| self.instances[i].load();
         Ok(if load(other) < load(one) { other } else { one })
     }
 
@@ -308,7 +312,18 @@ impl Pool {
         all
     }
 
-    fn instance(&mut self, link: LinkId) -> Option<&mut Instance> {
+    pub(super) fn instance(&mut self, link: LinkId) -> Option<&mut Instance> {
         self.instances.iter_mut().find(|i| i.link == link)
+    }
+
+    /// Chooses an instance for a delivery of a queue: one that leaves credit for calls.
+    pub(super) fn choose_for_delivery(&mut self, now: Tick) -> Option<&mut Instance> {
+        let chosen = self.choose(Choice::LeavingRoom, now).ok()?;
+        Some(&mut self.instances[chosen])
+    }
+
+    /// Whether an instance is there that is not about to leave.
+    pub(crate) fn is_present(&self) -> bool {
+        self.instances.iter().any(|instance| !instance.is_draining())
     }
 }

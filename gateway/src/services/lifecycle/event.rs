@@ -207,6 +207,10 @@ impl From<&Lifecycle> for link::Event {
         Self {
             id: Some(event.id()),
             kind: event.kind().name().into(),
+            method: None,
+            attempt: None,
+            partition: None,
+            key: None,
             generation: Some(event.generation()),
             time: Some(event.time_ms),
             data: event.data(),
@@ -224,6 +228,10 @@ impl From<&Lifecycle> for webhook::Event {
         Self {
             id: event.id(),
             kind: event.kind().name().into(),
+            method: None,
+            attempt: None,
+            partition: None,
+            key: None,
             generation: Some(event.generation()),
             time: Some(event.time_ms),
             data: event.data(),

@@ -9,6 +9,7 @@ use super::{
     },
     event::Lifecycle,
     outlet::Outlet,
+    pauses::Pauses,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -17,20 +18,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// The pauses between attempts that fail. They grow until the service answers, over all batches.
-struct Pauses(Duration);
-
-impl Pauses {
-    fn reset(&mut self) {
-        self.0 = FIRST_PAUSE;
-    }
-
-    async fn pause(&mut self) {
-        sleep(self.0.mul_f32(rand::random_range(0.5..1.0))).await;
-        self.0 = (2 * self.0).min(LONGEST_PAUSE);
-    }
-}
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +47,7 @@ impl Webhook {
 
     /// Sends batches until the node stops and no event is left.
     async fn send_batches(&self, outlet: &Outlet) {
-        let mut pauses = Pauses(FIRST_PAUSE);
+        let mut pauses = Pauses::new(FIRST_PAUSE..=LONGEST_PAUSE);
         while let Some(batch) = self.next_batch(outlet).await {
             self.send_batch(outlet, &batch, &mut pauses).await;
         }

@@ -5,6 +5,7 @@ use super::{
         call_types::{CallError, CallResult, Reply},
         counters::Count,
         instances::instance::{CallId, Outgoing},
+        queued::delivery::in_hand::InHand,
     },
     ending::Ending,
     frames::malformed,
@@ -17,6 +18,7 @@ use super::{
 use futures_util::{Stream, StreamExt};
 use gateway_core::model::Data;
 use shared_proto::link::{self, ToGateway};
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl Link<'_> {
@@ -54,7 +56,18 @@ impl Link<'_> {
             ToGateway::Credit(credit) => {
                 self.links.lock().credit(self.id, credit.n);
                 self.outlet.credit_granted();
-                self.room.wake();
+                self.service.wake();
+            }
+            ToGateway::Done(done) => {
+                let in_hand = self.links.lock().take_done(self.id, &done.id);
+                self.end_event(in_hand, InHand::done);
+            }
+            ToGateway::Failed(failed) => {
+                let in_hand = self.links.lock().take_failed(self.id, &failed.id);
+                self.end_event(in_hand, |in_hand| {
+                    let detail = if failed.temporary { "The service asked for another try." } else { "The service refused it for good." };
+                    in_hand.failed(failed.temporary, failed.retry_after_ms.map(Duration::from_millis), detail);
+                });
             }
             ToGateway::Drain(_) => {
                 self.phase.apply(LinkEvent::DrainReceived);
@@ -62,6 +75,16 @@ impl Link<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Ends an event from a queue. One that this link does not have is ignored and counted: it was late, or the instance made it up.
+    fn end_event(&self, in_hand: Option<InHand>, end: impl FnOnce(InHand)) {
+        match (in_hand, &self.service.queue) {
+            (Some(in_hand), _) => end(in_hand),
+            (None, Some(queue)) => queue.counters.count_unknown_end(),
+            // It has no queue, so the instance is wrong about its service; that harms nobody.
+            (None, None) => self.services.counters.add(Count::EndUnexpected),
+        }
     }
 
     fn answer(&self, id: u64, answer: CallResult) {

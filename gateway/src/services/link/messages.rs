@@ -1,6 +1,7 @@
 //! Messages of a link in each direction, independent of the transport, and its peer.
 
 use super::ending::CloseFrame;
+use crate::{auth::ApiKey, telemetry::Audit};
 use bytes::Bytes;
 use gateway_core::model::ServiceName;
 use std::sync::Arc;
@@ -50,8 +51,10 @@ pub enum Sent {
 pub struct Peer {
     /// The service in the link's path.
     pub service: ServiceName,
-    /// Name of the API key; the scope of idempotency keys.
-    pub scope: Box<str>,
+    /// Its API key. The name is the scope of idempotency keys.
+    pub key: Arc<ApiKey>,
+    /// Gets what the key does not allow.
+    pub audit: Arc<Audit>,
     /// Name of this node.
     pub node: Arc<str>,
     /// Current addresses of the nodes for services, such as `ws://host:port`.

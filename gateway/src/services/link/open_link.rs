@@ -3,7 +3,6 @@
 use super::{
     super::{
         counters::Count,
-        guards::room::RoomQueue,
         instances::{
             instance::{LinkId, NewLink, Outgoing},
             links::Links,
@@ -20,7 +19,7 @@ use super::{
 };
 use futures_util::{Sink, SinkExt};
 use gateway_core::model::Refusal;
-use shared_proto::link::{Limits, ToService, Welcome};
+use shared_proto::link::{Event, Limits, ToService, Welcome};
 use std::{cell::Cell, collections::HashSet, sync::Arc};
 use tokio::{
     sync::{mpsc, watch},
@@ -33,7 +32,7 @@ pub(super) struct Link<'a> {
     pub(super) services: &'a Services,
     pub(super) links: &'a Links,
     pub(super) outlet: &'a Outlet,
-    pub(super) room: &'a RoomQueue,
+    pub(super) service: &'a Service,
     pub(super) id: LinkId,
     pub(super) instance: Arc<str>,
     pub(super) queue: mpsc::Sender<Outgoing>,
@@ -63,13 +62,12 @@ impl<'a> Link<'a> {
         services.refresh_interests();
         phase.apply(LinkEvent::HelloAccepted);
         let last_received = Cell::new(Instant::now());
-        let Service { outlet, room, .. } = service;
-        room.wake();
+        service.wake();
         Ok(Self {
             services,
             links,
-            outlet,
-            room,
+            outlet: &service.outlet,
+            service,
             id,
             instance: hello.instance,
             queue,
@@ -101,6 +99,12 @@ impl<'a> Link<'a> {
                     }
                     continue;
                 }
+                Outgoing::Queued(event) => {
+                    if self.write_queued(*event, writer).await.is_err() {
+                        return Ending::Lost;
+                    }
+                    continue;
+                }
                 Outgoing::Ping => Sent::Ping,
                 Outgoing::Pong(bytes) => Sent::Pong(bytes),
             };
@@ -108,9 +112,22 @@ impl<'a> Link<'a> {
                 return Ending::Lost;
             }
             // The queue of the link has a place more.
-            self.room.wake();
+            self.service.wake();
         }
         Ending::Stopped
+    }
+
+    // NL-8.7
+    /// Writes an event from a queue, unless this node may not deliver it any more.
+    async fn write_queued<W: Sink<Sent> + Unpin>(&self, event: Event, writer: &mut W) -> Result<(), W::Error> {
+        let id = event.id.clone().unwrap_or_default();
+        let frame = Sent::Text(text(&ToService::Event(event)));
+        if self.links.lock().begin_writing(self.id, &id) {
+            writer.send(frame).await?;
+            self.links.lock().written(self.id, &id);
+        }
+        self.service.wake();
+        Ok(())
     }
 
     /// The next message to write. `None` if the node stops and no message waits.
@@ -170,7 +187,8 @@ impl<'a> Link<'a> {
                 Outgoing::Frame(ToService::Call(call)) => drop(self.unsent.insert(call.id)),
                 Outgoing::Frame(ToService::Event(_)) => events += 1,
                 Outgoing::Lifecycle(event) => unwritten.push(event),
-                Outgoing::Frame(_) | Outgoing::Ping | Outgoing::Pong(_) => {}
+                // The pool has the deliveries of queues.
+                Outgoing::Queued(_) | Outgoing::Frame(_) | Outgoing::Ping | Outgoing::Pong(_) => {}
             }
         }
         self.outlet.put_back(unwritten, self.services.now());
@@ -182,7 +200,7 @@ impl Drop for Link<'_> {
     fn drop(&mut self) {
         self.links.lock().leave(self.id, &self.unsent, self.services.now());
         // There may be no instance left to wait for.
-        self.room.wake();
+        self.service.wake();
         self.services.refresh_interests();
     }
 }

@@ -4,10 +4,11 @@ use super::{
     super::{counters::Count, instances::instance::Outgoing, services::Services},
     ending::Ending,
     frames::{link_error, malformed},
+    messages::Peer,
 };
 use crate::{
     broker::Published,
-    publish::{CallerIdentity, CallerKey, Draft, Publisher},
+    publish::{CallerIdentity, CallerKey, Draft, Publisher, permit},
 };
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use gateway_core::model::{ErrorCode, Refusal};
@@ -48,7 +49,7 @@ impl PublishIntake {
 /// Stores the publications that [`PublishIntake`] accepted.
 pub(super) struct PublishQueues<'a> {
     publisher: &'a Publisher,
-    scope: &'a str,
+    peer: &'a Peer,
     services: &'a Services,
     incoming: mpsc::Receiver<Publish>,
     answers: mpsc::Sender<Outgoing>,
@@ -61,7 +62,7 @@ pub(super) struct PublishQueues<'a> {
 impl<'a> PublishQueues<'a> {
     pub(super) fn new(
         publisher: &'a Publisher,
-        scope: &'a str,
+        peer: &'a Peer,
         services: &'a Services,
         answers: &mpsc::Sender<Outgoing>,
     ) -> (Self, PublishIntake) {
@@ -70,7 +71,7 @@ impl<'a> PublishQueues<'a> {
         let unacknowledged = Rc::new(Cell::new(0));
         let intake = PublishIntake { queue, nacks: answers.clone(), unacknowledged: Rc::clone(&unacknowledged), limit };
         let (answers, channels, running) = (answers.clone(), HashMap::new(), FuturesUnordered::new());
-        (Self { publisher, scope, services, incoming, answers, unacknowledged, channels, running }, intake)
+        (Self { publisher, peer, services, incoming, answers, unacknowledged, channels, running }, intake)
     }
 
     /// Runs until the link ends.
@@ -109,10 +110,10 @@ impl<'a> PublishQueues<'a> {
     }
 
     fn start(&mut self, publish: Publish) {
-        let (publisher, scope, counters) = (self.publisher, self.scope, &self.services.counters);
+        let (publisher, peer, counters) = (self.publisher, self.peer, &self.services.counters);
         self.running.push(Box::pin(async move {
             let (id, channel) = (publish.id, publish.channel.clone());
-            let answer = match store(publisher, scope, publish).await {
+            let answer = match store(publisher, peer, publish).await {
                 Ok(stored) => {
                     counters.add(Count::PublishAcked);
                     ack(id, stored)
@@ -127,11 +128,12 @@ impl<'a> PublishQueues<'a> {
     }
 }
 
-async fn store(publisher: &Publisher, scope: &str, publish: Publish) -> Result<Published, Refusal> {
-    let key = publish.idempotency_key.map(|key| CallerKey::new(scope, &key)).transpose()?;
+async fn store(publisher: &Publisher, peer: &Peer, publish: Publish) -> Result<Published, Refusal> {
+    let key = publish.idempotency_key.map(|key| CallerKey::new(peer.key.name(), &key)).transpose()?;
     let identity = CallerIdentity::new(key, publish.producer)?;
     let content = ContentMembers { data: publish.data, text: publish.text, data_base64: publish.data_base64 }.read()?;
     let draft = Draft::parse(&publish.channel, content, publish.tags, publish.ephemeral)?;
+    permit(&peer.key, &peer.audit, &draft.channel)?;
     publisher.publish(draft.within(publish.traceparent.map(Into::into), identity)).await
 }
 

@@ -71,7 +71,7 @@ where
     services.counters.add(Count::LinkOpened);
     let mut nodes = peer.nodes.clone();
     let welcome = link.welcome(peer, &nodes.borrow_and_update());
-    let (publish_queues, intake) = PublishQueues::new(publisher, &peer.scope, services, &queue);
+    let (publish_queues, intake) = PublishQueues::new(publisher, peer, services, &queue);
     let outcome = tokio::select! {
         biased;
         () = stop_deadline(services) => Ending::Stopped,

@@ -1,9 +1,11 @@
 use super::*;
 use crate::{
+    auth::ApiKey,
     broker::{Broker, MemoryBroker, MemoryLimits},
     publish::{PublishLimits, Publisher},
     services::{BadReplyCause, CallError, Caller, Change, Count, End, Lifecycle, LinkLimits, Origin, Route, ServiceConfig, Services},
     settings::OrderedBy,
+    telemetry::Audit,
 };
 use futures_util::{poll, stream::poll_fn};
 use gateway_core::{
@@ -59,7 +61,13 @@ impl Instance {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
         let gateway = Arc::clone(gateway);
-        let peer = Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), nodes };
+        let peer = Peer {
+            service: "bot".parse().expect("valid"),
+            key: Arc::new(ApiKey::unlimited("dev")),
+            audit: Arc::new(Audit::new(1)),
+            node: "n1".into(),
+            nodes,
+        };
         let ending = tokio::task::spawn_local(async move {
             serve(&gateway.services, &gateway.publisher, peer, poll_fn(|cx| reader.poll_recv(cx)), PollSender::new(writer)).await
         });
@@ -147,7 +155,7 @@ fn the_instance_gets_calls_and_events_and_callers_get_the_answers() {
             assert_eq!(failed.await.expect("no panic"), Err(expected));
         }
 
-        gateway.services.event("bot", Data::null(), &caller()).expect("sent");
+        gateway.services.event("bot", Data::null(), &caller()).await.expect("sent");
         assert_eq!(bot.frame().await["event"]["kind"], "message");
         let connection = ConnectionId::random();
         let origin = || Origin { holder: "n1/1".into(), connection, user: "alice".parse().expect("valid"), meta: None };
@@ -210,7 +218,7 @@ fn a_frame_is_at_most_the_overhead_larger_than_the_command_of_the_frontend() {
         };
         let raw = serde_json::value::RawValue::from_string(data).expect("JSON");
         let data = Data::parse(&raw).expect("flat");
-        let event = gateway.services.event("bot", data.clone(), &caller);
+        let event = gateway.services.event("bot", data.clone(), &caller).await;
         event.expect("sent");
         let calling = Arc::clone(&gateway);
         let _call = tokio::spawn(async move { calling.services.call(&method, data, &caller, Duration::MAX).await });
@@ -529,8 +537,13 @@ fn calls_that_a_stuck_link_did_not_send_are_unavailable() {
         let (to, mut reader) = mpsc::channel(8);
         // The transport has room only for the welcome frame. The first call waits in the transport, the others in the queue.
         let (writer, from) = mpsc::channel(1);
-        let peer =
-            Peer { service: "bot".parse().expect("valid"), scope: "dev".into(), node: "n1".into(), nodes: watch::channel([].into()).1 };
+        let peer = Peer {
+            service: "bot".parse().expect("valid"),
+            key: Arc::new(ApiKey::unlimited("dev")),
+            audit: Arc::new(Audit::new(1)),
+            node: "n1".into(),
+            nodes: watch::channel([].into()).1,
+        };
         let served = Arc::clone(&gateway);
         let link = tokio::task::spawn_local(async move {
             serve(&served.services, &served.publisher, peer, poll_fn(|cx| reader.poll_recv(cx)), PollSender::new(writer)).await

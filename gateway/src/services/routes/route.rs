@@ -30,6 +30,19 @@ pub struct Route {
     pub forwarded: ForwardedParts,
     /// Where the data of a call has its idempotency key.
     pub idempotency: Option<JsonPointer>,
+    /// What answers a call.
+    pub answered: AnsweredBy,
+    /// How long an event may wait in its queue. None: for ever.
+    pub expires_after: Option<Duration>,
+}
+
+/// What answers a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// The service, with its reply.
+    Service,
+    /// The gateway, once the call is stored in the queue of the service.
+    Queue,
 }
 
 impl Default for Route {
@@ -43,6 +56,8 @@ impl Default for Route {
             callers: Callers::Anyone,
             forwarded: ForwardedParts::default(),
             idempotency: None,
+            answered: AnsweredBy::Service,
+            expires_after: None,
         }
     }
 }
@@ -77,6 +92,8 @@ impl Route {
             callers: route.callers,
             forwarded: ForwardedParts::new(key, route)?,
             idempotency: route.idempotency.0.clone(),
+            answered: if route.reply { AnsweredBy::Service } else { AnsweredBy::Queue },
+            expires_after: Some(route.expires_after).filter(|time| !time.is_zero()),
         })
     }
 
@@ -93,11 +110,19 @@ impl Route {
 
     /// The keys of a call. The data is scanned only if the route names a member of it.
     pub(crate) fn keys(&self, data: &Data, caller: &Caller) -> Result<CallKeys, Refusal> {
+        self.find_keys(data, caller, self.idempotency.as_ref())
+    }
+
+    /// The order key of an event.
+    pub(crate) fn order_key(&self, data: &Data, caller: &Caller) -> Result<Option<OrderKey>, Refusal> {
+        Ok(self.find_keys(data, caller, None)?.order)
+    }
+
+    fn find_keys(&self, data: &Data, caller: &Caller, idempotency: Option<&JsonPointer>) -> Result<CallKeys, Refusal> {
         let ordered_by = match &self.order {
             OrderedBy::Member(pointer) => Some(pointer),
             OrderedBy::Connection | OrderedBy::Nothing => None,
         };
-        let idempotency = self.idempotency.as_ref();
         let [order_text, idempotency_text] = find_texts(data.get(), [ordered_by, idempotency]).map_err(|error| {
             let detail = format!("The data of this call cannot be searched for its keys: it has {error}.");
             Refusal::new(ErrorCode::BadRequest, detail)

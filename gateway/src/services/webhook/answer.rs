@@ -1,7 +1,7 @@
 //! What an HTTP answer means for the caller and for the target. Pure.
 
 use super::super::call_types::{BadReply, BadReplyCause, CallError, CallResult, Reply};
-use bytes::Bytes;
+use crate::outbound::Body;
 use gateway_core::model::{Data, ErrorCode, Refusal};
 use hyper::{
     StatusCode,
@@ -28,16 +28,6 @@ pub(super) struct HttpAnswer {
     pub(super) body: Body,
 }
 
-/// The body of an answer.
-pub(super) enum Body {
-    Whole(Bytes),
-    /// It was not read to its end.
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-    },
-}
-
 /// What one try says about its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
@@ -52,8 +42,13 @@ pub(super) enum Health {
 }
 
 impl Verdict {
+    /// Whether surely no target got the request.
+    pub(in crate::services) fn is_unsent(&self) -> bool {
+        self.health == Health::Unreached
+    }
+
     /// The pause that a busy target asked for.
-    pub(super) fn pause(&self) -> Option<Duration> {
+    pub(in crate::services) fn pause(&self) -> Option<Duration> {
         match &self.result {
             Err(CallError::Refused(refusal)) => refusal.retry_after,
             _ => None,

@@ -1,13 +1,12 @@
 //! The configuration of a service that is reached by HTTP requests, checked.
 
 use super::{
-    addresses::DeniedAddresses,
     request,
     signature::{self, Signer},
     target_url::TargetUrl,
-    tls,
 };
 use crate::{
+    outbound::{DeniedAddresses, PemFile, client_config},
     services::instances::breaker::BreakerLimits,
     settings::{self, Problems, SecretMap},
 };
@@ -57,8 +56,8 @@ impl WebhookConfig {
             problems.add(format!("{section}.secrets"), format!("entry {} is not valid: {}", at + 1, signature::EXPECTED));
         });
         let headers = headers(&section, &service.headers, &mut problems);
-        let tls = if urls.iter().any(|url| url.is_https) {
-            tls::client_config(&section, service).map(Some).map_err(|found| problems.append(found))
+        let tls = if urls.iter().any(|url| url.endpoint.is_https) {
+            tls(&section, service).map(Some).map_err(|found| problems.append(found))
         } else {
             Ok(None)
         };
@@ -80,6 +79,12 @@ impl WebhookConfig {
     }
 }
 
+fn tls(section: &str, service: &settings::Service) -> Result<Arc<ClientConfig>, Problems> {
+    let file = |name: &str, path| PemFile { setting: format!("{section}.{name}"), path };
+    let own = (&file("cert_file", &service.cert_file), &file("key_file", &service.key_file));
+    client_config(&file("ca_file", &service.ca_file), Some(own))
+}
+
 fn urls(section: &str, texts: &[String], denied: &DeniedAddresses, problems: &mut Problems) -> Vec<TargetUrl> {
     let key = format!("{section}.urls");
     if texts.len() > URLS {
@@ -90,7 +95,7 @@ fn urls(section: &str, texts: &[String], denied: &DeniedAddresses, problems: &mu
         // A wrong URL may contain a password, so the message does not show it.
         match TargetUrl::parse(text) {
             Err(reason) => problems.add(&key, format!("entry {} {reason}", at + 1)),
-            Ok(url) if url.address.is_some_and(|address| denied.contain(address)) => {
+            Ok(url) if url.endpoint.address.is_some_and(|address| denied.contain(address)) => {
                 problems.add(&key, format!("{} has an address that webhook.deny refuses", url.shown));
             }
             Ok(url) => urls.push(url),

@@ -1,21 +1,13 @@
 //! Sends one request and reads its answer.
 
-use super::{
-    answer::{Body, HttpAnswer},
-    config::WebhookConfig,
-    connector::Connector,
-    target_url::TargetUrl,
-    targets::TargetIndex,
-};
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
-use hyper::{
-    Request,
-    body::{Body as _, Incoming},
-    client::conn::http1,
-};
+use super::{answer::HttpAnswer, config::WebhookConfig, target_url::TargetUrl, targets::TargetIndex};
+use crate::outbound::{Body, Connector, read_body};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, client::conn::http1};
 use idle_connections::{IdleConnections, Sender};
-use std::{error::Error, io, sync::Arc};
+use std::{error::Error, io, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 mod idle_connections;
 
@@ -36,6 +28,7 @@ pub(super) enum Failure {
 /// The HTTP client of one service. A request runs in the task that sends it, and its connection in a task on the same runtime.
 pub(super) struct HttpClient {
     connector: Connector,
+    connect_timeout: Duration,
     idle: Arc<IdleConnections>,
     reply_size: usize,
 }
@@ -44,7 +37,8 @@ impl HttpClient {
     /// Needs a runtime, which closes the connections that are idle for too long.
     pub(super) fn new(config: &WebhookConfig) -> Self {
         Self {
-            connector: Connector::new(config.denied.clone(), config.tls.clone(), config.connect_timeout),
+            connector: Connector::new(config.denied.clone(), config.tls.clone()),
+            connect_timeout: config.connect_timeout,
             idle: Arc::new(IdleConnections::new(config.in_flight, config.keep_alive)),
             reply_size: config.reply_size,
         }
@@ -76,7 +70,7 @@ impl HttpClient {
             }
         };
         let (head, body) = response.into_parts();
-        let body = read(body, self.reply_size).await?;
+        let body = read_body(body, self.reply_size).await.map_err(|error| of_hyper(&error))?;
         if matches!(body, Body::Whole(_)) {
             self.idle.put(target, sender);
         }
@@ -84,7 +78,9 @@ impl HttpClient {
     }
 
     async fn connect(&self, url: &TargetUrl) -> Result<Sender, Failure> {
-        let socket = self.connector.open(url).await.map_err(|error| Failure::NotSent(error.to_string()))?;
+        let opened = timeout(self.connect_timeout, self.connector.open(&url.endpoint)).await;
+        let opened = opened.map_err(|_| Failure::NotSent("no connection within webhook.connect_timeout".into()))?;
+        let socket = opened.map_err(|error| Failure::NotSent(error.to_string()))?;
         // Most requests are small: a copy into one buffer costs less than a list of buffers.
         let handshake = http1::Builder::new().max_buf_size(HEAD_BYTES).writev(false).handshake(socket).await;
         let (sender, connection) = handshake.map_err(|error| Failure::NotSent(error.to_string()))?;
@@ -92,23 +88,6 @@ impl HttpClient {
         tokio::spawn(async move { drop(connection.await) });
         Ok(sender)
     }
-}
-
-/// Reads a body, but no further than the limit.
-async fn read(mut body: Incoming, limit: usize) -> Result<Body, Failure> {
-    if body.size_hint().lower() > limit as u64 {
-        return Ok(Body::TooLarge { limit });
-    }
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| of_hyper(&error))?;
-        let Ok(chunk) = frame.into_data() else { continue };
-        if whole.len() + chunk.len() > limit {
-            return Ok(Body::TooLarge { limit });
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(Body::Whole(whole.freeze()))
 }
 
 fn of_hyper(error: &hyper::Error) -> Failure {

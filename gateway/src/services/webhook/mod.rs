@@ -1,19 +1,15 @@
 //! Services that are reached by HTTP requests (webhooks).
 //!
-//! - [`webhook`]: one service: its calls and events, and their tries; [`config`]: its checked configuration; [`tls`]: its certificates
+//! - [`webhook`]: one service: its calls and events, and their tries; [`config`]: its checked configuration
 //! - [`targets`]: the targets, and the choice of one; [`target_url`]: the URL of a target
 //! - [`request`]: body and headers of a request; [`signature`]: its signatures; [`answer`]: what an answer means
 //! - [`http_client`]: sends a request and reads the answer; [`http_client::idle_connections`]: connections for the next requests
-//! - [`connector`]: opens connections; [`addresses`]: to which addresses it may not
 
-mod addresses;
-mod answer;
+pub(super) mod answer;
 pub(super) mod config;
-mod connector;
 mod http_client;
 pub(super) mod request;
 mod signature;
 mod target_url;
 pub(super) mod targets;
-mod tls;
 pub(super) mod webhook;

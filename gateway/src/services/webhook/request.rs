@@ -15,7 +15,10 @@ use hyper::{
     Method, Request,
     header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT},
 };
-use shared_proto::webhook::{self, Message};
+use shared_proto::{
+    link,
+    webhook::{self, Message},
+};
 use std::time::{Duration, SystemTime};
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -58,6 +61,11 @@ pub(in crate::services) struct Outbound {
     traceparent: Option<HeaderValue>,
 }
 
+/// A new id of a call or an event.
+pub(in crate::services) fn new_event_id() -> String {
+    format!("msg_{:032x}", rand::random::<u128>())
+}
+
 impl Outbound {
     pub(super) fn call(call: CallRequest<'_>) -> Self {
         let has_key = call.idempotency_key.is_some();
@@ -84,6 +92,10 @@ impl Outbound {
             Message::Event(webhook::Event {
                 id: id.into(),
                 kind: webhook::MESSAGE.into(),
+                method: None,
+                attempt: None,
+                partition: None,
+                key: None,
                 generation: None,
                 time: None,
                 data: event.data.into(),
@@ -95,13 +107,58 @@ impl Outbound {
         })
     }
 
+    /// An event from a queue. All its deliveries have its id.
+    pub(in crate::services) fn queued(event: link::Event) -> Self {
+        let method = match event.kind.as_str() {
+            webhook::MESSAGE => webhook::MESSAGE.into(),
+            webhook::CALL => event.method.clone().unwrap_or_default(),
+            _ => webhook::LIFECYCLE.to_owned(),
+        };
+        let link::Event {
+            id,
+            kind,
+            method: of_call,
+            attempt,
+            partition,
+            key,
+            generation,
+            time,
+            data,
+            user,
+            connection,
+            meta,
+            traceparent,
+            request,
+        } = event;
+        let id = id.unwrap_or_default();
+        let event = webhook::Event {
+            id: id.clone(),
+            kind,
+            method: of_call,
+            attempt,
+            partition,
+            key,
+            generation,
+            time,
+            data,
+            user,
+            connection,
+            meta,
+            request,
+        };
+        Self::with_id(id, &method, traceparent.as_deref(), |_| Message::Event(event))
+    }
+
     /// Lifecycle events, in one request.
     pub(in crate::services) fn events(events: &[Lifecycle]) -> Self {
         Self::new(webhook::LIFECYCLE, None, |_| Message::Events(events.iter().map(Into::into).collect()))
     }
 
     fn new(method: &str, traceparent: Option<&str>, message: impl FnOnce(&str) -> Message) -> Self {
-        let id = format!("msg_{:032x}", rand::random::<u128>());
+        Self::with_id(new_event_id(), method, traceparent, message)
+    }
+
+    fn with_id(id: String, method: &str, traceparent: Option<&str>, message: impl FnOnce(&str) -> Message) -> Self {
         let body = serde_json::to_vec(&message(&id)).unwrap_or_default().into();
         Self { method: method.into(), body, has_key: false, traceparent: traceparent.and_then(|text| text.try_into().ok()), id }
     }
@@ -122,7 +179,7 @@ impl Outbound {
         headers.extend(configured.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
-        headers.insert(HOST, url.host_header.clone());
+        headers.insert(HOST, url.endpoint.header.clone());
         headers.insert(ID, self.id.as_str().try_into().map_err(invalid)?);
         headers.insert(TIMESTAMP, seconds.as_str().try_into().map_err(invalid)?);
         if let Some(signature) = signer.sign(&self.id, &seconds, &self.body) {

@@ -1,30 +1,21 @@
 //! The URL of a target, which may contain the method of the call.
 
+use crate::outbound::Endpoint;
 use gateway_core::model::{ErrorCode, Refusal};
-use hyper::{Uri, header::HeaderValue};
-use std::net::IpAddr;
-use url::{Host, Position, Url};
+use hyper::Uri;
+use url::{Position, Url};
 
 /// The place of the method in a URL.
 const METHOD: &str = "{method}";
 /// [`METHOD`] in the path of a parsed URL.
 const ENCODED: &str = "%7Bmethod%7D";
 
-const INVALID: &str = "has a form that HTTP does not allow";
-
 /// The URL of one target of a service.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetUrl {
     /// Without a query, for logs and operators.
     pub(crate) shown: Box<str>,
-    /// The name or the address, without brackets.
-    pub(super) host: Box<str>,
-    /// The address, if the host is not a name.
-    pub(crate) address: Option<IpAddr>,
-    pub(super) port: u16,
-    pub(crate) is_https: bool,
-    /// The header `host`.
-    pub(super) host_header: HeaderValue,
+    pub(crate) endpoint: Endpoint,
     path: Path,
 }
 
@@ -38,36 +29,17 @@ enum Path {
 impl TargetUrl {
     /// Reads a URL. The error completes a sentence that begins with the URL.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let url = Url::parse(text).map_err(|_| "is not a URL such as \"https://host/path\"")?;
-        let https = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return Err("does not begin with http:// or https://"),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("contains a user; use `headers` for credentials");
-        }
-        if url.fragment().is_some() {
-            return Err("has a fragment, which is never sent");
-        }
+        let url = Url::parse(text).map_err(|_| Endpoint::NO_URL)?;
         let outside = |place| [url.host_str(), url.query()].into_iter().flatten().any(|part| part.contains(place));
         if outside(METHOD) || outside(ENCODED) {
             return Err("has {method} outside the path");
         }
-        let address = match url.host() {
-            Some(Host::Domain("")) | None => return Err("has no host"),
-            Some(Host::Domain(_)) => None,
-            Some(Host::Ipv4(address)) => Some(address.into()),
-            Some(Host::Ipv6(address)) => Some(address.into()),
-        };
-        let port = url.port().unwrap_or(if https { 443 } else { 80 });
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).into();
-        let host_header = url[Position::BeforeHost..Position::AfterPort].try_into().map_err(|_| INVALID)?;
+        let endpoint = Endpoint::of(&url)?;
         let parts: Box<[Box<str>]> = url[Position::BeforePath..].split(ENCODED).map(Into::into).collect();
-        let example: Uri = parts.join("method").parse().map_err(|_| INVALID)?;
+        let example: Uri = parts.join("method").parse().map_err(|_| Endpoint::INVALID)?;
         let path = if parts.len() == 1 { Path::Fixed(example) } else { Path::WithMethod(parts) };
         let shown = url[..Position::AfterPath].replace(ENCODED, METHOD).into();
-        Ok(Self { shown, host, address, port, is_https: https, host_header, path })
+        Ok(Self { shown, endpoint, path })
     }
 
     /// The path and the query for a call of this method.
@@ -132,8 +104,8 @@ mod tests {
             ("http://[::1]:8080/?a", "::1", 8080, "[::1]:8080"),
             ("http://0x7f.1/", "127.0.0.1", 80, "127.0.0.1"),
         ] {
-            let target = TargetUrl::parse(url).expect(url);
-            assert_eq!((&*target.host, target.port, &target.host_header), (host, port, &HeaderValue::from_static(header)), "{url}");
+            let Endpoint { host: found, port: at, header: sent, .. } = TargetUrl::parse(url).expect(url).endpoint;
+            assert_eq!((&*found, at, sent.to_str().expect("text")), (host, port, header), "{url}");
         }
     }
 
@@ -146,7 +118,7 @@ mod tests {
             ("http://[::ffff:169.254.169.254]/", Some("::ffff:169.254.169.254")),
             ("http://host/", None),
         ] {
-            assert_eq!(TargetUrl::parse(url).expect(url).address, address.map(|text| text.parse().expect("an address")), "{url}");
+            assert_eq!(TargetUrl::parse(url).expect(url).endpoint.address, address.map(|text| text.parse().expect("an address")), "{url}");
         }
     }
 

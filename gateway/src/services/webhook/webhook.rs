@@ -272,4 +272,4 @@ impl Webhook {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::services) mod tests;

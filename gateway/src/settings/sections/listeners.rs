@@ -1,7 +1,7 @@
 //! The tables of the two listeners.
 
 use super::{DAY, HOUR, KIB, MIB, MINUTE, SECOND, millis, size};
-use crate::settings::{reader::section, types::value::ByteSize};
+use crate::settings::{reader::section, types::choices::TlsVersion, types::value::ByteSize};
 use std::{net::SocketAddr, time::Duration};
 
 section! {
@@ -11,6 +11,8 @@ section! {
         address: SocketAddr,
         /// Origins of the pages that may connect. Empty: only pages from the gateway's own host name.
         allowed_origins: Vec<String>,
+        /// Names and addresses to which this listener answers. Empty: all.
+        hosts: Vec<String>,
         /// Limit of this node's WebSockets; further upgrades get 503.
         max_connections: usize = 1..=10_000_000,
         /// Limit of HTTP connections, including those whose upgrade is not finished.
@@ -27,6 +29,9 @@ section! {
         proxy_protocol: bool,
         /// After this time without data the proxy closes a connection. Zero: not stated.
         proxy_idle_timeout: Duration = millis(0)..=DAY,
+    } + tables {
+        /// TLS.
+        tls: Tls,
     }
 
     /// `[internal]`: the listener for services and operators.
@@ -49,5 +54,33 @@ section! {
         broadcast: usize = 1..=1_000_000,
         /// Largest number of channels in one answer.
         page_entries: usize = 1..=100_000,
+        /// Audit lines about refused requests in one minute.
+        audit_refusals: u32 = 0..=100_000,
+    } + tables {
+        /// TLS.
+        tls: Tls,
+    }
+
+    /// `[public.tls]`, `[internal.tls]`: TLS of a listener.
+    Tls {
+        /// Lowest version of TLS.
+        min_version: TlsVersion,
+        /// Time for the first message of a client; as much again until its handshake may begin, and for the rest of the handshake.
+        handshake_timeout: Duration = millis(100)..=MINUTE,
+        /// Limit of handshakes at a time.
+        handshakes: usize = 1..=100_000,
+        /// Authorities that sign the certificates of clients. Empty: clients need no certificate.
+        client_ca_file: String,
+    } + lists {
+        /// Certificates with their keys. None: the listener has no TLS.
+        pairs: TlsPair,
+    }
+
+    /// A row of `[[public.tls.pairs]]` or `[[internal.tls.pairs]]`: a certificate and its key.
+    TlsPair {
+        /// The certificate, and those of the authorities between it and a root.
+        cert_file: String,
+        /// The key of the certificate.
+        key_file: String,
     }
 }

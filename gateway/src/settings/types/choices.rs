@@ -1,6 +1,7 @@
 //! Settings with a few named values.
 
-use super::value::choice;
+use super::value::{Setting, choice};
+use config::ValueKind;
 
 choice! {
     /// Where publications are kept.
@@ -19,6 +20,32 @@ choice! {
         Api = "api",
     } "\"full\" or \"api\"";
 
+    /// The lowest version of TLS that a listener speaks.
+    TlsVersion {
+        /// TLS 1.2 (RFC 5246).
+        Tls12 = "1.2",
+        /// TLS 1.3 (RFC 8446).
+        Tls13 = "1.3",
+    } "\"1.2\" or \"1.3\"";
+
+    /// Something that must not be open to others than this machine.
+    Insecurity {
+        /// The demo page, which gives everybody a token for any user.
+        Demo = "demo",
+        /// A key of `dev.toml`.
+        DevKey = "dev-key",
+        /// An HMAC secret that is shorter than its hash.
+        ShortSecret = "short-secret",
+    } "\"demo\", \"dev-key\" or \"short-secret\"";
+
+    /// What happens if a user has too many connections.
+    OnExcess {
+        /// A further one is refused.
+        Refuse = "refuse",
+        /// The oldest ends.
+        EndOldest = "end-oldest",
+    } "\"refuse\" or \"end-oldest\"";
+
     /// Which frontends have a permission in a channel. Services have all permissions.
     Grant {
         /// No frontend.
@@ -27,11 +54,13 @@ choice! {
         Token = "token",
         /// Subscribers of the channel.
         Subscriber = "subscriber",
+        /// The users that the channel's name names.
+        Named = "named",
         /// Frontends that are not anonymous.
         Authenticated = "authenticated",
         /// Every frontend.
         Anyone = "anyone",
-    } "\"nobody\", \"token\", \"subscriber\", \"authenticated\" or \"anyone\"";
+    } "\"nobody\", \"token\", \"subscriber\", \"named\", \"authenticated\" or \"anyone\"";
 
     /// What publications may carry.
     AllowedData {
@@ -87,9 +116,25 @@ choice! {
         Link = "link",
         /// By HTTP requests.
         Webhook = "webhook",
-        /// By a message queue; not supported in this version.
+        /// Only by a queue of events, from which its own program reads.
         Queue = "queue",
     } "\"link\", \"webhook\" or \"queue\"";
+
+    /// How events reach a service.
+    Events {
+        /// At once, or not at all.
+        Direct = "direct",
+        /// Through a queue, which keeps them until the service has acknowledged them.
+        Queue = "queue",
+    } "\"direct\" or \"queue\"";
+
+    /// Who takes events out of the queue of a service.
+    Deliver {
+        /// The gateways, which deliver them as `reach` says.
+        Reach = "reach",
+        /// A program of the service, which reads the streams in Redis.
+        Stream = "stream",
+    } "\"reach\" or \"stream\"";
 
     /// Which frontends may call a service.
     Callers {
@@ -138,4 +183,27 @@ choice! {
         /// One JSON object per line.
         Json = "json",
     } "\"text\" or \"json\"";
+}
+
+impl Insecurity {
+    /// The name in `allow_insecure`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::DevKey => "dev-key",
+            Self::ShortSecret => "short-secret",
+        }
+    }
+}
+
+impl Setting for Vec<Insecurity> {
+    const EXPECTED: &'static str = "a list of \"demo\", \"dev-key\" and \"short-secret\"; in a variable, separate them with commas";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        Vec::<String>::read(kind)?.into_iter().map(|name| Insecurity::read(&ValueKind::String(name))).collect()
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.iter().map(|each| each.name()).collect::<Vec<_>>())
+    }
 }

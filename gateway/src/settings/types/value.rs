@@ -129,7 +129,7 @@ macro_rules! whole_number {
     )*};
 }
 
-whole_number!(u32, usize);
+whole_number!(u16, u32, usize);
 
 impl Setting for f64 {
     const EXPECTED: &'static str = "a number";
@@ -237,6 +237,22 @@ impl Setting for Vec<String> {
 
     fn show(&self) -> String {
         format!("{self:?}")
+    }
+}
+
+/// The scopes of an API key. None: it may do everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopeList(pub Option<Vec<String>>);
+
+impl Setting for ScopeList {
+    const EXPECTED: &'static str = "a list of scopes such as [\"publish:chat:*\", \"read\"]";
+
+    fn read(kind: &ValueKind) -> Option<Self> {
+        Vec::read(kind).map(|scopes| Self(Some(scopes)))
+    }
+
+    fn show(&self) -> String {
+        self.0.as_ref().map_or_else(String::new, Setting::show)
     }
 }
 

@@ -1,12 +1,8 @@
 //! A case: a plan that once failed, as a file.
 
-use super::shrink::shrink;
-use crate::{
-    broker::simulated::Flaw,
-    simulation::{
-        plan::{Plan, Shape, Step},
-        run::{Record, attempt},
-    },
+use super::{
+    shrink::shrink,
+    subject::{Plan, Record, Subject},
 };
 use serde::{Deserialize, Serialize};
 use std::{fs, io, path::Path};
@@ -15,36 +11,34 @@ use std::{fs, io, path::Path};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The folder for new cases.
 const NEW: &str = "target/simulation";
-/// The folder of the corpus.
-const CORPUS: &str = "gateway/tests/simulation_corpus";
 
 /// A plan that once failed. It contains the steps instead of the seed, because the same seed makes another plan after a change of the
 /// generator.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Case {
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub(in crate::simulation) struct Case<S: Subject> {
     /// What it once found, in a sentence.
     found: String,
     /// The planted flaw with which it fails. `None` if it found a fault of the gateway, or a change made by hand.
     #[serde(default)]
-    pub(super) flaw: Option<Flaw>,
-    shape: Shape,
-    steps: Vec<Step>,
+    pub(in crate::simulation) flaw: Option<S::Flaw>,
+    shape: S::Shape,
+    steps: Vec<S::Step>,
 }
 
-impl Case {
+impl<S: Subject> Case<S> {
     /// The case of a failing plan, shrunk.
-    pub(super) fn shrunk(plan: Plan, flaw: Option<Flaw>) -> Self {
+    pub(super) fn shrunk(plan: Plan<S>, flaw: Option<S::Flaw>) -> Self {
         let plan = shrink(plan, flaw);
-        let found = attempt(&plan, flaw, &mut Record::default()).err().unwrap_or_default();
+        let found = S::attempt(&plan, flaw, &mut Record::default()).err().unwrap_or_default();
         Self { found, flaw, shape: plan.shape, steps: plan.steps }
     }
 
     /// All cases of the corpus with their file names.
-    pub(super) fn corpus() -> Result<Vec<(String, Self)>, String> {
-        let of_folder = |error: io::Error| format!("{CORPUS}: {error}");
+    pub(in crate::simulation) fn corpus() -> Result<Vec<(String, Self)>, String> {
+        let of_folder = |error: io::Error| format!("{}: {error}", S::CORPUS);
         let mut cases = Vec::new();
-        for file in fs::read_dir(Path::new(ROOT).join(CORPUS)).map_err(of_folder)? {
+        for file in fs::read_dir(Path::new(ROOT).join(S::CORPUS)).map_err(of_folder)? {
             let path = file.map_err(of_folder)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
@@ -56,12 +50,12 @@ impl Case {
     }
 
     /// Runs it. The error is the violated guarantee.
-    pub(super) fn attempt(&self, flaw: Option<Flaw>) -> Result<(), String> {
+    pub(in crate::simulation) fn attempt(&self, flaw: Option<S::Flaw>) -> Result<(), String> {
         self.attempt_with(flaw, &mut Record::default())
     }
 
-    fn attempt_with(&self, flaw: Option<Flaw>, record: &mut Record) -> Result<(), String> {
-        attempt(&Plan { shape: self.shape, steps: self.steps.clone() }, flaw, record)
+    fn attempt_with(&self, flaw: Option<S::Flaw>, record: &mut Record<S::Situation>) -> Result<(), String> {
+        S::attempt(&Plan { shape: self.shape, steps: self.steps.clone() }, flaw, record)
     }
 
     /// Number of its steps.
@@ -80,7 +74,8 @@ impl Case {
         let file = format!("{NEW}/{name}.json");
         let advice = match self.write(&Path::new(ROOT).join(&file)) {
             Ok(()) => format!(
-                "This case is in {file}. To keep it, write into its field \"found\" what it shows, and commit it with the correction:\n  cp {file} {CORPUS}/"
+                "This case is in {file}. To keep it, write into its field \"found\" what it shows, and commit it with the correction:\n  cp {file} {}/",
+                S::CORPUS
             ),
             Err(error) => format!("{file} could not be written: {error}"),
         };
@@ -95,7 +90,7 @@ impl Case {
     }
 
     /// JSON with one step a line. Fields of steps that are zero are left out.
-    pub(super) fn text(&self) -> serde_json::Result<String> {
+    pub(in crate::simulation) fn text(&self) -> serde_json::Result<String> {
         use serde_json::to_string;
         let flaw = self.flaw.map(|flaw| to_string(&flaw)).transpose()?;
         let flaw = flaw.map(|flaw| format!("  \"flaw\": {flaw},\n")).unwrap_or_default();

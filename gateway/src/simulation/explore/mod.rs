@@ -5,7 +5,15 @@ mod corpus;
 mod flaws;
 mod search;
 mod shrink;
+mod subject;
+mod tally;
 
-pub use corpus::replay_corpus;
-pub use flaws::{find_flaws, shrink_flaw};
-pub use search::try_seeds;
+#[cfg(test)]
+pub(super) use case::Case;
+#[cfg(test)]
+pub(super) use corpus::check;
+pub(super) use corpus::replay_corpus;
+pub(super) use flaws::{find_flaws, shrink_flaw};
+pub(super) use search::try_seeds;
+pub(super) use subject::{Plan, Record, Subject};
+pub use tally::Tally;

@@ -1,17 +1,11 @@
 //! Shrinks failing plans: fewer steps, a plainer shape, fewer details of the steps.
 
-use crate::{
-    broker::simulated::Flaw,
-    simulation::{
-        plan::{Plan, Shape},
-        run::{Record, attempt},
-    },
-};
+use super::subject::{Plan, Record, Subject};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 /// Makes the smallest plan that still fails: without any part of it, the run passes.
-pub(super) fn shrink(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
+pub(super) fn shrink<S: Subject>(mut plan: Plan<S>, flaw: Option<S::Flaw>) -> Plan<S> {
     loop {
         let before = plan.steps.len();
         plan = plainer_steps(plainer_shape(fewer_steps(plan, flaw), flaw), flaw);
@@ -21,11 +15,11 @@ pub(super) fn shrink(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
     }
 }
 
-fn fails(plan: &Plan, flaw: Option<Flaw>) -> bool {
-    attempt(plan, flaw, &mut Record::default()).is_err()
+fn fails<S: Subject>(plan: &Plan<S>, flaw: Option<S::Flaw>) -> bool {
+    S::attempt(plan, flaw, &mut Record::default()).is_err()
 }
 
-fn fewer_steps(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
+fn fewer_steps<S: Subject>(mut plan: Plan<S>, flaw: Option<S::Flaw>) -> Plan<S> {
     let mut chunk = plan.steps.len().div_ceil(2);
     while chunk > 0 {
         let mut at = 0;
@@ -43,13 +37,13 @@ fn fewer_steps(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
     plan
 }
 
-/// Replaces the fields of the shape by those of [`Shape::PLAIN`].
-fn plainer_shape(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
-    for (field, plain) in fields(&Shape::PLAIN) {
+/// Replaces the fields of the shape by those of [`Subject::PLAIN`].
+fn plainer_shape<S: Subject>(mut plan: Plan<S>, flaw: Option<S::Flaw>) -> Plan<S> {
+    for (field, plain) in fields(&S::PLAIN) {
         let mut shape = fields(&plan.shape);
         shape.insert(field, plain);
         let shape = from_fields(shape);
-        let steps = plan.steps.iter().map(|step| step.fitted_to(&shape)).collect();
+        let steps = plan.steps.iter().map(|step| S::fitted(*step, &shape)).collect();
         let plainer = Plan { shape, steps };
         if fails(&plainer, flaw) {
             plan = plainer;
@@ -59,7 +53,7 @@ fn plainer_shape(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
 }
 
 /// Leaves out fields of the steps.
-fn plainer_steps(mut plan: Plan, flaw: Option<Flaw>) -> Plan {
+fn plainer_steps<S: Subject>(mut plan: Plan<S>, flaw: Option<S::Flaw>) -> Plan<S> {
     for at in 0..plan.steps.len() {
         for (field, _) in fields(&plan.steps[at]).into_iter().filter(|(field, _)| field != "kind") {
             let (mut step, mut plainer) = (fields(&plan.steps[at]), plan.clone());

@@ -5,8 +5,10 @@ mod calls;
 mod concurrency;
 mod delivery;
 mod history;
+mod ingest;
 mod producers;
 mod publishing;
+pub mod queues;
 mod state;
 
 use super::fixtures::{ALL, HOUR, Inbox, kept, offset, worker};
@@ -17,6 +19,7 @@ pub use concurrency::*;
 pub use delivery::*;
 use gateway_core::model::{ChannelName, Page, PageLimit, ReadRange, Retention};
 pub use history::*;
+pub use ingest::*;
 pub use producers::*;
 pub use publishing::*;
 pub use state::*;
@@ -59,6 +62,13 @@ macro_rules! contract {
             producers_and_channels_count_for_themselves
             a_channel_remembers_its_last_producers
             a_producer_is_remembered_after_its_publications_expired
+            an_entry_does_not_overtake_the_one_before_it
+            an_entry_is_published_once_even_after_its_key_is_forgotten
+            an_owner_with_an_older_epoch_is_refused
+            an_entry_that_repeats_another_moves_the_channel_on
+            the_number_of_an_entrys_producer_is_judged_after_its_place
+            without_retention_only_the_key_of_an_entry_counts
+            a_channel_remembers_an_entry_after_its_publications_expired
             publications_that_are_stored_together_have_consecutive_offsets
             publications_that_are_stored_together_have_one_identity
             publications_that_are_stored_together_may_fill_the_history

@@ -2,7 +2,7 @@
 
 use super::Subprotocols;
 use crate::transport::request_origin;
-use actix_http::{RequestHead, header::HeaderMap};
+use actix_http::{RequestHead, header::HeaderMap, uri::Authority};
 use gateway_core::model::{ConnectionId, ErrorCode, Refusal};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -15,6 +15,12 @@ pub trait Gate<T>: 'static {
     type Route;
     /// Data that [`admit`](Self::admit) hands to [`enter`](Self::enter).
     type Context;
+
+    /// Refuses a request to a host that the listener does not answer to. Comes before all other checks.
+    fn check_host(&self, request: &UpgradeRequest<'_>) -> Result<(), Refusal> {
+        let _ = request;
+        Ok(())
+    }
 
     /// The route of a path. A path without a route gets 404.
     fn route(&self, path: &str) -> Option<Self::Route>;
@@ -113,6 +119,11 @@ impl<'a> UpgradeRequest<'a> {
     /// The page's origin; see [`request_origin`].
     pub fn origin(&self) -> Result<Option<&'a str>, Refusal> {
         request_origin(self.headers())
+    }
+
+    /// The host and port in the target; most requests have them in `Host` only (RFC 9112, section 3.2).
+    pub fn authority(&self) -> Option<&'a Authority> {
+        self.head.uri.authority()
     }
 
     /// The subprotocols that the client offers.

@@ -13,6 +13,7 @@ mod tests;
 mod upgrade;
 
 pub use gate::{Admission, Denial, Gate, UpgradeRequest, Upgraded};
+pub use refuse::answer as append_refusal;
 pub use service::{PublicHttp, http_service};
 pub use subprotocol::{Subprotocols, centrifuge, ping_form};
 pub use upgrade::upgrade;

@@ -7,7 +7,7 @@ use shared_proto::rest::Problem;
 use std::io::Write;
 
 /// Appends a complete HTTP response with a problem document (RFC 9457). The response announces that the connection will be closed.
-pub(super) fn answer(denial: &Denial, out: &mut Vec<u8>) {
+pub fn answer(denial: &Denial, out: &mut Vec<u8>) {
     let code = denial.refusal.code;
     let row = code.row();
     let title = StatusCode::from_u16(row.http).ok().and_then(|status| status.canonical_reason()).unwrap_or("Refused");

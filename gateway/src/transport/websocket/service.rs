@@ -6,7 +6,7 @@ use actix_codec::Framed;
 use actix_http::{Request, Response, body::MessageBody, error::DispatchError, h1::Codec};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_service};
 use actix_web::dev::AppConfig;
-use shared_proto::http::{self, ConnectionErrors, HttpOptions, ProxyProtocol, RequestStream};
+use shared_proto::http::{self, AcceptRate, ClientPlaces, ConnectionErrors, HttpOptions, ProxyProtocol, RequestStream, Socket, Tls};
 use std::{convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Semaphore};
 
@@ -23,8 +23,14 @@ pub struct PublicHttp {
     pub keep_alive: Duration,
     /// Permits for connections that are not upgraded yet, shared by all workers. A connection without a permit is closed at once.
     pub permits: Arc<Semaphore>,
+    /// The limit of connections per second.
+    pub accept_rate: Option<AcceptRate>,
+    /// The limit of connections that are not upgraded yet, for each client. A connection beyond it is closed at once.
+    pub client_places: Option<ClientPlaces>,
     /// Requires a header of the PROXY protocol at the beginning of each connection.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Requires TLS, after the header of the PROXY protocol.
+    pub tls: Option<Tls>,
     /// Counters of HTTP connections that end with an error.
     pub errors: Arc<ConnectionErrors>,
 }
@@ -37,7 +43,10 @@ impl Default for PublicHttp {
             body_timeout: Duration::from_secs(11),
             keep_alive: Duration::from_secs(75),
             permits: Arc::new(Semaphore::new(8192)),
+            accept_rate: None,
+            client_places: None,
             proxy_protocol: None,
+            tls: None,
             errors: Arc::new(ConnectionErrors::new("public")),
         }
     }
@@ -59,11 +68,12 @@ where
     S::Service: 'static,
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
-    G: Gate<TcpStream>,
+    G: Gate<Socket>,
 {
-    let PublicHttp { socket, request_timeout, body_timeout, keep_alive, permits, proxy_protocol, errors } = options;
+    let PublicHttp { socket, request_timeout, body_timeout, keep_alive, permits, accept_rate, client_places, proxy_protocol, tls, errors } =
+        options;
     let routes = gate.clone();
-    let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<TcpStream>, Codec>)| {
+    let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<Socket>, Codec>)| {
         let gate = gate.clone();
         async move {
             upgrade(&*gate, request, framed).await;
@@ -81,9 +91,12 @@ where
         keep_alive,
         allow_half_closed: false,
         permits,
+        accept_rate,
+        client_places,
         errors,
         configure_socket: Arc::new(configure_socket),
         proxy_protocol,
+        tls,
         shutdown: None,
     };
     http::service(app, Some(upgrades), Rc::new(move |path: &str| routes.route(path).is_some()), options)

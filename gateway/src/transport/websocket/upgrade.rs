@@ -54,6 +54,7 @@ where
 }
 
 fn decide<T, G: Gate<T>>(gate: &G, request: &Request) -> Result<super::Admission<G::Context>, Denial> {
+    gate.check_host(&UpgradeRequest::new(request.head()))?;
     handshake::check_target(request.head())?;
     let route = gate.route(request.path()).ok_or_else(|| {
         Denial::from(Refusal::new(ErrorCode::NotFound, "No WebSocket is served at this path. Frontends connect to /connection/websocket."))

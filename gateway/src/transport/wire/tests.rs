@@ -1,5 +1,6 @@
 use super::*;
 use futures_util::{future::poll_fn, task::noop_waker};
+use shared_proto::http::Socket;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -9,10 +10,7 @@ use std::{
     },
     task::Wake,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 /// A waker that counts its calls.
 #[derive(Default)]
@@ -53,7 +51,7 @@ fn turn(wire: &mut Wire<DuplexStream>, wakes: &Arc<Wakes>, bytes: usize, mut nex
 
 #[test]
 fn a_wire_is_small() {
-    assert!(size_of::<Wire<TcpStream>>() <= 128, "{} bytes", size_of::<Wire<TcpStream>>());
+    assert!(size_of::<Wire<Socket>>() <= 128, "{} bytes", size_of::<Wire<Socket>>());
 }
 
 #[tokio::test]
@@ -172,7 +170,7 @@ fn small_frames_are_combined_and_large_ones_written_alone() {
     let mut queue = queue(&[b"one", b"two", &large, b"three", b"four"]);
     let mut wire = Wire::new(&slow, b"", Decoder::new(0));
     let wrote = wire.poll_write(&mut Context::from_waker(&noop_waker()), &mut queue);
-    assert!(matches!(wrote, WriteResult { bytes, state: Poll::Ready(Ok(())) } if bytes == 15 + GATHER_BYTES));
+    assert!(matches!(wrote, WriteResult { bytes, begun: 0, state: Poll::Ready(Ok(())) } if bytes == 15 + GATHER_BYTES));
     assert!(slow.flushed.get() && queue.is_empty());
     assert_eq!(*slow.calls.borrow(), [b"onetwo".to_vec(), large, b"threefour".to_vec()]);
 }
@@ -185,16 +183,66 @@ fn a_partly_written_frame_is_finished_first() {
     let mut frames = queue(&[b"one", b"two", b"three", b"four"]);
     let mut wire = Wire::new(&slow, b"", Decoder::new(0));
     let wrote = wire.poll_write(cx, &mut frames);
-    assert!(matches!(wrote, WriteResult { bytes: 3, state: Poll::Pending }));
-    assert_eq!((wire.front_written(), frames.len()), (2, 3), "two bytes of the second frame are written");
+    assert!(matches!(wrote, WriteResult { bytes: 3, begun: 1, state: Poll::Pending }));
+    assert_eq!(frames.len(), 3, "two bytes of the second frame are written");
     // The queue overflows: all frames that are not started are dropped, and a close frame follows.
-    frames.truncate(usize::from(wire.front_written() > 0));
+    frames.truncate(wrote.begun);
     frames.push_back(Rc::from(&b"CLOSE"[..]));
     slow.room.set(100);
     let wrote = wire.poll_write(cx, &mut frames);
-    assert!(matches!(wrote, WriteResult { bytes: 8, state: Poll::Ready(Ok(())) }));
+    assert!(matches!(wrote, WriteResult { bytes: 8, begun: 0, state: Poll::Ready(Ok(())) }));
     assert_eq!(slow.calls.borrow().concat(), b"onetwoCLOSE");
-    assert_eq!(wire.front_written(), 0);
+}
+
+/// A socket that takes bytes before it can send them, as TLS does: at most 8 at a time, and none before a flush.
+#[derive(Default)]
+struct Holding {
+    held: Cell<usize>,
+    is_open: Cell<bool>,
+    sent: RefCell<Vec<u8>>,
+}
+
+impl AsyncWrite for &Holding {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        let taken = bytes.len().min(8);
+        self.held.set(taken);
+        self.sent.borrow_mut().extend_from_slice(&bytes[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.held.get() > 0 && !self.is_open.get() {
+            return Poll::Pending;
+        }
+        self.held.set(0);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+#[test]
+fn frames_stay_queued_until_they_are_flushed() {
+    let holding = Holding::default();
+    let waker = noop_waker();
+    let cx = &mut Context::from_waker(&waker);
+    let mut frames = queue(&[b"one", b"two", b"three", b"four"]);
+    let mut wire = Wire::new(&holding, b"", Decoder::new(0));
+    for _ in 0..2 {
+        let wrote = wire.poll_write(cx, &mut frames);
+        assert!(matches!(wrote, WriteResult { bytes: 0, begun: 3, state: Poll::Pending }), "{wrote:?}");
+        assert_eq!((frames.len(), holding.sent.borrow().as_slice()), (4, &b"onetwoth"[..]), "nothing is sent twice");
+    }
+    // What is not begun is dropped, and another frame follows.
+    frames.truncate(3);
+    frames.push_back(Rc::from(&b"CLOSE"[..]));
+    holding.is_open.set(true);
+    let wrote = wire.poll_write(cx, &mut frames);
+    assert!(matches!(wrote, WriteResult { bytes: 16, begun: 0, state: Poll::Ready(Ok(())) }), "{wrote:?}");
+    assert_eq!((frames.len(), holding.sent.borrow().as_slice()), (0, &b"onetwothreeCLOSE"[..]));
 }
 
 #[tokio::test]

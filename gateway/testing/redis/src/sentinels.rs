@@ -7,9 +7,15 @@ use crate::{
     wait::until,
 };
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use tokio::time::timeout;
 
 /// Name by which sentinels know the master. It is the service in URLs.
 pub const SERVICE: &str = "main";
+
+/// How often a failover is started.
+const ATTEMPTS: u32 = 4;
+/// Time for one of them.
+const ATTEMPT: Duration = Duration::from_secs(15);
 
 /// Options for [`Sentinels::start`].
 #[derive(Clone, Debug)]
@@ -141,9 +147,15 @@ impl Sentinels {
     /// Makes the sentinels start a failover, and waits until the replica is the master.
     pub async fn fail_over(&self) {
         let sentinel = &self.sentinels[0];
-        // A sentinel refuses this for some time after a failover.
-        until("the sentinels begin a failover", async || sentinel.try_command(&["SENTINEL", "FAILOVER", SERVICE]).await.is_ok()).await;
-        self.fails_over().await;
+        for _ in 0..ATTEMPTS {
+            // A sentinel refuses this for some time after a failover.
+            until("the sentinels begin a failover", async || sentinel.try_command(&["SENTINEL", "FAILOVER", SERVICE]).await.is_ok()).await;
+            // Another sentinel that does not know of it yet may turn the new master into a replica again. Then this one gives up.
+            if timeout(ATTEMPT, self.fails_over()).await.is_ok() {
+                return;
+            }
+        }
+        panic!("the sentinels name the same master after {ATTEMPTS} failovers");
     }
 
     async fn settled(&self) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! Creates certificates of a private authority.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use std::fs;
 use tempfile::TempDir;
 
@@ -49,9 +49,15 @@ impl Authority {
 
     /// Signs a new certificate for these host names and IP addresses.
     pub fn sign(&self, names: &[&str]) -> Certificate {
+        self.sign_between(names, 2000, 4000)
+    }
+
+    /// Signs a new certificate that is valid from the beginning of one year to the beginning of another.
+    pub fn sign_between(&self, names: &[&str], first_year: i32, last_year: i32) -> Certificate {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("names");
         params.distinguished_name.push(DnType::CommonName, names.concat());
+        (params.not_before, params.not_after) = (date_time_ymd(first_year, 1, 1), date_time_ymd(last_year, 1, 1));
         let signed = params.signed_by(&key, &self.issuer).expect("signed");
         Certificate { certificate: self.write(&signed.pem()), key: self.write(&key.serialize_pem()), authority: self.file() }
     }

@@ -257,7 +257,7 @@ async fn a_right_that_a_member_denies_is_named() {
             // The gateway checks its rights with each new connection.
             member.command(&["CLIENT", "KILL", "USER", "gateway"]).await;
         }
-        let missing = |why: &str| why.contains(says) && why.contains(&address) && why.contains("+cluster|nodes");
+        let missing = |why: &str| why.contains(says) && why.contains(&address) && why.contains("gateway redis-acl");
         eventually(says, || matches!(broker.readiness(), Readiness::NotReady(why) | Readiness::Partly(why) if missing(&why))).await;
         cluster.set_user(&login(), &[&DOCUMENTED[..], &[CLUSTER]].concat()).await;
         ready(&broker).await;

@@ -1,14 +1,15 @@
 //! The rights of the user in `redis.url`.
 
-use super::support::{DOCUMENTED, KEEP, allow_keys, config, login, mailboxes, not_ready, publish, ready, start};
+use super::support::{DOCUMENTED, KEEP, allow_keys, config, login, mailboxes, not_ready, publish, ready, start, with_queues};
 use gateway::{
-    broker::MailboxEntry,
+    broker::{MailboxEntry, RedisConfig, RedisUsers},
+    settings::Settings,
     testing::{
         fixtures::{Inbox, channel, worker},
         internals::{load_scripts, trials},
     },
 };
-use redis_testing::{Reply, Server};
+use redis_testing::{Login, Reply, Server};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -36,13 +37,16 @@ async fn a_missing_right_is_found_at_the_start_and_named() {
         ("-xinfo", "XINFO on test:probe:{node-1:"),
         ("-unlink", "UNLINK on test:probe:{node-1:"),
         ("-scan", "SCAN on test:probe:{node-1:"),
+        ("-xautoclaim", "the script queue_acquire on test:probe:{node-1:"),
+        ("-xreadgroup", "the script queue_read on test:probe:{node-1:"),
+        ("-xread", "XREAD on test:probe:{node-1:"),
         ("-info", "'info' command"),
     ] {
         let rights: Vec<_> = DOCUMENTED.into_iter().chain(taken.split(' ')).collect();
         let url = user(&server, &rights).await;
         let (broker, _guard) = start(config(url), mailboxes());
         not_ready(&broker, says).await;
-        not_ready(&broker, "Give the user the rights that docs/redis.md lists: ~P:* &P:*").await;
+        not_ready(&broker, "Give the user the rights that \"gateway redis-acl\" prints").await;
         server.command(&[&["ACL", "SETUSER", "gateway", "resetchannels"], &DOCUMENTED[..]].concat()).await;
         ready(&broker).await;
     }
@@ -102,4 +106,57 @@ async fn a_node_without_the_right_to_check_writes_is_not_ready() {
     not_ready(&broker, "no permissions to access one of the keys").await;
     allow_keys(&server, "").await;
     ready(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_may_not_wait_for_replicas_is_not_ready_if_it_has_to() {
+    let server = Server::start().await;
+    let rights: Vec<_> = DOCUMENTED.into_iter().chain(["-wait"]).collect();
+    let url = user(&server, &rights).await;
+    let (broker, _guard) = start(with_queues(config(url.clone())), mailboxes());
+    ready(&broker).await;
+    let mut waits = with_queues(config(url));
+    waits.queues.as_mut().expect("with queues").replicas = 1;
+    let (broker, _guard) = start(RedisConfig { node: "node-2".into(), ..waits }, mailboxes());
+    not_ready(&broker, "WAIT on test:probe:{node-2:").await;
+    server.command(&["ACL", "SETUSER", "gateway", "+wait"]).await;
+    ready(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_printed_users_may_do_their_work_and_nothing_else() {
+    let server = Server::start().await;
+    let settings = "redis.prefix = \"test\"\nbroker.kind = \"redis\"\n[ingest]\nchannels = [\"*\"]\n[services.log]\nreach = \"queue\"\n[queues]\nreplicas = 1";
+    let users = RedisUsers::try_from(&Settings::from_toml(settings).expect("valid")).expect("valid").to_string();
+    for command in users.lines().filter(|line| line.starts_with("ACL ")) {
+        server.command(&command.replace("PASSWORD", "secret").split(' ').collect::<Vec<_>>()).await;
+    }
+    let mut waits = with_queues(config(server.url_of(&Login::new("test", "secret"))));
+    waits.queues.as_mut().expect("with queues").replicas = 1;
+    let (broker, _guard) = start(waits, mailboxes());
+    ready(&broker).await;
+
+    let (entries, stream) = ("test:queue:{log/0}:entries", "test:ingest:{0}:stream");
+    for (user, command, allowed) in [
+        ("test-log", format!("XGROUP CREATE {entries} consumers 0 MKSTREAM"), true),
+        ("test-log", format!("XREADGROUP GROUP consumers one STREAMS {entries} >"), true),
+        ("test-log", format!("XACK {entries} consumers 1-0"), true),
+        ("test-log", format!("XDEL {entries} 1-0"), true),
+        ("test-log", format!("XADD {entries} * id 1"), false),
+        ("test-log", format!("XDEL {stream} 1-0"), false),
+        ("test-log", "XDEL test:queue:{bot/0}:entries 1-0".to_owned(), false),
+        ("test-ingest", format!("XADD {stream} * channel c data 1"), true),
+        ("test-ingest", format!("XRANGE {stream} - +"), false),
+        ("test-ingest", format!("XADD {entries} * id 1"), false),
+        ("test-ingest", "PUBLISH test:c:{c} 1".to_owned(), false),
+        ("test", "FLUSHALL".to_owned(), false),
+        ("test", "CONFIG GET *".to_owned(), false),
+        ("test", "GET other:key".to_owned(), false),
+    ] {
+        let mut connection = server.connection().await;
+        connection.command(&["AUTH", user, "secret"]).await.expect("the user exists");
+        let answer = connection.command(&command.split(' ').collect::<Vec<_>>()).await;
+        let denied = matches!(&answer, Err(error) if error.to_string().contains("NOPERM"));
+        assert_eq!(denied, !allowed, "{user}: {command}: {answer:?}");
+    }
 }

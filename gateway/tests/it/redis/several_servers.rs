@@ -14,7 +14,7 @@ use gateway::{
         internals::{placement, server_of},
     },
 };
-use gateway_core::model::{ConnectionId, Position, ReadRange, Revocation};
+use gateway_core::model::{ClaimDigest, ConnectionId, Position, ReadRange, RevocableClaim, Revocation, RevocationTarget, UserId};
 use redis_testing::{Options, Reply, SERVICE, SentinelOptions, Server};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -355,12 +355,15 @@ async fn write_all_kinds(broker: &Broker, names: &[String]) {
     let nodes = broker.nodes().expect("over Redis");
     nodes.register("{}", HOUR).await.expect("registered");
     for name in names {
-        let user = name.parse().expect("valid");
+        let user: UserId = name.parse().expect("valid");
         broker.publish(&channel(name), NewPublication { identity: Some(key("dev", "k", 1)), ..kept(1, KEEP) }).await.expect("published");
         broker.presence_add(&channel(name), client(name)).await.expect("added");
         broker.put_user_subscription(&user, UserSubscription { channel: channel(name), expires_at: None }).await.expect("stored");
         let revocation = Revocation { until: 1, code: 4500, reason: "x".into() };
-        broker.revoke(&user, revocation, HOUR).await.expect("stored");
+        let claim = RevocationTarget::Claim(RevocableClaim::Session, ClaimDigest::new("", RevocableClaim::Session, name));
+        for target in [RevocationTarget::User(user.clone()), claim] {
+            broker.revoke(&target, revocation.clone(), HOUR).await.expect("stored");
+        }
         nodes.register_entries(&[(RegistryKey::Connection(ConnectionId::random()), user)]).await.expect("registered");
     }
 }

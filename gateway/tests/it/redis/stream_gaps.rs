@@ -2,7 +2,7 @@
 
 use super::support::{KEEP, config, mailboxes, publish, start};
 use gateway::{
-    broker::{Broker, Reads},
+    broker::{Broker, PresenceLimits, Reads},
     testing::fixtures::{ALL, channel, offset},
 };
 use gateway_core::{
@@ -20,7 +20,7 @@ const META: &str = "test:{c}:meta";
 
 /// Recovers from a position. Returns how the recovery went, and the offsets of the first publications.
 async fn recover(broker: &Arc<Broker>, from: RecoverFrom) -> (Recovery, Vec<u64>) {
-    let reads = Reads::new(broker.clone(), 1);
+    let reads = Reads::new(broker.clone(), 1, PresenceLimits::default());
     let read = async |range| reads.page(&channel("c"), KEEP, range, ALL).await.expect("read");
     let start = match decide(Some(&from), Unrecoverable::Replay, read(first_range(Some(&from))).await) {
         RecoveryDecision::Start(start) => start,

@@ -1,10 +1,10 @@
 //! Brokers for tests, and checks of their state.
 
 use gateway::{
-    broker::{Broker, BrokerError, Mailbox, Readiness, RedisAddress, RedisBroker, RedisConfig},
+    broker::{Broker, BrokerError, Mailbox, Readiness, RedisAddress, RedisBroker, RedisConfig, RedisQueues, RedisQueuesConfig},
     settings::Settings,
     testing::{
-        contract::BrokerFixture,
+        contract::{BrokerFixture, queues::QueueFixture},
         fixtures::{channel, kept},
     },
 };
@@ -39,6 +39,7 @@ pub(super) fn config_of(redis: &str) -> RedisConfig {
         idempotency_ttl: Duration::from_secs(3),
         position_ttl: HOUR,
         subscriptions_per_user: 128,
+        queues: None,
     }
 }
 
@@ -46,6 +47,35 @@ pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) fn mailboxes() -> Vec<Arc<Mailbox>> {
     (0..2).map(|_| Arc::new(Mailbox::new(1024, 1 << 24))).collect()
+}
+
+/// Limits of queues with which the contract ends soon.
+pub(super) const QUEUES: RedisQueuesConfig = RedisQueuesConfig {
+    lease: Duration::from_secs(3),
+    max_length: 30,
+    max_dead: 3,
+    max_ingest_dead: 3,
+    replicas: 0,
+    replica_timeout: Duration::from_millis(300),
+};
+
+/// The configuration of a broker with queues.
+pub(super) fn with_queues(config: RedisConfig) -> RedisConfig {
+    RedisConfig { queues: Some(QUEUES), ..config }
+}
+
+/// A store of queues, which runs until the fixture is dropped.
+pub(super) fn queues_of(config: RedisConfig, keep: impl std::any::Any + Send + Sync) -> QueueFixture<RedisQueues> {
+    let (id_ttl, limits) = (2 * config.deadline, config.queues.expect("with queues"));
+    let (broker, guard) = start(config, mailboxes());
+    QueueFixture {
+        store: broker.queues().expect("with queues").clone(),
+        max_length: limits.max_length.into(),
+        max_dead: limits.max_dead.into(),
+        id_ttl,
+        pass: |time| Box::pin(tokio::time::sleep(time)),
+        keep: Box::new((broker, keep, guard)),
+    }
 }
 
 /// Starts a broker. It stops when the guard is dropped.
@@ -79,7 +109,20 @@ pub(super) const DOCUMENTED: [&str; 14] = [
 
 /// Gives the user the rights on all keys of the gateway except `without`.
 pub(super) async fn allow_keys(server: &Server, without: &str) {
-    let all = ["{*", "assignment", "call:*", "canary:*", "names:*", "node:*", "probe:*", "revoked:*", "user:*", "writes:*"];
+    let all = [
+        "{*",
+        "assignment",
+        "call:*",
+        "canary:*",
+        "ingest:*",
+        "names:*",
+        "node:*",
+        "probe:*",
+        "queue:*",
+        "revoked:*",
+        "user:*",
+        "writes:*",
+    ];
     let patterns: Vec<_> = all.into_iter().filter(|keys| *keys != without).map(|keys| format!("~test:{keys}")).collect();
     let command = ["ACL", "SETUSER", &login().user, "resetkeys"];
     server.command(&command.into_iter().chain(patterns.iter().map(AsRef::as_ref)).collect::<Vec<_>>()).await;

@@ -20,7 +20,7 @@ function filesOf(folder) {
 /** What an example is made of: its files, and the interpreters whose versions its packages fit. */
 function sourcesOf(name) {
     const hash = createHash('sha256').update(process.version);
-    if (name.startsWith('python')) hash.update(execFileSync('python3', ['-c', 'import sys; print(sys.version, sys.base_prefix)']));
+    if (name.startsWith('python') || name === 'outbox') hash.update(execFileSync('python3', ['-c', 'import sys; print(sys.version, sys.base_prefix)']));
     for (const file of filesOf(`${SOURCES}/${name}`).sort()) hash.update(`${file}\0`).update(readFileSync(file));
     return hash.digest('hex');
 }

@@ -34,10 +34,10 @@ export async function serve(t) {
 }
 
 /** Starts the browser of the environment. */
-export async function launch(t) {
+export async function launch(t, more = []) {
     const executablePath = process.env.CHROMIUM;
     if (!executablePath) throw new Error("CHROMIUM must name a browser: './justw test-sdk' finds one");
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
+    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking', ...more] });
     t.after(() => browser.close());
     return browser;
 }

@@ -9,8 +9,11 @@ export class Service {
     #signal = new Signal();
     #socket;
 
-    /** Starts an instance and waits for the welcome. `answer` gets each call, and returns the frame to send back or `undefined`. */
-    static async start(t, gateway, name, { credit = 64, events = [], answer = () => undefined } = {}) {
+    /**
+     * Starts an instance and waits for the welcome. `answer` gets each call, and returns the frame to send back or `undefined`. `end` gets each
+     * event from a queue, and returns the frame that ends it, or `undefined`.
+     */
+    static async start(t, gateway, name, { credit = 64, events = [], answer = () => undefined, end = () => undefined } = {}) {
         const service = new Service();
         const url = `${gateway.api.replace('http', 'ws')}/v1/services/${name}/link`;
         const socket = new WebSocket(url, { headers: { authorization: `Bearer ${gateway.key}` } });
@@ -20,6 +23,8 @@ export class Service {
             const frame = JSON.parse(data.toString());
             const reply = frame.call && answer(frame.call);
             if (reply) socket.send(JSON.stringify(reply));
+            const ended = frame.event?.attempt && end(frame.event);
+            if (ended) [ended, { credit: { n: 1 } }].forEach((sent) => socket.send(JSON.stringify(sent)));
             service.frames.push(frame);
             service.#signal.notify();
         });
@@ -27,6 +32,11 @@ export class Service {
         socket.send(JSON.stringify({ hello: { service: name, instance: 'test-1', credit, events } }));
         await service.frame((frame) => frame.welcome, 'welcome');
         return service;
+    }
+
+    /** Cuts the link. */
+    kill() {
+        this.#socket.terminate();
     }
 
     /** Sends a frame. */
@@ -42,6 +52,20 @@ export class Service {
         };
         await within(look(), () => `${kind}; got ${JSON.stringify(found())}`);
         return found();
+    }
+
+    /** The received events from a queue, in order. */
+    get queued() {
+        return this.frames.flatMap(({ event }) => (event?.attempt ? [event] : []));
+    }
+
+    /** Waits until `enough` returns true for the list of received events from a queue. Resolves to the list. */
+    async queuedUntil(enough, what) {
+        const look = async () => {
+            while (!enough(this.queued)) await this.#signal.notified();
+        };
+        await within(look(), () => `${what}; got ${JSON.stringify(this.queued)}`);
+        return this.queued;
     }
 
     /** Resolves to the first frame, received or future, for which `accept` returns true. */

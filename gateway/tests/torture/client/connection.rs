@@ -39,6 +39,7 @@ pub(crate) struct Client {
     frames: VecDeque<Frame>,
     next: u32,
     silence: Duration,
+    id: String,
 }
 
 enum Wire {
@@ -47,10 +48,15 @@ enum Wire {
 }
 
 impl Client {
-    /// Connects to any node, and waits for the reply to the connect command.
+    /// Connects to any node without a token, and waits for the reply to the connect command.
     pub(crate) async fn connect(world: &Arc<World>, transport: Transport, form: Form) -> Result<Self, Ended> {
+        Self::connect_with(world, transport, form, None).await
+    }
+
+    /// Connects to any node, and waits for the reply to the connect command.
+    pub(crate) async fn connect_with(world: &Arc<World>, transport: Transport, form: Form, token: Option<String>) -> Result<Self, Ended> {
         let mut translator = Translator::new(form);
-        let command = translator.command(1, Method::Connect(Connect::default()));
+        let command = translator.command(1, Method::Connect(Connect { token, ..Connect::default() }));
         let opened = async {
             Ok(match transport {
                 Transport::WebSocket => Wire::WebSocket(Box::new(open_socket(world, form, command).await?)),
@@ -58,14 +64,20 @@ impl Client {
             })
         };
         let wire = timeout(TIMEOUT, opened).await.map_err(|_| Ended::Broken)??;
-        let mut client = Self { wire, translator, frames: VecDeque::new(), next: 2, silence: TIMEOUT };
+        let mut client = Self { wire, translator, frames: VecDeque::new(), next: 2, silence: TIMEOUT, id: String::new() };
         let answer = timeout(TIMEOUT, client.next()).await.map_err(|_| Ended::Broken)??;
         let Some(connected) = answer.connect else { return Err(Ended::Broken) };
+        client.id.clone_from(&connected.client);
         client.silence = Duration::from_secs(connected.ping.into()) + PING_GRACE;
         if let Wire::Stream(stream) = &mut client.wire {
             stream.connected(connected)?;
         }
         Ok(client)
+    }
+
+    /// The id of the connection.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Sends a command. Returns its id.

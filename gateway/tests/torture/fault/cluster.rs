@@ -1,33 +1,35 @@
 //! Faults of a master of a Redis Cluster. They affect only the channels of its slots.
 
-use super::{injector::FaultInjector, kind::Fault};
-use crate::ledger::Channel;
+use super::{
+    injector::{FaultInjector, Loss},
+    kind::Fault,
+};
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use redis_testing::{Cluster, Signal, slot};
-use std::{collections::HashMap, future::ready};
+use std::future::ready;
 use tokio::time::sleep;
 
 /// The hash tag of the keys that all nodes share.
 const NODES: &str = "nodes";
+/// Number of hash slots.
+const SLOTS: u16 = 16_384;
 
 impl FaultInjector<'_> {
     pub(super) async fn inject_cluster(&mut self, fault: Fault, cluster: &mut Cluster) {
-        let mut owners = HashMap::new();
-        for channel in &self.world.channels {
-            owners.insert(channel.name.clone(), cluster.owner(slot(&channel.name)));
-        }
-        let master = owners[&self.channel().name];
-        let has = |channel: &Channel| owners[&channel.name] == master;
+        let owners: Vec<_> = (0..SLOTS).map(|slot| cluster.owner(slot)).collect();
+        let owner = |tag: &str| owners[usize::from(slot(tag))];
+        let master = owner(&self.tag());
+        let has = |tag: &str| owner(tag) == master;
         let kept = matches!(fault, Fault::MoveSlot | Fault::Failover | Fault::RestartRedis | Fault::KillPubsub);
-        let _at_risk = (!kept).then(|| self.risk(has));
+        let _at_risk = (!kept).then(|| self.risk(Loss::Everywhere, has));
         let replica = cluster.replica_of(master);
         match fault {
             Fault::MoveSlot => self.move_slots(cluster).await,
             Fault::Failover => cluster.fail_over(replica).await,
             Fault::KillMaster => self.kill_member(cluster, master, replica).await,
             Fault::BreakMove => {
-                let channel = self.world.channels.iter().find(|channel| has(channel)).expect("the master has a channel");
-                let slot = slot(&channel.name);
+                let channel = self.world.channels.iter().find(|channel| has(&channel.name));
+                let slot = channel.map_or_else(|| cluster.slot_of(master).expect("it has slots"), |channel| slot(&channel.name));
                 let to = self.other_master(cluster, slot);
                 cluster.announce_move(slot, to).await;
                 cluster.move_keys(slot, to, self.random.random_range(1..50)).await;
@@ -62,8 +64,8 @@ impl FaultInjector<'_> {
     /// smallest master loses its last slot.
     async fn move_slots(&mut self, cluster: &mut Cluster) {
         for _ in 0..self.random.random_range(1..4) {
-            let channel = self.channel();
-            let mut slot = slot(if self.random.random_ratio(1, 8) { NODES } else { &channel.name });
+            let tag = self.tag();
+            let mut slot = slot(if self.random.random_ratio(1, 8) { NODES } else { &tag });
             if self.random.random() {
                 slot = cluster.slot_of(cluster.smallest()).unwrap_or(slot);
             }
@@ -76,7 +78,7 @@ impl FaultInjector<'_> {
 
     /// Promotes a replica that lags behind, without the agreement of the other masters. The old master learns of it at once, or after a pause of its
     /// process.
-    async fn promote_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize, has: impl Fn(&Channel) -> bool) {
+    async fn promote_member(&mut self, cluster: &mut Cluster, master: usize, replica: usize, has: impl Fn(&str) -> bool) {
         let (master, replica) = (&cluster.members[master], &cluster.members[replica]);
         replica.fall_behind().await;
         self.pause(2).await;

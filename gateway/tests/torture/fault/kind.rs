@@ -1,6 +1,6 @@
 //! The list of faults.
 
-use crate::store::Kind;
+use crate::{scope::Workload, store::Kind};
 use clap::ValueEnum;
 
 /// A fault that the torture injects.
@@ -51,6 +51,10 @@ pub(crate) enum Fault {
     DropClients,
     /// Clients read more slowly than publications arrive.
     SlowClients,
+    /// Some consumers of queues are killed with their work in hand, and restarted.
+    KillConsumer,
+    /// Some consumers of queues are suspended for longer than they may take for an event.
+    FreezeConsumer,
 }
 
 impl Fault {
@@ -65,17 +69,24 @@ impl Fault {
                 Self::DropClients,
                 Self::PauseRedis,
                 Self::Promote,
+                Self::StopGateway,
+                Self::KillConsumer,
+                Self::FreezeConsumer,
+                Self::RestartRedis,
             ],
             Kind::Sentinel => &[Self::Failover, Self::KillMaster],
-            Kind::Cluster => &[Self::MoveSlot, Self::Failover, Self::CutRedis, Self::KillMaster],
+            Kind::Cluster => &[Self::MoveSlot, Self::Failover, Self::CutRedis, Self::KillMaster, Self::KillConsumer],
+            Kind::Servers => &[Self::RestartRedis, Self::StopGateway, Self::KillConsumer],
         }
     }
 
-    /// Whether this fault is possible with this kind of store.
-    pub(crate) fn applies_to(self, store: Kind) -> bool {
+    /// Whether this fault is possible with this kind of store and this workload.
+    pub(crate) fn applies_to(self, store: Kind, workload: Workload) -> bool {
         match self {
+            Self::KillConsumer | Self::FreezeConsumer => workload.has_queues(),
+            Self::Promote => store != Kind::Servers,
             Self::RestartRedis | Self::CrashRedis => store != Kind::Sentinel,
-            Self::KillMaster | Self::Failover => store != Kind::Standalone,
+            Self::KillMaster | Self::Failover => matches!(store, Kind::Sentinel | Kind::Cluster),
             Self::MoveSlot | Self::BreakMove => store == Kind::Cluster,
             _ => true,
         }

@@ -1,15 +1,18 @@
 //! Fault injection.
 //!
 //! - [`kind`]: the list of faults; [`injector`]: what all injections share
-//! - [`gateway`], [`network`], [`clients`], [`store`]: faults of these parts; [`standalone`], [`sentinels`], [`cluster`]: faults of one kind of store
+//! - [`gateway`], [`network`], [`clients`], [`consumers`], [`store`]: faults of these parts
+//! - [`standalone`], [`sentinels`], [`cluster`], [`servers`]: faults of one kind of store
 
 mod clients;
 mod cluster;
+mod consumers;
 mod gateway;
 mod injector;
 pub(crate) mod kind;
 mod network;
 mod sentinels;
+mod servers;
 mod standalone;
 mod store;
 
@@ -29,6 +32,7 @@ pub(crate) async fn inject(fault: Fault, world: &Arc<World>, random: &mut StdRng
             injector.inject_network(fault).await;
         }
         Fault::Overflow | Fault::DropClients | Fault::SlowClients => injector.inject_clients(fault).await,
+        Fault::KillConsumer | Fault::FreezeConsumer => injector.inject_consumers(fault).await,
         _ => injector.inject_store(fault).await,
     }
 }

@@ -1,12 +1,15 @@
 //! Faults of a master that sentinels watch. Replication lags behind, so every failover loses publications.
 
-use super::{injector::FaultInjector, kind::Fault};
+use super::{
+    injector::{FaultInjector, Loss},
+    kind::Fault,
+};
 use redis_testing::Sentinels;
 
 impl FaultInjector<'_> {
     pub(super) async fn inject_sentinels(&mut self, fault: Fault, sentinels: &mut Sentinels) {
         let (master, replica) = sentinels.roles();
-        let _at_risk = (fault != Fault::KillPubsub).then(|| self.risk(|_| true));
+        let _at_risk = (fault != Fault::KillPubsub).then(|| self.risk(Loss::of(fault), |_| true));
         match fault {
             Fault::Failover => sentinels.fail_over().await,
             Fault::KillMaster | Fault::Promote => {

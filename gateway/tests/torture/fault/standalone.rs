@@ -1,19 +1,29 @@
 //! Faults of a standalone server and its replica, which an operator promotes.
 
-use super::{injector::FaultInjector, kind::Fault};
-use crate::{node::Node, store::standalone::Standalone, tally::Count};
+use super::{
+    injector::{FaultInjector, Loss},
+    kind::Fault,
+};
+use crate::{node::Node, queues::redis_client::NAME, store::standalone::Standalone, tally::Count};
 use rand::RngExt as _;
-use redis_testing::Connections;
+use redis_testing::{Connections, Server};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// Time limit for the gateways to close their connections to the old Redis after a promotion.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The number of connections of gateways.
+async fn gateways_at(server: &Server) -> usize {
+    let others = [format!(" name={NAME} "), " flags=S ".into(), " cmd=client|list ".into()];
+    let listed = server.command(&["CLIENT", "LIST"]).await.text();
+    listed.lines().filter(|line| !others.iter().any(|other| line.contains(other))).count()
+}
+
 impl FaultInjector<'_> {
     pub(super) async fn inject_standalone(&mut self, fault: Fault, standalone: &mut Standalone) {
         let loses = matches!(fault, Fault::CrashRedis | Fault::WipeRedis | Fault::Flush | Fault::Promote);
-        let _at_risk = loses.then(|| self.risk(|_| true));
+        let _at_risk = loses.then(|| self.risk(Loss::Everywhere, |_| true));
         match fault {
             Fault::Promote => self.promote_standby(standalone).await,
             _ => self.inject_server(fault, &mut standalone.primary).await,
@@ -42,12 +52,13 @@ impl FaultInjector<'_> {
             }
         }
         let old_is_unused = async {
-            while standalone.primary.clients().await > 0 {
+            while gateways_at(&standalone.primary).await > 0 {
                 sleep(Duration::from_millis(50)).await;
             }
         };
         if timeout(LEAVE_TIMEOUT, old_is_unused).await.is_err() {
-            let case = || "a gateway has connections to the old Redis and to the new one".into();
+            let listed = standalone.primary.command(&["CLIENT", "LIST"]).await.text();
+            let case = || format!("a gateway has connections to the old Redis and to the new one: {listed}");
             self.world.tally.violation(Count::Other, 1, case);
         }
         standalone.primary.kill();

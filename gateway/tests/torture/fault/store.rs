@@ -18,6 +18,7 @@ impl FaultInjector<'_> {
             Store::Standalone(standalone) => self.inject_standalone(fault, standalone).await,
             Store::Sentinels(sentinels) => self.inject_sentinels(fault, sentinels).await,
             Store::Cluster(cluster) => self.inject_cluster(fault, cluster).await,
+            Store::Servers(servers) => self.inject_servers(fault, servers).await,
         }
     }
 

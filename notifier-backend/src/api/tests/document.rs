@@ -34,6 +34,18 @@ async fn each_path_supports_its_described_methods_and_answers_405_to_others() {
 }
 
 #[actix_web::test]
+async fn a_refused_method_is_answered_with_those_of_the_path() {
+    let (api, _directory) = api("", 100);
+    let app = test::init_service(App::new().configure(|app| api.configure(app))).await;
+    for (path, allowed) in [("/v1/notifications", "GET, POST"), ("/v1/notifications/x", "GET"), ("/openapi.json", "GET")] {
+        let request = test::TestRequest::with_uri(path).method("TRACE".parse().expect("a method"));
+        let response = test::call_service(&app, request.to_request()).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(response.headers().get("allow").and_then(|value| value.to_str().ok()), Some(allowed), "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn document_and_page_need_no_key() {
     let (api, _directory) = api("first", 100);
     assert_eq!(status_of(&api, "GET", "/docs", "").await, (StatusCode::TEMPORARY_REDIRECT, Some("/docs/".to_owned())));

@@ -1,12 +1,13 @@
 //! The settings of a link client.
 
+use crate::client::transport::TlsFiles;
 use std::fmt;
 use std::time::Duration;
 
 /// How a service instance connects to the gateway.
 #[derive(Clone)]
 pub struct Config {
-    /// The first addresses: link addresses or base addresses (`ws://host:port`), at least one. The client adds the nodes that these name.
+    /// The first addresses: link addresses or base addresses (`ws://host:port`, `wss://host:port`), at least one. The client adds the nodes that these name.
     pub urls: Vec<String>,
     /// Sent as bearer token.
     pub api_key: String,
@@ -28,6 +29,8 @@ pub struct Config {
     pub reconnect_first: Duration,
     /// The longest pause between two attempts. The number of attempts has no limit.
     pub reconnect_longest: Duration,
+    /// TLS to nodes with `wss`.
+    pub tls: TlsFiles,
 }
 
 impl Config {
@@ -46,6 +49,7 @@ impl Config {
             connect_timeout: Duration::from_secs(5),
             reconnect_first: Duration::from_millis(100),
             reconnect_longest: Duration::from_secs(5),
+            tls: TlsFiles::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::counts::Counts;
+use crate::client::transport::Connector;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ pub(super) struct Activity {
 #[derive(Debug)]
 pub(super) struct Context<S> {
     pub(super) config: Config,
+    pub(super) connector: Connector,
     pub(super) service: S,
     pub(super) counts: Arc<Counts>,
     pub(super) activity: watch::Sender<Activity>,

@@ -8,6 +8,7 @@ use super::nodes;
 use super::publishing::{Publisher, Router, RouterChannels};
 use super::service::Service;
 use crate::client::rest::ConfigError;
+use crate::client::transport::Connector;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,13 +35,14 @@ impl Link {
         }
         nodes::bearer(&config.api_key)?;
         config.urls = urls;
+        let connector = Connector::new(&config.urls, &config.tls, config.connect_timeout)?;
         let (phase, current_phase) = watch::channel(Phase::Running);
         let (activity, current_activity) = watch::channel(Activity::default());
         let (idle_sender, idle) = watch::channel(true);
         let (channels, receivers) = RouterChannels::new();
         let counts = Arc::new(Counts::default());
         let router = Router::new(config.publish_queue, counts.clone(), idle_sender).run(receivers);
-        let context = Arc::new(Context { config, service, counts: counts.clone(), activity, phase: current_phase });
+        let context = Arc::new(Context { config, connector, service, counts: counts.clone(), activity, phase: current_phase });
         let tasks = tokio::spawn(async move {
             tokio::join!(router, nodes::keep_linked(context, channels.updates));
         });

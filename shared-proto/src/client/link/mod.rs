@@ -22,4 +22,4 @@ pub use counts::Counts;
 pub use handle::Link;
 pub use monitor::Monitor;
 pub use publishing::{Publication, Publisher};
-pub use service::{Answer, CallFailure, CallResult, Service};
+pub use service::{Answer, CallFailure, CallResult, EventOutcome, Service};

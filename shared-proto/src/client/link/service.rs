@@ -3,6 +3,7 @@
 use crate::link::{Call, Event, NO_SUCH_METHOD};
 use serde_json::value::RawValue;
 use std::future::Future;
+use std::time::Duration;
 
 /// The error with which a service answers a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,17 @@ impl From<Box<RawValue>> for Answer {
 /// The result of a call: the data of the reply, or an [`Answer`].
 pub type CallResult<T = Box<RawValue>> = Result<T, CallFailure>;
 
+/// How the handling of an event ended. It matters for events from a queue, which have an [`attempt`](Event::attempt).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventOutcome {
+    /// It is processed. The gateway deletes it.
+    Done,
+    /// It is not processed, and may be later: the gateway delivers it again, after this pause or after one that it chooses.
+    TryAgain(Option<Duration>),
+    /// It never will be processed. It becomes a dead letter, which an operator can deliver again.
+    Refused,
+}
+
 /// Answers calls and handles events. An async function `Fn(Call) -> CallResult` is a service too, and so is one that returns an [`Answer`].
 pub trait Service: Send + Sync + 'static {
     /// Answers one call. The future is dropped if the answer is no longer needed: the frontend cancelled or left, the deadline passed, or
@@ -68,6 +80,15 @@ pub trait Service: Send + Sync + 'static {
     fn event(&self, event: Event) -> impl Future<Output = ()> + Send {
         drop(event);
         std::future::ready(())
+    }
+
+    /// Handles one event, and tells how that ended. The default calls [`Self::event`], and the event is done once that returns. The client tells the
+    /// gateway. If the future is dropped because the link was lost, or panics, the gateway delivers an event from a queue again, with the same id.
+    fn handle_event(&self, event: Event) -> impl Future<Output = EventOutcome> + Send {
+        async {
+            self.event(event).await;
+            EventOutcome::Done
+        }
     }
 }
 

@@ -4,7 +4,7 @@ mod fake_node;
 
 use super::*;
 use crate::client::Failure;
-use crate::link::{Call, ToGateway};
+use crate::link::{Call, Event, ToGateway};
 use crate::producer::Producer;
 use fake_node::{FakeNode, TIMEOUT};
 use serde_json::value::{RawValue, to_raw_value};
@@ -264,4 +264,61 @@ async fn shutdown_drains_finishes_and_closes() {
     assert_eq!(publish.await.expect("no panic").expect("published").offset, 3);
     fake.closed().await;
     assert!(shutdown.await.expect("no panic"), "all calls and publications were finished");
+}
+
+/// Handles events as their data says.
+struct Obedient;
+
+impl Service for Obedient {
+    async fn call(&self, call: Call) -> CallResult<Answer> {
+        Ok(call.data.into())
+    }
+
+    async fn handle_event(&self, event: Event) -> EventOutcome {
+        match event.data.get() {
+            "1" => EventOutcome::TryAgain(None),
+            "2" => EventOutcome::TryAgain(Some(Duration::from_secs(2))),
+            "3" => EventOutcome::Refused,
+            "4" => panic!("a panic that the test requested"),
+            _ => EventOutcome::Done,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_from_a_queue_ends_with_a_frame_and_its_credit() {
+    let mut node = FakeNode::start("a").await;
+    let link = Link::start(config(&[&node]), Obedient).expect("the settings are right");
+    let mut fake = node.accept().await;
+    let queued = |id: &str, data: u32| {
+        format!(r#"{{"event":{{"id":"{id}","attempt":1,"kind":"message","data":{data},"user":"","connection":""}}}}"#)
+    };
+    for (data, frame) in [
+        (0, r#"{"done":{"id":"e"}}"#),
+        (1, r#"{"failed":{"id":"e","temporary":true}}"#),
+        (2, r#"{"failed":{"id":"e","temporary":true,"retry_after_ms":2000}}"#),
+        (3, r#"{"failed":{"id":"e","temporary":false}}"#),
+        (4, r#"{"failed":{"id":"e","temporary":true}}"#),
+    ] {
+        fake.send(&queued("e", data)).await;
+        assert_eq!(serde_json::to_string(&fake.frame().await).expect("JSON"), frame);
+        assert!(matches!(fake.frame().await, ToGateway::Credit(credit) if credit.n == 1));
+    }
+    fake.send(r#"{"event":{"id":"e","kind":"connected","data":1,"user":"","connection":""}}"#).await;
+    assert!(matches!(fake.frame().await, ToGateway::Credit(_)), "the gateway does not wait for the end of other events");
+    drop(link);
+}
+
+#[tokio::test]
+async fn a_service_that_ignores_the_end_of_events_acknowledges_them_and_one_without_credit_comes_again() {
+    let mut node = FakeNode::start("a").await;
+    let _link = connect(Config { credit: 1, ..config(&[&node]) }).await;
+    let mut fake = node.accept().await;
+    let event = |id: u32| format!(r#"{{"event":{{"id":"{id}","attempt":2,"kind":"message","data":1,"user":"","connection":""}}}}"#);
+    fake.send(&event(1)).await;
+    assert!(matches!(fake.frame().await, ToGateway::Done(done) if done.id == "1"));
+    assert!(matches!(fake.frame().await, ToGateway::Credit(_)));
+    fake.call(7, "never").await;
+    fake.send(&event(2)).await;
+    assert!(matches!(fake.frame().await, ToGateway::Failed(failed) if failed.id == "2" && failed.temporary));
 }

@@ -1,20 +1,22 @@
 //! Reads the response to a request, and classifies failures.
 
 use crate::client::Failure;
-use crate::errors::ErrorCode;
 use crate::link::LinkError;
 use crate::rest::Problem;
-use reqwest::{Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::{Response, StatusCode};
+use hyper_util::client::legacy::Error as ClientError;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// Maximum size of a response in bytes. The largest page of history is smaller.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
-pub(super) async fn read<T: DeserializeOwned>(response: Response, read_only: bool) -> Result<T, Failure> {
+pub(super) async fn read<T: DeserializeOwned>(response: Response<Incoming>, read_only: bool) -> Result<T, Failure> {
     let status = response.status();
     let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
-    let body = body_of(response).await.map_err(|detail| unanswered(detail, read_only))?;
+    let body = body_of(response.into_body()).await.map_err(|detail| unanswered(detail, read_only))?;
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|error| unanswered(format!("unexpected response body: {error}"), read_only));
     }
@@ -30,9 +32,10 @@ fn link_error(problem: Problem) -> LinkError {
     LinkError { code, message, retryable, expected, retry_after_ms }
 }
 
-async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
+async fn body_of(mut incoming: Incoming) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
+    while let Some(frame) = incoming.frame().await {
+        let Ok(chunk) = frame.map_err(|error| error.to_string())?.into_data() else { continue };
         if body.len() + chunk.len() > ANSWER_LIMIT {
             return Err(format!("the response is larger than {ANSWER_LIMIT} bytes"));
         }
@@ -49,22 +52,16 @@ fn classify_status(status: StatusCode, retry_after: Option<Duration>) -> Failure
 }
 
 /// Classifies a request without a response.
-pub(super) fn classify(error: &reqwest::Error, read_only: bool) -> Failure {
-    if error.is_connect() {
-        Failure::unreachable(root_cause(error))
-    } else if error.is_builder() {
-        Failure::refused(ErrorCode::BadRequest, root_cause(error))
-    } else {
-        unanswered(root_cause(error), read_only)
-    }
+pub(super) fn classify(error: &ClientError, read_only: bool) -> Failure {
+    if error.is_connect() { Failure::unreachable(root_cause(error)) } else { unanswered(root_cause(error), read_only) }
 }
 
 /// The failure of a request without a valid response. A read changes nothing, so it can always be repeated.
-fn unanswered(detail: String, read_only: bool) -> Failure {
+pub(super) fn unanswered(detail: String, read_only: bool) -> Failure {
     if read_only { Failure::unreachable(detail) } else { Failure::no_answer(detail) }
 }
 
-fn root_cause(error: &reqwest::Error) -> String {
+fn root_cause(error: &ClientError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -1,12 +1,13 @@
 //! The settings of the REST client.
 
+use crate::client::transport::{TlsError, TlsFiles};
 use crate::name::InvalidName;
 use std::{fmt, time::Duration};
 
 /// How to reach the gateway.
 #[derive(Clone)]
 pub struct Config {
-    /// Base addresses of the nodes' internal listeners, as `http://host:port`; at least one.
+    /// Base addresses of the nodes' internal listeners, as `http://host:port` or `https://host:port`; at least one.
     pub urls: Vec<String>,
     /// The API key, which is sent as bearer token.
     pub api_key: String,
@@ -14,6 +15,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Time limit for a whole request to one node.
     pub timeout: Duration,
+    /// TLS to nodes with `https`.
+    pub tls: TlsFiles,
 }
 
 impl fmt::Debug for Config {
@@ -29,7 +32,9 @@ pub enum ConfigError {
     #[error("no gateway address was given")]
     NoUrl,
     /// An address is invalid. The text contains it.
-    #[error("`{0}` is not a valid address: REST clients need `http://host:port`, links `ws://host:port`")]
+    #[error(
+        "`{0}` is not a valid address: REST clients need `http://host:port` or `https://host:port`, links also `ws://host:port` or `wss://host:port`"
+    )]
     BadUrl(String),
     /// The name of the service is invalid.
     #[error("the service's name `{0}` {1}")]
@@ -37,14 +42,18 @@ pub enum ConfigError {
     /// The API key contains characters that are not allowed in an HTTP header.
     #[error("the API key contains characters that are not allowed in an HTTP header")]
     BadKey,
-    /// The HTTP client could not be created.
-    #[error("cannot create the HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl ConfigError {
     /// The setting that is wrong, in the table of a service's settings for its gateway.
-    pub fn key(&self) -> &'static str {
-        if matches!(self, Self::BadKey) { "gateway.api_key" } else { "gateway.urls" }
+    pub fn key(&self) -> String {
+        match self {
+            Self::BadKey => "gateway.api_key".into(),
+            Self::Tls(TlsError { field, .. }) => format!("gateway.{field}"),
+            Self::NoUrl | Self::BadUrl(_) | Self::BadService(..) => "gateway.urls".into(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The REST client, which sends each request to one of several nodes.
 
+use crate::client::transport::Connector;
 use crate::{
     client::Failure,
     errors::ErrorCode,
@@ -9,9 +10,17 @@ use crate::{
         PresenceStatsBody, PublishItem, PublishRequest, SpanBody,
     },
 };
-use reqwest::{Client, Method, Url};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Method;
+use hyper::header::HeaderValue;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::timeout;
+use url::Url;
 
 use super::{
     answer,
@@ -19,12 +28,17 @@ use super::{
     request::{HistoryQuery, Publishing, Request},
 };
 
+/// How long a connection waits for the next request.
+const IDLE: Duration = Duration::from_secs(90);
+
 /// A client of the gateway's REST interface. A process needs only one, because it has a connection pool.
 ///
 /// The client sends its requests to one node as long as that node answers, and then to the next one.
 #[derive(Debug)]
 pub struct Gateway {
-    client: Client,
+    client: Client<Connector, Full<Bytes>>,
+    bearer: HeaderValue,
+    timeout: Duration,
     bases: Vec<Url>,
     pub(super) preferred: AtomicUsize,
 }
@@ -36,19 +50,15 @@ impl Gateway {
         if bases.is_empty() {
             return Err(ConfigError::NoUrl);
         }
-        let mut bearer = reqwest::header::HeaderValue::from_str(&format!("Bearer {}", config.api_key)).map_err(|_| ConfigError::BadKey)?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", config.api_key)).map_err(|_| ConfigError::BadKey)?;
         bearer.set_sensitive(true);
-        let headers = [(reqwest::header::AUTHORIZATION, bearer)].into_iter().collect();
-        let client = Client::builder()
-            .default_headers(headers)
-            .connect_timeout(config.connect_timeout)
-            .timeout(config.timeout)
+        let connector = Connector::new(&config.urls, &config.tls, config.connect_timeout)?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(8)
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()?;
-        Ok(Self { client, bases, preferred: AtomicUsize::new(0) })
+            .build(connector);
+        Ok(Self { client, bearer, timeout: config.timeout, bases, preferred: AtomicUsize::new(0) })
     }
 
     /// Publishes into a channel. Returns the position of the publication. Several publications need [`Gateway::publish_together`].
@@ -138,10 +148,14 @@ impl Gateway {
 
     async fn send<T: DeserializeOwned>(&self, base: &Url, request: &Request) -> Result<T, Failure> {
         let read_only = request.method == Method::GET;
-        match request.build(&self.client, base).send().await {
-            Ok(response) => answer::read(response, read_only).await,
-            Err(error) => Err(answer::classify(&error, read_only)),
-        }
+        let request = request.build(base, &self.bearer)?;
+        let answered = timeout(self.timeout, async {
+            match self.client.request(request).await {
+                Ok(response) => answer::read(response, read_only).await,
+                Err(error) => Err(answer::classify(&error, read_only)),
+            }
+        });
+        answered.await.unwrap_or_else(|_| Err(answer::unanswered(format!("no whole answer within {:?}", self.timeout), read_only)))
     }
 }
 
@@ -161,5 +175,5 @@ fn refuse_several(body: &PublishRequest) -> Result<(), Failure> {
 fn parse_base(text: &str) -> Result<Url, ConfigError> {
     let bad = || ConfigError::BadUrl(text.to_owned());
     let url = Url::parse(text).map_err(|_| bad())?;
-    if url.scheme() == "http" && url.has_host() && url.query().is_none() { Ok(url) } else { Err(bad()) }
+    if matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() { Ok(url) } else { Err(bad()) }
 }

@@ -3,8 +3,12 @@
 use crate::client::Failure;
 use crate::errors::ErrorCode;
 use crate::rest::PositionBody;
-use reqwest::{Client, Method, RequestBuilder, Url};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::{Method, Request as HttpRequest};
 use serde::Serialize;
+use url::Url;
 
 /// The headers of a request to publish.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,8 +88,8 @@ impl Request {
         Ok(Self { method: Method::POST, path: segments(path)?, query: Vec::new(), headers, body: Some(body) })
     }
 
-    /// Builds the request to the node at `base`.
-    pub(super) fn build(&self, client: &Client, base: &Url) -> RequestBuilder {
+    /// Builds the request to the node at `base`. Fails if HTTP does not allow a header.
+    pub(super) fn build(&self, base: &Url, bearer: &HeaderValue) -> Result<HttpRequest<Full<Bytes>>, Failure> {
         let mut url = base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(&self.path);
@@ -93,14 +97,12 @@ impl Request {
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
-        let mut builder = client.request(self.method.clone(), url);
+        let mut builder = HttpRequest::builder().method(self.method.clone()).uri(url.as_str()).header(AUTHORIZATION, bearer);
         for (name, value) in &self.headers {
             builder = builder.header(*name, value);
         }
-        match &self.body {
-            Some(body) => builder.body(body.clone()),
-            None => builder,
-        }
+        let body = self.body.clone().map_or_else(Full::default, |body| Full::new(body.into()));
+        builder.body(body).map_err(|error| refused(error.to_string()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    client::Failure,
+    client::{Failure, TlsFiles},
     producer::Producer,
     rest::{BroadcastRequest, PositionBody, PublishItem, PublishRequest, SpanBody},
 };
@@ -41,7 +41,8 @@ fn complete(request: &[u8]) -> bool {
 fn gateway(urls: &[&str]) -> Gateway {
     let timeout = Duration::from_secs(5);
     let urls = urls.iter().map(|&url| url.to_owned()).collect();
-    Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout }).expect("the settings are right")
+    Gateway::new(&Config { urls, api_key: "key".into(), connect_timeout: timeout, timeout, tls: TlsFiles::default() })
+        .expect("the settings are right")
 }
 
 fn body() -> PublishRequest {
@@ -217,7 +218,11 @@ fn invalid_settings_are_refused() {
     let timeout = Duration::from_secs(1);
     for (urls, key) in [(vec![], "k"), (vec!["nonsense"], "k"), (vec!["ftp://host"], "k"), (vec!["http://host"], "line\nbreak")] {
         let urls = urls.into_iter().map(str::to_owned).collect();
-        let config = Config { urls, api_key: key.into(), connect_timeout: timeout, timeout };
+        let config = Config { urls, api_key: key.into(), connect_timeout: timeout, timeout, tls: TlsFiles::default() };
         assert!(Gateway::new(&config).is_err(), "{config:?}");
     }
+    let tls = TlsFiles { ca_file: "/none".into(), ..TlsFiles::default() };
+    let config = Config { urls: vec!["https://host".into()], api_key: "k".into(), connect_timeout: timeout, timeout, tls };
+    let error = Gateway::new(&config).expect_err("no such file");
+    assert!(error.key() == "gateway.ca_file" && error.to_string().starts_with("/none cannot be read"), "{error}");
 }

@@ -16,16 +16,16 @@ const BINARY: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// A complete header.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::http) struct Header {
     /// Its length in bytes.
-    pub(super) length: usize,
+    pub(in crate::http) length: usize,
     /// The client's address. `None`: the connection is the proxy's own, or the address is of another kind.
-    pub(super) source: Option<SocketAddr>,
+    pub(in crate::http) source: Option<SocketAddr>,
 }
 
 /// Why bytes are no header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed(&'static str);
+pub(in crate::http) struct Malformed(&'static str);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,7 +34,7 @@ impl fmt::Display for Malformed {
 }
 
 /// Parses the header at the beginning of a connection. `None`: more bytes are needed.
-pub(super) fn parse(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
+pub(in crate::http) fn parse(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     let begins_with = |signature: &[u8]| bytes.iter().zip(signature).all(|(byte, expected)| byte == expected);
     if begins_with(BINARY) {
         return binary(bytes);

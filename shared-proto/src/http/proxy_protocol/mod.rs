@@ -4,10 +4,10 @@
 //! - [`reader`]: reads it from a socket
 //! - [`header`]: parses it, without I/O
 
-mod header;
+pub(super) mod header;
 mod reader;
 #[cfg(test)]
 mod tests;
 
+pub(super) use reader::Begun;
 pub use reader::ProxyProtocol;
-pub(super) use reader::{Begun, Fault};

@@ -1,7 +1,7 @@
 //! Reads the header from a socket.
 
 use super::header::{self, Header};
-use crate::http::errors::Cause;
+use crate::http::errors::{Cause, Fault};
 use bytes::BytesMut;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -33,15 +33,6 @@ pub(in crate::http) struct Begun {
     /// that of the peer.
     pub(in crate::http) client: Option<SocketAddr>,
     pub(in crate::http) rest: BytesMut,
-}
-
-/// Why a connection does not begin as it must.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::http) enum Fault {
-    /// The peer closed the connection before it sent anything, as some health checks do.
-    Closed,
-    /// Any other fault, with its description.
-    Refused(Cause, String),
 }
 
 impl ProxyProtocol {

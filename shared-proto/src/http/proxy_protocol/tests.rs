@@ -1,7 +1,8 @@
+use super::ProxyProtocol;
 use super::header::{BINARY_BYTES, Header, parse};
 use super::reader::TIME_LIMIT;
-use super::{Fault, ProxyProtocol};
 use crate::http::errors::Cause;
+use crate::http::errors::Fault;
 use proptest::prelude::*;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -2,11 +2,13 @@
 //!
 //! - [`checks`]: checks that every listener must pass
 //! - [`client`]: an HTTP client that can send arbitrary bytes
+//! - [`parsers`]: parsers for fuzz targets
 //! - [`process`]: a service as a separate process; [`notify_socket`]: what it reports to its supervisor
 
 mod checks;
 mod client;
 mod notify_socket;
+mod parsers;
 mod process;
 
 pub use checks::{
@@ -15,4 +17,5 @@ pub use checks::{
 };
 pub use client::{Answer, Client};
 pub use notify_socket::NotifySocket;
+pub use parsers::proxy_header;
 pub use process::{Process, free_address, with_open_files};

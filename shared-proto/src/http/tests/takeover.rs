@@ -1,12 +1,11 @@
 //! Handlers that take the socket of their connection behind the head of a response.
 
-use super::super::{HttpOptions, Takeover, TakeoverBody, serve, testing::Client};
+use super::super::{HttpOptions, Socket, Takeover, TakeoverBody, serve, testing::Client};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 /// Starts a server with one path whose responses do not end: the new owner of the socket sends back what it receives.
@@ -23,8 +22,8 @@ fn start(permits: &Arc<Semaphore>) -> SocketAddr {
 }
 
 async fn take(request: HttpRequest) -> HttpResponse {
-    let takeover = request.conn_data::<Takeover<TcpStream>>().expect("every connection has one");
-    let body: TakeoverBody<TcpStream> = takeover.body(Duration::from_secs(20), |mut io| {
+    let takeover = request.conn_data::<Takeover<Socket>>().expect("every connection has one");
+    let body: TakeoverBody<Socket> = takeover.body(Duration::from_secs(20), |mut io| {
         actix_web::rt::spawn(async move {
             // The client may leave at any time.
             let mut written = io.write_all(b"taken\n").await;

@@ -17,6 +17,10 @@ pub trait Settings: DeserializeOwned {
     fn address(&self) -> SocketAddr;
     /// Logs, traces and metrics.
     fn telemetry(&self) -> &TelemetrySettings;
+    /// What is allowed and lets others in, or is not needed. Each text names the key. The start logs them, and `--check` prints them.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Checked settings.

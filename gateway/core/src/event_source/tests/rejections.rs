@@ -70,6 +70,7 @@ fn a_close_before_the_stream_becomes_an_answer() {
         (Disconnect::InvalidToken.code(), ["Problem Unauthorized", "NoReturn Unauthorized"]),
         (Disconnect::Expired.code(), ["Problem TokenExpired", "NoReturn TokenExpired"]),
         (Disconnect::ChannelLimit.code(), ["Problem LimitExceeded"; 2]),
+        (Disconnect::ConnectionLimit.code(), ["Problem LimitExceeded"; 2]),
         (Disconnect::Shutdown.code(), ["Later Draining"; 2]),
         (Disconnect::ForceReconnect.code(), ["Later ServiceUnavailable"; 2]),
         (Disconnect::ForceDisconnect.code(), ["Problem PermissionDenied", "NoReturn PermissionDenied"]),

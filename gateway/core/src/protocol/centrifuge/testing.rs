@@ -3,7 +3,7 @@
 use super::{Codec, protobuf::split_message};
 use crate::protocol::fossil;
 use prost::Message;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::{collections::BTreeMap, ops::Not};
 
@@ -42,7 +42,7 @@ pub fn without_defaults(value: Value) -> Value {
     }
 }
 
-/// A connect or subscribe command as the payload of a frame. `command` is its JSON form.
+/// A connect, subscribe, send or rpc command as the payload of a frame. `command` is its JSON form.
 pub fn write_command(codec: Codec, command: &Value) -> Vec<u8> {
     match codec {
         Codec::Json => command.to_string().into_bytes(),
@@ -379,6 +379,32 @@ struct ClientCommand {
     connect: Option<ConnectCommand>,
     #[prost(message, optional, tag = "5")]
     subscribe: Option<SubscribeCommand>,
+    #[prost(message, optional, tag = "12")]
+    send: Option<SendCommand>,
+    #[prost(message, optional, tag = "13")]
+    rpc: Option<RpcCommand>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SendCommand {
+    #[prost(bytes = "vec", tag = "1")]
+    #[serde(deserialize_with = "json_bytes")]
+    data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RpcCommand {
+    #[prost(bytes = "vec", tag = "1")]
+    #[serde(deserialize_with = "json_bytes")]
+    data: Vec<u8>,
+    #[prost(string, tag = "2")]
+    method: String,
+}
+
+fn json_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    Value::deserialize(deserializer).map(|value| value.to_string().into_bytes())
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]

@@ -89,6 +89,11 @@ impl Decoder {
         Self { buffer: Vec::new(), limit: max_message, received: 0, checked: 0, phase: Phase::START, message: None, completed: false }
     }
 
+    /// Sets the largest size of a message, in bytes. It applies to headers that are not read yet, and is never lowered.
+    pub fn allow_messages(&mut self, of_size: u32) {
+        self.limit = self.limit.max(of_size);
+    }
+
     /// Takes bytes from the front of `input` until an event is complete, and returns the event. Returns `Ok(None)` when all input is taken
     /// and no event is complete. Call it until it returns `Ok(None)`, because each call frees the memory of the event before. After a close
     /// frame or a violation, it takes all input and ignores it.

@@ -2,7 +2,8 @@
 
 use super::{Op, OpId};
 use crate::{
-    model::{ChannelName, ClientInfo, Meta, Unsubscribe},
+    limits::Limit,
+    model::{ChannelName, ClientInfo, Meta, RevocableClaims, Unsubscribe},
     protocol::{Push, Reply},
 };
 use std::sync::Arc;
@@ -28,8 +29,13 @@ pub enum Action {
     Detach(ChannelName, Option<Unsubscribe>),
     /// Keep this with the connection for the services; none: nothing.
     SetMeta(Option<Meta>),
-    /// The user is known: register the connection under this user, before the actions that follow.
-    Register(Arc<ClientInfo>),
+    /// The connection exceeded this limit: count it. What becomes of it follows.
+    Limited(Limit),
+    /// The user is known: register the connection under this user and these claims of its token, before the actions that follow.
+    Register(Arc<ClientInfo>, Option<Box<RevocableClaims>>),
+    /// The connection has another token: register it under the claims of that one, in place of those before. Then look them up, because a
+    /// revocation may have come between the check of the token and this action.
+    ReplaceToken(Option<Box<RevocableClaims>>),
     /// Close the connection with this code and reason. It is the last action. The connection also cancels all operations and detaches all
     /// channels.
     Close(u16, Box<str>),

@@ -2,7 +2,8 @@
 
 use crate::{
     channel::{ChannelOptions, Namespaces},
-    model::{ChannelName, ErrorCode, Refusal},
+    limits::{TrafficRates, UserRates},
+    model::{ChannelName, Refusal},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -34,12 +35,16 @@ pub struct SessionConfig {
     pub max_in_flight: usize,
     /// Largest number of publications in a reply to a history command.
     pub history_limit: usize,
+    /// What a connection may send in a time.
+    pub rates: TrafficRates,
+    /// What all connections of a user may send together. None: without a limit.
+    pub user_rates: Option<Arc<UserRates>>,
 }
 
 impl SessionConfig {
-    /// The options of a channel, or the error that its namespace is not configured.
+    /// The options of a channel, or why there is no such channel.
     pub(crate) fn options(&self, channel: &ChannelName) -> Result<&Arc<ChannelOptions>, Refusal> {
-        self.namespaces.options(channel).ok_or_else(|| ErrorCode::UnknownChannel.into())
+        Ok(self.namespaces.checked(channel)?)
     }
 
     /// Commands that may wait or be in flight. The next one is refused.

@@ -2,10 +2,9 @@
 
 use super::{OpId, Outcome};
 use crate::{
-    model::{ChannelName, Revocation, ServerCommand},
+    model::{ChannelName, ServerCommand},
     protocol::Command,
 };
-use std::sync::Arc;
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -18,8 +17,6 @@ pub enum Input {
     Server(ServerCommand),
     /// An operation ended.
     Done(OpId, Outcome),
-    /// The user's tokens were revoked at some time before, and this connection may not have been closed then.
-    Revoked(Arc<Revocation>),
     /// Publications of a subscribed channel were lost and can no longer be read. The session has to tell the client.
     PublicationsLost(ChannelName),
     /// The connection was not read, for reasons that the session does not know. So no pong could arrive.

@@ -1,10 +1,10 @@
 //! The operations that a session starts, and their outcomes.
 
 use crate::{
-    channel::TagsFilter,
+    channel::{Capabilities, TagsFilter},
     model::{
         ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
-        Refusal, SubscriptionSide, Tags, UserId,
+        Refusal, RevocableClaims, RevocableToken, SubscriptionSide, Tags, UserId,
     },
     protocol::DeliveryForm,
 };
@@ -22,16 +22,11 @@ pub enum Op {
     /// Ask the service that let the connection in whether it may stay.
     AskConnect(ConnectQuestion),
     // NL-5.8, NL-7.9
-    /// Read the channels to which services subscribed a user, and whether the token is revoked.
+    /// Read the channels to which services subscribed the user of a token, and whether the token is revoked.
     ///
-    /// The connection has to be registered under the user before the read. So a subscription that is stored after the read still reaches the
-    /// connection, as a command.
-    Subscriptions {
-        /// The user.
-        user: UserId,
-        /// When the token was issued, in seconds since 1970; none: the token does not say.
-        issued: Option<u64>,
-    },
+    /// The connection has to be registered under the user and the claims of the token before the read. So a subscription or a revocation that
+    /// is stored after the read still reaches the connection, as a command.
+    Subscriptions(RevocableToken),
     /// Check a new connection token.
     Refresh {
         /// The token.
@@ -163,8 +158,14 @@ pub enum Outcome {
         user: UserId,
         /// When it was issued, in seconds since 1970; none: the token does not say.
         issued: Option<u64>,
+        /// Claims by which it can be revoked; none: it has no such claims.
+        claims: Option<Box<RevocableClaims>>,
+        /// What services get with each call of the connection.
+        meta: Option<Meta>,
         /// How long it is valid; none: it does not expire.
         expires_in: Option<Duration>,
+        /// What it allows in channels; none: it does not say.
+        capabilities: Option<Box<Capabilities>>,
     },
     /// [`Op::Authorize`]: the token is valid.
     Authorized {
@@ -244,12 +245,18 @@ pub struct Identity {
     pub user: UserId,
     /// When the token was issued, in seconds since 1970; none: the token does not say. If a service named the user, when it was asked.
     pub issued: Option<u64>,
+    /// Claims by which the token can be revoked; none: it has no such claims.
+    pub claims: Option<Box<RevocableClaims>>,
     /// How long the token is valid; none: it does not expire.
     pub expires_in: Option<Duration>,
     /// Data that other connections see.
     pub info: Option<Data>,
-    /// The channels that the token and the service name. The session adds the personal channel.
+    /// What the token has for services, unless the service that decides about connections says something else.
+    pub meta: Option<Meta>,
+    /// The channels that the token names. The session adds the personal channel, and those of the service.
     pub channels: Vec<ChannelName>,
+    /// What the token allows in channels; none: it does not say.
+    pub capabilities: Option<Box<Capabilities>>,
     /// What the service that decides about connections says; none: no service was asked.
     pub permit: Option<ConnectPermit>,
 }
@@ -272,6 +279,8 @@ pub struct ConnectPermit {
     pub meta: Option<Meta>,
     /// What the reply says to the application.
     pub data: Option<Data>,
+    /// The channels that the service names.
+    pub channels: Vec<ChannelName>,
     /// How long the answer is valid, and what to ask before it ends; none: it does not expire.
     pub renewal: Option<(Duration, ConnectQuestion)>,
 }

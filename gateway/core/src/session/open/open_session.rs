@@ -1,11 +1,12 @@
 //! A connected session: which command runs when, and which code gets the outcome of an operation.
 
 use crate::{
+    channel::{Capabilities, Requester},
     model::{ChannelName, ClientInfo, Disconnect, ErrorCode, MetaChange, Recovery, Tick, Unsubscribe},
     protocol::{Command, Connected, Push, Reply, Request, Subscribed},
     session::{
         Action, Attached, ConnectQuestion, Input, Op, OpId, Outcome, PingForm, SessionConfig,
-        close_reason::{CloseReason, check_revocation},
+        close_reason::CloseReason,
         connect::{ConnectResult, InitialSubscription},
         context::Context,
         state::{
@@ -22,13 +23,17 @@ use std::sync::Arc;
 /// A connected session.
 #[derive(Debug)]
 pub(crate) struct OpenSession {
-    pub(super) info: Arc<ClientInfo>,
+    pub(crate) info: Arc<ClientInfo>,
     /// Whether the client finds a channel by its number.
     pub(super) resolves_numbers: bool,
     /// When the connection expires.
     pub(super) expires_at: Option<Tick>,
     /// When the current token was issued.
     pub(super) issued: Option<u64>,
+    /// What the current token allows in channels; none: it does not say. Boxed, because most tokens do not.
+    pub(super) capabilities: Option<Box<Capabilities>>,
+    /// Whether the connection has the meta of its token, and no service has replaced it.
+    pub(super) has_token_meta: bool,
     /// What the service that let the connection in answered, if that is valid for a limited time. Boxed, because most connections have none.
     pub(super) renewal: Option<Box<Renewal<ConnectQuestion>>>,
     pub(crate) subscriptions: Subscriptions,
@@ -48,6 +53,8 @@ impl OpenSession {
             info,
             resolves_numbers,
             issued,
+            capabilities,
+            has_token_meta,
             expiry,
             data,
             renewal,
@@ -61,6 +68,8 @@ impl OpenSession {
             resolves_numbers,
             expires_at: expiry.map(|it| it.expires_at),
             issued,
+            capabilities,
+            has_token_meta,
             renewal,
             permitted,
             subscriptions: Subscriptions::default(),
@@ -127,7 +136,6 @@ impl OpenSession {
             Input::ControlPong => self.pings.pong(PingForm::ControlFrame),
             Input::Server(command) => self.server_command(cx, cx.now, command)?,
             Input::Done(op, outcome) => self.done(cx, op, outcome)?,
-            Input::Revoked(revocation) => check_revocation(&revocation, self.issued)?,
             Input::PublicationsLost(channel) => self.publications_lost(cx, &channel)?,
             Input::NotRead => self.pings.extend_pong_deadline(cx.now, cx.config),
             Input::Timer => self.timer(cx)?,
@@ -215,7 +223,7 @@ impl OpenSession {
             return Err(CloseReason::new(code, &reason));
         }
         match (purpose, channel) {
-            (Purpose::Answer, _) => answer(cx, command, outcome),
+            (Purpose::Answer, _) => self.answer(cx, command, outcome),
             (Purpose::Refresh(token), _) => self.refreshed(cx, command, token, outcome)?,
             (Purpose::RenewConnection, _) => self.connection_renewed(cx, op, outcome)?,
             (Purpose::RenewSubscription(channel), _) => self.subscription_renewed(cx, op, channel, outcome),
@@ -248,10 +256,38 @@ impl OpenSession {
         Ok(())
     }
 
+    /// Answers a command with the outcome of its operation. Most events have no id and no answer: the code that sends them to the service counts the
+    /// failures.
+    fn answer(&mut self, cx: &mut Context<'_>, command: u32, outcome: Outcome) {
+        if command == 0 {
+            return;
+        }
+        if let Outcome::Called { meta: MetaChange::Set(meta), .. } = &outcome {
+            self.has_token_meta = false;
+            cx.emit(Action::SetMeta(meta.clone()));
+        }
+        let reply = match outcome {
+            Outcome::Published => Reply::Publish,
+            Outcome::Sent => Reply::Sent,
+            Outcome::Presence(clients) => Reply::Presence(clients),
+            Outcome::PresenceStats(stats) => Reply::PresenceStats(stats),
+            Outcome::History { position, publications } => Reply::History { position, publications },
+            Outcome::Called { data, .. } => Reply::Rpc(data),
+            Outcome::CallFailed { code, message, temporary } => Reply::CallFailed { code, message, temporary },
+            other => Reply::Error(other.into_refusal()),
+        };
+        cx.reply(command, reply);
+    }
+
     pub(super) fn start(&mut self, cx: &mut Context<'_>, command: u32, channel: Option<ChannelName>, purpose: Purpose, op: Op) -> OpId {
         let op = cx.start(op);
         self.queue.get_or_insert_default().op_started(PendingOp { op, command, channel, purpose });
         op
+    }
+
+    /// Who asks, for permissions.
+    pub(super) fn requester(&self) -> Requester<'_> {
+        Requester { user: &self.info.user, capabilities: self.capabilities.as_deref() }
     }
 
     pub(super) fn queue(&mut self) -> Option<&mut CommandQueue> {
@@ -266,26 +302,4 @@ fn refuse_excess(cx: &mut Context<'_>, command: &Command) -> Result<(), CloseRea
     }
     cx.refuse(command.id, ErrorCode::TooManyRequests);
     Ok(())
-}
-
-/// Answers a command with the outcome of its operation. Most events have no id and no answer: the code that sends them to the service counts the
-/// failures.
-fn answer(cx: &mut Context<'_>, command: u32, outcome: Outcome) {
-    if command == 0 {
-        return;
-    }
-    if let Outcome::Called { meta: MetaChange::Set(meta), .. } = &outcome {
-        cx.emit(Action::SetMeta(meta.clone()));
-    }
-    let reply = match outcome {
-        Outcome::Published => Reply::Publish,
-        Outcome::Sent => Reply::Sent,
-        Outcome::Presence(clients) => Reply::Presence(clients),
-        Outcome::PresenceStats(stats) => Reply::PresenceStats(stats),
-        Outcome::History { position, publications } => Reply::History { position, publications },
-        Outcome::Called { data, .. } => Reply::Rpc(data),
-        Outcome::CallFailed { code, message, temporary } => Reply::CallFailed { code, message, temporary },
-        other => Reply::Error(other.into_refusal()),
-    };
-    cx.reply(command, reply);
 }

@@ -2,6 +2,7 @@
 
 use super::{open_session::OpenSession, subscribe::parse_channel};
 use crate::{
+    channel::may_stay,
     model::{ChannelName, Disconnect, ErrorCode, Refusal, Unsubscribe},
     protocol::{Push, Reply},
     session::{
@@ -11,7 +12,7 @@ use crate::{
         state::{
             command_queue::Purpose,
             expiry::Expiry,
-            subscriptions::{Source, SubscriptionEvent},
+            subscriptions::{Source, Subscription, SubscriptionEvent},
         },
     },
 };
@@ -28,14 +29,22 @@ impl OpenSession {
         outcome: Outcome,
     ) -> Result<(), CloseReason> {
         match outcome {
-            Outcome::Refreshed { user, issued, expires_in } if user == self.info.user => {
+            Outcome::Refreshed { user, issued, claims, meta, expires_in, capabilities } if user == self.info.user => {
                 let expiry = Expiry::begin(cx, expires_in).map_err(|_| CloseReason::from(Disconnect::Expired))?;
                 self.expires_at = expiry.map(|it| it.expires_at);
                 self.issued = issued;
+                // What a service has set stays, unless the token has something else.
+                if self.has_token_meta || meta.is_some() {
+                    self.has_token_meta = meta.is_some();
+                    cx.emit(Action::SetMeta(meta));
+                }
+                cx.emit(Action::ReplaceToken(claims));
                 if let (Some(renewal), Some(token)) = (&mut self.renewal, token) {
                     renewal.question.token = token;
                 }
                 cx.reply(command, Reply::Refresh { ttl: expiry.map(|it| it.ttl), client: cx.connection });
+                self.capabilities = capabilities;
+                self.end_disallowed(cx);
                 Ok(())
             }
             Outcome::Refreshed { .. } => Err(CloseReason::invalid_token("the token is for another user")),
@@ -44,6 +53,23 @@ impl OpenSession {
             other => {
                 cx.refuse(command, other.into_refusal());
                 Ok(())
+            }
+        }
+    }
+
+    /// Ends the subscriptions that the new token no longer allows, also those that are under way. The personal channel, and what services gave, is no
+    /// matter of the token.
+    fn end_disallowed(&mut self, cx: &mut Context<'_>) {
+        let capabilities = self.capabilities.as_deref();
+        let is_given = |it: &Subscription| matches!(it.source, Source::Service | Source::Server);
+        let ends = |it: &&Subscription| !is_given(it) && !may_stay(&it.channel, capabilities, it.source == Source::Capability);
+        let ended: Vec<_> = self.subscriptions.iter().filter(ends).map(|it| (it.channel.clone(), it.is_live())).collect();
+        for (channel, is_live) in ended {
+            if is_live {
+                self.end_live(cx, channel, SubscriptionEvent::Expired, Unsubscribe::NotAllowed);
+            } else {
+                let detail = "the new token of the connection does not allow this subscription";
+                self.abort_subscribe(cx, &channel, Refusal::new(ErrorCode::PermissionDenied, detail));
             }
         }
     }

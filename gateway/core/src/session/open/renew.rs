@@ -69,6 +69,7 @@ impl OpenSession {
         }
         self.renewal = permit.renewal.map(|(valid, question)| Box::new(Renewal::begin(cx, question, valid)));
         if permit.meta.is_some() {
+            self.has_token_meta = false;
             cx.emit(Action::SetMeta(permit.meta));
         }
     }

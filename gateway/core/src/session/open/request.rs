@@ -97,10 +97,10 @@ impl OpenSession {
     ) -> Result<(ChannelName, &'a ChannelOptions), Refusal> {
         let channel = parse_channel(channel)?;
         let options = cx.config.options(&channel)?;
-        if is_permitted(permission, options, &channel, &self.info.user, self.subscriptions.status(&channel)) {
+        if is_permitted(permission, options, &channel, self.requester(), self.subscriptions.status(&channel)) {
             Ok((channel, options))
         } else {
-            Err(ErrorCode::PermissionDenied.into())
+            Err(self.requester().denial(&channel, permission.into()))
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     protocol::{Push, Subscribed},
     session::{
         Action, Attach, Op, Outcome,
-        close_reason::CloseReason,
+        close_reason::{CloseReason, check_revocation},
         context::Context,
         state::{
             command_queue::Purpose,
@@ -20,6 +20,7 @@ impl OpenSession {
     pub(super) fn server_command(&mut self, cx: &mut Context<'_>, arrived_at: Tick, command: ServerCommand) -> Result<(), CloseReason> {
         match command {
             ServerCommand::Disconnect { code, reason } => Err(CloseReason::new(code, &reason)),
+            ServerCommand::Revoke(revocation) => check_revocation(&revocation, self.issued),
             ServerCommand::Subscribe { channel, since, expires_in } => {
                 self.server_subscribe(cx, channel, since, expires_in.map(|left| arrived_at.after(left)))
             }

@@ -2,7 +2,7 @@
 
 use super::open_session::OpenSession;
 use crate::{
-    channel::{ChannelOptions, DeltaOption, SubscribeAccess, subscribe_access},
+    channel::{Capability, ChannelOptions, DeltaOption, SubscribeAccess, subscribe_access},
     model::{ChannelName, ClientInfo, Data, ErrorCode, InvalidName, Recovery, Refusal, SubscriptionSide, Tick},
     protocol::{DeliveryForm, Reply, SubscribeRequest, Subscribed},
     session::{
@@ -51,9 +51,9 @@ impl OpenSession {
         }
         let options = cx.config.options(&channel)?;
         let permitted = self.permitted.as_ref().and_then(|permitted| permitted.get(&channel, cx.now));
-        let access = subscribe_access(options, &channel, &self.info.user, !request.token.is_empty());
+        let access = subscribe_access(options, &channel, self.requester(), !request.token.is_empty());
         if access == SubscribeAccess::Denied && permitted.is_none() {
-            return Err(ErrorCode::PermissionDenied.into());
+            return Err(self.requester().denial(&channel, Capability::Subscribe));
         }
         let permitted_until = permitted.map(|permitted| permitted.expires_at);
         if request.tags_filter.is_some() {
@@ -72,6 +72,8 @@ impl OpenSession {
         } else if access == SubscribeAccess::WithToken {
             let op = Op::Authorize { channel: channel.clone(), token: request.token.clone() };
             (Source::Token, SubscriptionEvent::SubscribeWithToken, Some(op))
+        } else if access == SubscribeAccess::ByCapability {
+            (Source::Capability, SubscriptionEvent::Subscribe, None)
         } else if options.subscribe_via.is_some() {
             let op = Op::AskSubscribe { channel: channel.clone(), data: request.data.clone(), within, occasion: Occasion::Begin };
             (Source::Frontend, SubscriptionEvent::SubscribeWithGuard, Some(op))

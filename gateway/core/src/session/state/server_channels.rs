@@ -7,7 +7,7 @@ use crate::model::{ChannelName, Tick};
 #[derive(Debug)]
 pub(crate) struct ServerChannel {
     pub(crate) channel: ChannelName,
-    /// Who gives it: [`Source::Server`] or [`Source::Service`].
+    /// Who gives it: [`Source::Server`], [`Source::ConnectionToken`] or [`Source::Service`].
     pub(crate) source: Source,
     /// When it ends; none: with the connection.
     pub(crate) expires_at: Option<Tick>,

@@ -13,8 +13,12 @@ pub(crate) enum Source {
     Frontend,
     /// The frontend, with a subscription token.
     Token,
-    /// The gateway, for as long as the connection lasts: the personal channel, or a channel that the connection token names.
+    /// The frontend. The capabilities of the connection token took the place of a subscription token.
+    Capability,
+    /// The gateway, for as long as the connection lasts: the personal channel, or a channel that the service names which let the connection in.
     Server,
+    /// The gateway, for as long as the connection token allows it: a channel that the token names.
+    ConnectionToken,
     /// A service, which also decides when it ends.
     Service,
 }
@@ -22,7 +26,7 @@ pub(crate) enum Source {
 impl Source {
     /// Whether the frontend made it.
     pub(crate) fn is_frontend(self) -> bool {
-        matches!(self, Self::Frontend | Self::Token)
+        matches!(self, Self::Frontend | Self::Token | Self::Capability)
     }
 }
 
@@ -62,7 +66,7 @@ pub(crate) enum SubscriptionEvent {
     Aborted,
     /// The frontend or a service ends the subscription.
     Unsubscribe,
-    /// The token has expired, or the time that the service set is over, or the guard no longer allows it.
+    /// The token has expired, or the time that the service set is over, or the guard or a new connection token no longer allows it.
     Expired,
     /// Publications were lost and can no longer be read.
     PublicationsLost,
@@ -124,7 +128,9 @@ impl Subscription {
         match (self.is_live(), self.source) {
             (false, _) => SubscriptionStatus::NotSubscribed,
             (true, Source::Frontend) => SubscriptionStatus::Subscribed,
-            (true, Source::Token | Source::Server | Source::Service) => SubscriptionStatus::Authorized,
+            (true, Source::Token | Source::Capability | Source::Server | Source::ConnectionToken | Source::Service) => {
+                SubscriptionStatus::Authorized
+            }
         }
     }
 }
@@ -159,6 +165,11 @@ impl Subscriptions {
     /// The channels to which the client is subscribed.
     pub(crate) fn live(&self) -> impl Iterator<Item = &ChannelName> {
         self.0.iter().filter(|it| it.is_live()).map(|it| &it.channel)
+    }
+
+    /// All of them, in any state.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.0.iter()
     }
 
     /// Adds a subscription, or replaces the one to the same channel.

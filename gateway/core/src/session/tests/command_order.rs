@@ -79,6 +79,87 @@ fn a_waiting_subscribe_is_superseded_by_a_later_one() {
     assert_eq!(lines[2..], ["start 3: attach open:a"]);
 }
 
+/// A session that may send so many commands at once, and one per second.
+fn with_burst(commands: u64) -> TestSession {
+    TestSession::with(|config| config.rates.commands = Rate::new(1, commands)).connected(Some(""))
+}
+
+/// What command 5 gets because of this limit.
+fn limited(limit: &str) -> [String; 2] {
+    [format!("limited {limit}"), error(5, ErrorCode::TooManyRequests)]
+}
+
+#[test]
+fn commands_above_the_rate_are_refused_and_whoever_goes_on_is_closed() {
+    let mut it = with_burst(3);
+    let ping = r#"{"id":5,"ping":{}}"#;
+    for _ in 0..3 {
+        assert_eq!(it.send(ping), [r#"{"id":5,"ping":{}}"#]);
+    }
+    for _ in 0..3 {
+        assert_eq!(it.send(ping), limited("connection_commands"));
+    }
+    assert_eq!(it.send(ping), ["limited connection_commands", "close 3013 too many requests"]);
+    assert_eq!(it.send(ping), Vec::<String>::new());
+}
+
+#[test]
+fn whoever_slows_down_is_served_again() {
+    let mut it = with_burst(2);
+    for _ in 0..2 {
+        it.send(r#"{"id":4,"ping":{}}"#);
+    }
+    assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), limited("connection_commands"));
+    it.advance(2);
+    assert_eq!(it.send(r#"{"id":6,"ping":{}}"#), [r#"{"id":6,"ping":{}}"#]);
+}
+
+#[test]
+fn pongs_and_unsubscribes_cost_and_are_not_refused() {
+    let mut it = with_burst(2);
+    for _ in 0..4 {
+        assert_eq!(it.send(r#"{"id":5,"unsubscribe":{"channel":"open:a"}}"#), [r#"{"id":5,"unsubscribe":{}}"#]);
+    }
+    assert_eq!(it.send("{}"), ["limited connection_commands", "close 3013 too many requests"]);
+}
+
+#[test]
+fn an_event_above_the_rate_cannot_be_refused() {
+    let mut it = with_burst(1);
+    it.send(r#"{"id":5,"ping":{}}"#);
+    assert_eq!(it.send(r#"{"send":{"data":{"service":"s"}}}"#), ["limited connection_commands", "close 3013 too many requests"]);
+}
+
+#[test]
+fn entries_of_answers_cost() {
+    let mut it = with_burst(10).subscribed("chat:a", 2);
+    it.send(r#"{"id":4,"history":{"channel":"chat:a","limit":100}}"#);
+    let page = (0..1000).map(publication).collect();
+    it.complete(3, Outcome::History { position: position(1000), publications: page });
+    assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), limited("connection_commands"));
+}
+
+#[test]
+fn commands_of_a_connect_that_is_under_way_cost() {
+    let mut it = TestSession::with(|config| config.rates.commands = Rate::new(1, 1));
+    it.send(r#"{"id":1,"connect":{}}"#);
+    it.send(r#"{"id":2,"ping":{}}"#);
+    assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), limited("connection_commands"));
+    let opened = it.complete(1, identity(""));
+    assert_eq!(opened.last().map(String::as_str), Some(r#"{"id":2,"ping":{}}"#));
+}
+
+#[test]
+fn bytes_above_the_rate_refuse_the_commands_in_them() {
+    let mut it = TestSession::with(|config| config.rates.bytes = Rate::new(100, 1000)).connected(Some(""));
+    let now = it.now;
+    assert_eq!(it.session.received(now, 1000, 0), None);
+    assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), [r#"{"id":5,"ping":{}}"#]);
+    assert_eq!(it.session.received(now, 1, 0), None);
+    assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), limited("connection_bytes"));
+    assert_eq!(it.session.received(now, 1000, 0), Some(Limit::ConnectionBytes));
+}
+
 #[test]
 fn an_idle_session_is_small() {
     assert!(size_of::<Session>() <= 200, "{} bytes", size_of::<Session>());

@@ -18,14 +18,7 @@ fn the_connect_reply_has_the_time_at_which_it_is_written() {
 
 fn alice(seconds: Option<u64>, channels: &[&str]) -> Outcome {
     let channels = channels.iter().map(|name| channel(name)).collect();
-    Outcome::Authenticated(Box::new(Identity {
-        user: user("alice"),
-        issued: None,
-        expires_in: seconds.map(Duration::from_secs),
-        info: None,
-        channels,
-        permit: None,
-    }))
+    Outcome::Authenticated(Box::new(Identity { expires_in: seconds.map(Duration::from_secs), channels, ..identity_of(user("alice")) }))
 }
 
 #[test]
@@ -93,8 +86,7 @@ fn a_failed_attach_refuses_the_connect_and_detaches_every_channel() {
 fn a_revoked_token_counts_as_expired() {
     let mut it = TestSession::new();
     it.send(r#"{"id":1,"connect":{"token":"t"}}"#);
-    let issued =
-        Identity { user: user("alice"), issued: Some(1_700_000_000), expires_in: None, info: None, channels: Vec::new(), permit: None };
+    let issued = Identity { issued: Some(1_700_000_000), ..identity_of(user("alice")) };
     let asked = it.complete(1, Outcome::Authenticated(Box::new(issued)));
     assert_eq!(asked, [r#"register "alice""#, r#"start 2: read subscriptions of "alice" since 1700000000"#]);
     assert_eq!(it.complete(2, failed(ErrorCode::TokenExpired)), [error(1, ErrorCode::TokenExpired)]);

@@ -209,7 +209,7 @@ fn a_revocation_at_the_moment_of_the_answer_makes_the_client_connect_again() {
 
 #[test]
 fn a_revocation_after_the_answer_closes_the_connection() {
-    let revoked = |until| Input::Revoked(Arc::new(Revocation { until, code: 3503, reason: "enough".into() }));
+    let revoked = |until| Input::Server(ServerCommand::Revoke(Arc::new(Revocation { until, code: 3503, reason: "enough".into() })));
     let mut it = let_in();
     assert_eq!(it.input(revoked(1_699_999_999)), Vec::<String>::new(), "it was let in after that");
     assert_eq!(it.input(revoked(1_700_000_000)), ["close 3503 enough"]);

@@ -74,14 +74,7 @@ fn a_pong_is_not_missing_while_the_connection_is_not_read() {
 fn expiring(seconds: u64) -> TestSession {
     let mut it = TestSession::with(|config| config.ping_interval = Duration::from_secs(1000));
     it.send(r#"{"id":1,"connect":{"token":"t"}}"#);
-    let identity = Identity {
-        user: user(""),
-        issued: None,
-        expires_in: Some(Duration::from_secs(seconds)),
-        info: None,
-        channels: Vec::new(),
-        permit: None,
-    };
+    let identity = Identity { expires_in: Some(Duration::from_secs(seconds)), ..identity_of(user("")) };
     it.complete(1, Outcome::Authenticated(Box::new(identity)));
     it
 }
@@ -100,7 +93,8 @@ fn a_refresh_extends_the_connection() {
     it.advance(50);
     assert_eq!(it.send(r#"{"id":2,"refresh":{"token":"u"}}"#), [r#"start 2: refresh "u""#]);
     let answer = |more: &str| format!(r#"{{"id":2,"refresh":{{"client":"{CLIENT}","version":"{}"{more}}}}}"#, env!("CARGO_PKG_VERSION"));
-    let refreshed = |seconds| Outcome::Refreshed { user: user(""), issued: None, expires_in: seconds };
+    let refreshed =
+        |seconds| Outcome::Refreshed { user: user(""), issued: None, claims: None, meta: None, expires_in: seconds, capabilities: None };
     assert_eq!(it.complete(2, refreshed(Some(Duration::from_secs(60)))), [answer(r#","expires":true,"ttl":60"#)]);
     assert_eq!(it.advance(79), Vec::<String>::new());
     it.send(r#"{"id":2,"refresh":{"token":"v"}}"#);
@@ -111,8 +105,21 @@ fn a_refresh_extends_the_connection() {
 #[test]
 fn a_refresh_with_a_bad_token_closes_or_is_refused() {
     for (outcome, answer) in [
-        (Outcome::Refreshed { user: user("bob"), issued: None, expires_in: None }, "close 3500 the token is for another user".to_owned()),
-        (Outcome::Refreshed { user: user(""), issued: None, expires_in: Some(Duration::ZERO) }, "close 3005 connection expired".to_owned()),
+        (
+            Outcome::Refreshed { user: user("bob"), issued: None, claims: None, meta: None, expires_in: None, capabilities: None },
+            "close 3500 the token is for another user".to_owned(),
+        ),
+        (
+            Outcome::Refreshed {
+                user: user(""),
+                issued: None,
+                claims: None,
+                meta: None,
+                expires_in: Some(Duration::ZERO),
+                capabilities: None,
+            },
+            "close 3005 connection expired".to_owned(),
+        ),
         (Outcome::InvalidToken(Refusal::new(ErrorCode::Unauthorized, "bad")), "close 3500 bad".to_owned()),
         (failed(ErrorCode::TokenExpired), "close 3005 connection expired".to_owned()),
         (failed(ErrorCode::ServiceUnavailable), error(2, ErrorCode::ServiceUnavailable)),

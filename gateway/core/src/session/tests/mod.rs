@@ -1,6 +1,7 @@
 //! Tests of sessions: a frontend sends JSON, and each action becomes one line of text.
 
 mod bad_input;
+mod capabilities;
 mod command_order;
 mod connect;
 mod guards;
@@ -15,9 +16,10 @@ mod subscribe;
 use super::*;
 use crate::{
     channel::{ChannelOptions, Grant, Guard, Namespaces, WhenAway},
+    limits::{Limit, Rate, TrafficRates},
     model::{
-        ChannelName, ConnectionId, Data, Epoch, ErrorCode, Meta, MetaChange, Position, Publication, Recovery, Refusal, Retention,
-        Revocation, ServerCommand, Tick, UserId, WallClock,
+        ChannelName, ClaimDigest, ConnectionId, Data, Epoch, ErrorCode, Meta, MetaChange, Position, Publication, Recovery, Refusal,
+        Retention, RevocableClaim, RevocableClaims, RevocableToken, Revocation, ServerCommand, Tick, UserId, WallClock,
     },
     protocol::{
         Command, Reply,
@@ -74,6 +76,8 @@ fn config() -> SessionConfig {
         max_subscriptions: 4,
         max_in_flight: 3,
         history_limit: 100,
+        rates: TrafficRates::default(),
+        user_rates: None,
     }
 }
 
@@ -129,7 +133,8 @@ impl TestSession {
     fn input(&mut self, input: Input) -> Vec<String> {
         let mut actions = Vec::new();
         self.session.handle(self.now, input, &mut actions);
-        actions.iter().map(line).collect()
+        // Without claims, a refresh replaces nothing.
+        actions.iter().filter(|action| !matches!(action, Action::ReplaceToken(None))).map(line).collect()
     }
 
     /// Passes the commands of a frontend's message to the session.
@@ -188,8 +193,10 @@ fn line(action: &Action) -> String {
         Action::Cancel(id) => return format!("cancel {}", id.0),
         Action::GoLive(channel) => return format!("go live {channel}"),
         Action::Detach(channel, _) => return format!("detach {channel}"),
+        Action::Limited(limit) => return format!("limited {}", limit.text()),
         Action::SetMeta(meta) => return format!("meta {}", meta.as_ref().map_or("none", |meta| meta.raw().get())),
-        Action::Register(info) => return format!("register {:?}", info.user),
+        Action::Register(info, claims) => return format!("register {:?}{}", info.user, by(claims.as_deref())),
+        Action::ReplaceToken(claims) => return format!("replace token{}", by(claims.as_deref())),
         Action::Close(code, reason) => return format!("close {code} {reason}"),
     }
     String::from_utf8(out).expect("UTF-8")
@@ -198,6 +205,21 @@ fn line(action: &Action) -> String {
 /// Formats a token or channel, and the data of the application.
 fn asked(what: &str, data: Option<&Data>) -> String {
     data.map_or_else(|| format!("{what:?}"), |data| format!("{what:?} with {}", data.get()))
+}
+
+/// Formats the claims by which a token can be revoked, in the form `by sid, jti`.
+fn by(claims: Option<&RevocableClaims>) -> String {
+    let names: Vec<_> = claims.iter().flat_map(|claims| claims.iter()).map(|(claim, _)| claim.name()).collect();
+    if names.is_empty() { String::new() } else { format!(" by {}", names.join(", ")) }
+}
+
+/// The claims of a token of a session.
+fn claims(sid: &str, jti: &str) -> Option<Box<RevocableClaims>> {
+    let mut claims = RevocableClaims::default();
+    for (claim, value) in [(RevocableClaim::Session, sid), (RevocableClaim::Token, jti)] {
+        claims.set(claim, ClaimDigest::new("", claim, value));
+    }
+    claims.boxed()
 }
 
 /// Formats an operation as text.
@@ -209,8 +231,10 @@ fn describe(op: &Op) -> String {
             let again = if *occasion == Occasion::Renewal { "again " } else { "" };
             format!("ask {again}about {} within {within:?}", asked(channel, data.as_ref()))
         }
-        Op::Subscriptions { user, issued: None } => format!("read subscriptions of {user:?}"),
-        Op::Subscriptions { user, issued: Some(at) } => format!("read subscriptions of {user:?} since {at}"),
+        Op::Subscriptions(RevocableToken { user, issued, claims }) => {
+            let since = issued.map(|at| format!(" since {at}")).unwrap_or_default();
+            format!("read subscriptions of {user:?}{since}{}", by(claims.as_deref()))
+        }
         Op::Refresh { token } => format!("refresh {token:?}"),
         Op::Authorize { channel, token } => format!("authorize {channel} {token:?}"),
         Op::Attach(attach) => {
@@ -256,15 +280,23 @@ fn user(name: &str) -> UserId {
     name.parse().expect("valid")
 }
 
-fn identity(name: &str) -> Outcome {
-    Outcome::Authenticated(Box::new(Identity {
-        user: user(name),
+/// What a token says that names nothing but its user.
+fn identity_of(user: UserId) -> Identity {
+    Identity {
+        user,
         issued: None,
+        claims: None,
         expires_in: None,
         info: None,
+        meta: None,
         channels: Vec::new(),
+        capabilities: None,
         permit: None,
-    }))
+    }
+}
+
+fn identity(name: &str) -> Outcome {
+    Outcome::Authenticated(Box::new(identity_of(user(name))))
 }
 
 /// An identity that a service named. Its answer is valid for `seconds`.
@@ -274,10 +306,11 @@ fn named_by_service(name: &str, seconds: Option<u64>) -> Outcome {
         named_by: NamedBy::Service,
         meta: None,
         data: None,
+        channels: Vec::new(),
         renewal: seconds.map(|seconds| (Duration::from_secs(seconds), question)),
     };
     let (user, issued) = (user(name), Some(1_700_000_000));
-    Outcome::Authenticated(Box::new(Identity { user, issued, expires_in: None, info: None, channels: Vec::new(), permit: Some(permit) }))
+    Outcome::Authenticated(Box::new(Identity { issued, permit: Some(permit), ..identity_of(user) }))
 }
 
 /// A guard allows a subscription for `seconds`.

@@ -87,7 +87,14 @@ impl Run {
                 assert!((3000..5000).contains(code) && reason.len() <= 123);
                 self.closed = true;
             }
-            Action::Push(_) | Action::ControlPing | Action::GoLive(_) | Action::Detach(..) | Action::SetMeta(_) | Action::Register(_) => {}
+            Action::Push(_)
+            | Action::ControlPing
+            | Action::Limited(_)
+            | Action::GoLive(_)
+            | Action::Detach(..)
+            | Action::SetMeta(_)
+            | Action::Register(..)
+            | Action::ReplaceToken(_) => {}
         }
     }
 
@@ -130,7 +137,14 @@ impl Run {
             (_, "authenticate" | "connect question") => named_by_service("alice", Some(9)),
             (_, "subscribe question") => allowed(Some(9)),
             (_, "subscriptions") => stored(&[("chat:a", None), ("closed:a", Some(9))]),
-            (_, "refresh") => Outcome::Refreshed { user: user("alice"), issued: None, expires_in: Some(Duration::from_secs(9)) },
+            (_, "refresh") => Outcome::Refreshed {
+                user: user("alice"),
+                issued: None,
+                claims: None,
+                meta: None,
+                expires_in: Some(Duration::from_secs(9)),
+                capabilities: None,
+            },
             (_, "authorize") => authorized(Some(9)),
             (2, "attach") => recovered(4, Recovery::Lost, &[5]),
             (_, "attach") => recovered(4, Recovery::Recovered, &[5]),
@@ -145,7 +159,7 @@ fn kind_of(op: &Op) -> &'static str {
         Op::Authenticate(_) => "authenticate",
         Op::AskConnect(_) => "connect question",
         Op::AskSubscribe { .. } => "subscribe question",
-        Op::Subscriptions { .. } => "subscriptions",
+        Op::Subscriptions(_) => "subscriptions",
         Op::Refresh { .. } => "refresh",
         Op::Authorize { .. } => "authorize",
         Op::Attach(_) => "attach",
@@ -170,9 +184,11 @@ proptest! {
     fn each_command_is_answered_once_and_nothing_follows_a_close(
         events in proptest::collection::vec(event(), 0..120),
         ping_form in prop_oneof![Just(PingForm::Message), Just(PingForm::ControlFrame)],
+        burst in prop_oneof![Just(0), 1..40u64],
     ) {
         let now = Tick(0);
-        let session = Session::new(ConnectionId::random(), Arc::new(config()), SessionStart { ping_form, ..start(now, 0.3) });
+        let config = SessionConfig { rates: TrafficRates { commands: Rate::new(1, burst), bytes: None }, ..config() };
+        let session = Session::new(ConnectionId::random(), Arc::new(config), SessionStart { ping_form, ..start(now, 0.3) });
         let mut run =
             Run { session, now, next_id: 1, in_flight: Vec::new(), answered: HashSet::new(), sent: HashSet::new(), closed: false };
         let connect = run.command(0, "").expect("a command");

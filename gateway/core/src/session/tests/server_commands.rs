@@ -31,18 +31,11 @@ fn a_disconnect_closes_a_connection_that_awaits_its_connect() {
 }
 
 fn revoked(it: &mut TestSession, until: u64) -> Vec<String> {
-    it.input(Input::Revoked(Arc::new(Revocation { until, code: 4500, reason: "enough".into() })))
+    it.send_server_command(ServerCommand::Revoke(Arc::new(Revocation { until, code: 4500, reason: "enough".into() })))
 }
 
 fn issued(at: Option<u64>) -> Outcome {
-    Outcome::Authenticated(Box::new(Identity {
-        user: user("alice"),
-        issued: at,
-        expires_in: None,
-        info: None,
-        channels: Vec::new(),
-        permit: None,
-    }))
+    Outcome::Authenticated(Box::new(Identity { issued: at, ..identity_of(user("alice")) }))
 }
 
 // NL-7.9
@@ -67,9 +60,88 @@ fn a_revocation_closes_connections_with_an_older_token() {
 fn a_revocation_applies_to_the_token_of_the_last_refresh() {
     let mut it = TestSession::alice();
     it.send(r#"{"id":5,"refresh":{"token":"t"}}"#);
-    it.complete(4, Outcome::Refreshed { user: user("alice"), issued: Some(20), expires_in: None });
+    it.complete(
+        4,
+        Outcome::Refreshed { user: user("alice"), issued: Some(20), claims: None, meta: None, expires_in: None, capabilities: None },
+    );
     assert_eq!(revoked(&mut it, 19), Vec::<String>::new());
     assert_eq!(revoked(&mut it, 20), ["close 4500 enough"]);
+}
+
+#[test]
+fn the_connection_is_registered_by_the_claims_of_each_new_token() {
+    let mut it = TestSession::new();
+    it.send(r#"{"id":1,"connect":{"token":"t"}}"#);
+    let identity = |name: &str, claims| {
+        let (user, channels) = (user(name), Vec::new());
+        Outcome::Authenticated(Box::new(Identity { issued: Some(7), claims, channels, ..identity_of(user) }))
+    };
+    let known = it.complete(1, identity("alice", claims("s", "1")));
+    assert_eq!(known, [r#"register "alice" by sid, jti"#, r#"start 2: read subscriptions of "alice" since 7 by sid, jti"#]);
+    it.complete(2, stored(&[]));
+    it.complete(3, attached(0));
+    it.send(r#"{"id":5,"refresh":{"token":"t"}}"#);
+    let refreshed = Outcome::Refreshed {
+        user: user("alice"),
+        issued: Some(20),
+        claims: claims("s", "2"),
+        meta: None,
+        expires_in: None,
+        capabilities: None,
+    };
+    assert_eq!(it.complete(4, refreshed)[0], "replace token by sid, jti", "before the reply");
+    it.send(r#"{"id":6,"refresh":{"token":"t"}}"#);
+    let refused = Outcome::Refreshed {
+        user: user("bob"),
+        issued: Some(20),
+        claims: claims("s", "3"),
+        meta: None,
+        expires_in: None,
+        capabilities: None,
+    };
+    assert_eq!(it.complete(5, refused), ["close 3500 the token is for another user"], "the token before stays registered");
+
+    let mut anonymous = TestSession::new();
+    anonymous.send(r#"{"id":1,"connect":{"token":"t"}}"#);
+    let known = anonymous.complete(1, identity("", claims("s", "1")));
+    assert_eq!(known, [r#"register "" by sid, jti"#, r#"start 2: read subscriptions of "" since 7 by sid, jti"#]);
+    assert_eq!(anonymous.complete(2, failed(ErrorCode::TokenExpired)), [error(1, ErrorCode::TokenExpired)]);
+}
+
+#[test]
+fn each_new_token_replaces_the_meta_of_the_one_before() {
+    let meta = |text: &str| Meta::check(data(text)).expect("short");
+    let mut it = TestSession::new();
+    it.send(r#"{"id":1,"connect":{"token":"t"}}"#);
+    let (user_id, channels) = (user(""), Vec::new());
+    let identity = Identity { meta: meta(r#"{"role":1}"#), channels, ..identity_of(user_id) };
+    assert_eq!(it.complete(1, Outcome::Authenticated(Box::new(identity)))[0], r#"meta {"role":1}"#);
+    let refresh = |it: &mut TestSession, op, meta| {
+        it.send(r#"{"id":5,"refresh":{"token":"t"}}"#);
+        let lines =
+            it.complete(op, Outcome::Refreshed { user: user(""), issued: None, claims: None, meta, expires_in: None, capabilities: None });
+        lines.into_iter().find(|line| line.starts_with("meta "))
+    };
+    assert_eq!(refresh(&mut it, 2, meta(r#"{"role":2}"#)).as_deref(), Some(r#"meta {"role":2}"#));
+    assert_eq!(refresh(&mut it, 3, None).as_deref(), Some("meta none"), "the new token grants less");
+    assert_eq!(refresh(&mut it, 4, None), None);
+    assert_eq!(refresh(&mut it, 5, meta("3")).as_deref(), Some("meta 3"));
+    it.send(r#"{"id":6,"rpc":{"method":"bot.x","data":1}}"#);
+    it.complete(6, Outcome::Called { data: data("1"), meta: MetaChange::Set(meta("4")) });
+    assert_eq!(refresh(&mut it, 7, None), None, "what a service has set stays");
+    assert_eq!(refresh(&mut it, 8, meta("5")).as_deref(), Some("meta 5"));
+}
+
+#[test]
+fn a_revocation_for_ever_closes_a_connection_with_any_token() {
+    let mut it = TestSession::alice();
+    it.send(r#"{"id":5,"refresh":{"token":"t"}}"#);
+    it.complete(
+        4,
+        Outcome::Refreshed { user: user("alice"), issued: Some(u64::MAX), claims: None, meta: None, expires_in: None, capabilities: None },
+    );
+    assert_eq!(revoked(&mut it, Revocation::ALWAYS - 1), Vec::<String>::new());
+    assert_eq!(revoked(&mut it, Revocation::ALWAYS), ["close 4500 enough"]);
 }
 
 #[test]

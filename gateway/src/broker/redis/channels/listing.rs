@@ -3,7 +3,6 @@
 use super::channel_index::{ChannelIndex, IndexPage, SHARDS};
 use crate::broker::{
     BrokerError, ChannelSummary,
-    glob::Glob,
     redis::{
         commands::{
             job::{Command, Resend, Target},
@@ -17,7 +16,10 @@ use crate::broker::{
         servers::masters::Masters,
     },
 };
-use gateway_core::model::{ChannelName, Epoch, Position};
+use gateway_core::{
+    channel::Glob,
+    model::{ChannelName, Epoch, Position},
+};
 use redis::{Cmd, Value, cmd};
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},

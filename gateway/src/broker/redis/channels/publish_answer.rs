@@ -23,6 +23,12 @@ pub(super) enum PublishAnswer {
     Mismatch,
     Gap(u64),
     Fenced(u64),
+    /// Of an entry of ingest: the channel has passed it.
+    Passed,
+    /// Of an entry of ingest: the channel has not passed the entry before it.
+    Early,
+    /// Of an entry of ingest: its partition has an owner with this higher epoch.
+    Stale(u64),
 }
 
 impl PublishAnswer {
@@ -49,6 +55,9 @@ impl PublishAnswer {
             ["mismatch"] => Self::Mismatch,
             ["gap", expected] => Self::Gap(number(expected)?),
             ["fenced", epoch] => Self::Fenced(number(epoch)?),
+            ["passed"] => Self::Passed,
+            ["early"] => Self::Early,
+            ["stale", epoch] => Self::Stale(number(epoch)?),
             _ => return None,
         })
     }

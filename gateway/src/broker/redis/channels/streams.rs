@@ -19,7 +19,10 @@ use crate::broker::{
         subscriptions::subscriptions::Subscriptions,
     },
 };
-use gateway_core::model::{ChannelName, Epoch, Page, PageLimit, Position, Publication, ReadRange, Retention, Span};
+use gateway_core::{
+    model::{ChannelName, Epoch, Page, PageLimit, Position, ProducerNumber, Publication, ReadRange, Retention, Span},
+    queue::EntryPlace,
+};
 use redis::{Cmd, Value};
 use std::{
     hash::BuildHasher as _,
@@ -60,10 +63,7 @@ impl Streams {
         let publication = Publication { position: None, content, tags, info, time_ms: now_ms(), traceparent };
         let (cmd, resend) = match (retention, identity) {
             (Some(retention), identity) => (self.store(channel, [&publication], retention, identity), Resend::UntilDeadline),
-            (None, Some(PublishIdentity::Producer(_))) => {
-                return Err(BrokerError::Unavailable("a publication that is not stored has no producer".into()));
-            }
-            (None, Some(PublishIdentity::Key(key))) => (self.publish_ephemeral(channel, &publication, &key), Resend::UntilDeadline),
+            (None, Some(identity)) => (self.publish_ephemeral(channel, &publication, &identity.only_key()?), Resend::UntilDeadline),
             (None, None) => (self.publish_only(channel, &codec::encode_ephemeral(&publication)), Resend::Never),
         };
         let (answer, channel) = (self.write(channel, cmd, resend).await?, channel.clone());
@@ -92,10 +92,11 @@ impl Streams {
         retention: Retention,
         identity: Option<PublishIdentity>,
     ) -> Cmd {
-        let (key, producer) = match identity {
-            Some(PublishIdentity::Key(key)) => (Some(key), None),
-            Some(PublishIdentity::Producer(number)) => (None, Some(number)),
-            None => (None, None),
+        let (key, place, producer) = match identity {
+            Some(PublishIdentity::Key(key)) => (Some(key), None, None),
+            Some(PublishIdentity::Producer(number)) => (None, None, Some(number)),
+            Some(PublishIdentity::Ingest(entry)) => (Some(entry.key), Some(entry.place), entry.producer),
+            None => (None, None, None),
         };
         let (key_name, fingerprint, lifetime) = match key {
             Some(key) => (self.keys.idempotency(channel, &key.scope, &key.key), hex(&key.fingerprint), self.idempotency_ttl),
@@ -105,14 +106,18 @@ impl Streams {
         let mut keys = vec![self.keys.meta(channel), self.keys.stream(channel)];
         keys.extend(producer.as_ref().map(|_| self.keys.producers(channel)));
         keys.push(key_name);
-        let script = if producer.is_some() { &SCRIPTS.publish_with_producer } else { &SCRIPTS.publish };
+        let script = match (&place, &producer) {
+            (None, None) => &SCRIPTS.publish,
+            (None, Some(_)) => &SCRIPTS.publish_with_producer,
+            (Some(_), _) => &SCRIPTS.publish_entry,
+        };
         let mut cmd = call(script, &keys);
         cmd.arg(self.keys.pubsub_channel(channel))
             .arg(retention.size.max(1))
             .arg(millis(retention.ttl))
             .arg(millis(self.position_ttl.max(retention.ttl)));
         cmd.arg(fingerprint).arg(millis(lifetime)).arg(Epoch::random().as_str()).arg(self.pubsub.publish());
-        cmd.arg(producer.map(|it| format!("{} {} {}", it.epoch(), it.seq(), it.id())).unwrap_or_default());
+        cmd.arg(order_text(place, producer));
         for publication in publications {
             cmd.arg(codec::encode_body(publication));
         }
@@ -154,6 +159,9 @@ impl Streams {
             PublishAnswer::Mismatch => Err(BrokerError::IdempotencyMismatch),
             PublishAnswer::Gap(expected) => Err(BrokerError::SequenceGap { expected }),
             PublishAnswer::Fenced(epoch) => Err(BrokerError::ProducerFenced { epoch }),
+            PublishAnswer::Passed => Err(BrokerError::IngestPassed),
+            PublishAnswer::Early => Err(BrokerError::IngestEarly),
+            PublishAnswer::Stale(epoch) => Err(BrokerError::IngestStale { epoch }),
         }
     }
 
@@ -205,6 +213,16 @@ impl Streams {
     fn order(&self, channel: &ChannelName) -> u64 {
         self.hasher.hash_one(channel)
     }
+}
+
+/// The place of a publication among those of its partition of ingest and of its producer, as the script takes it.
+fn order_text(place: Option<EntryPlace>, producer: Option<ProducerNumber>) -> String {
+    if place.is_none() && producer.is_none() {
+        return String::new();
+    }
+    let place = place.map(|it| format!("{} {} {} {}", it.partition, it.epoch, it.entry, it.after.unwrap_or_default()));
+    let producer = producer.map(|it| format!("{} {} {}", it.epoch(), it.seq(), it.id()));
+    format!("{}|{}", place.unwrap_or_default(), producer.unwrap_or_default())
 }
 
 /// Limits of one read, in entries and bytes. Redis executes no other command during a read, so it must be short.

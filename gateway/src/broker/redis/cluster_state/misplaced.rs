@@ -53,8 +53,16 @@ impl Nodes {
             sweep.is_over = true;
             return Ok(());
         };
-        let is_misplaced = |key: &String| self.keys.has_place(key) && topology.owner(Slot::of(key.as_bytes())) != Some(master);
-        let misplaced: Vec<_> = keys.into_iter().filter(is_misplaced).collect();
+        let is_elsewhere = |key: &str| topology.owner(Slot::of(key.as_bytes())) != Some(master);
+        // NL-8.9
+        for key in keys.iter().filter(|key| self.keys.has_entries(key) && is_elsewhere(key)) {
+            tracing::warn!(
+                key,
+                "this queue belongs to another server of redis.url, so nobody delivers its entries: start nodes with the earlier list until it is \
+                 empty, or delete the key"
+            );
+        }
+        let misplaced: Vec<_> = keys.into_iter().filter(|key| self.keys.has_place(key) && is_elsewhere(key)).collect();
         if let Some(first) = misplaced.first() {
             if sweep.deleted == 0 {
                 tracing::warn!(key = first, "deleting keys that belong to another server of redis.url: an earlier list left them here");

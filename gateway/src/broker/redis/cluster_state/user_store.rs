@@ -1,4 +1,4 @@
-//! The user store: stored subscriptions and revocations of users.
+//! The user store: stored subscriptions of users, and revocations.
 
 use crate::broker::{
     BrokerError, UserSubscription,
@@ -14,7 +14,7 @@ use crate::broker::{
         },
     },
 };
-use gateway_core::model::{ChannelName, Disconnect, Revocation, UserId};
+use gateway_core::model::{ChannelName, Disconnect, Revocation, RevocationTarget, UserId};
 use redis::{Cmd, Value, cmd};
 use std::{
     sync::Arc,
@@ -65,16 +65,16 @@ impl UserStore {
     }
 
     /// Stores a revocation for the time `ttl`. It never shortens an earlier revocation, which may come from a node with a faster clock.
-    pub(crate) async fn revoke(&self, user: &UserId, revocation: &Revocation, ttl: Duration) -> Result<(), BrokerError> {
+    pub(crate) async fn revoke(&self, target: &RevocationTarget, revocation: &Revocation, ttl: Duration) -> Result<(), BrokerError> {
         let Revocation { until, code, reason } = revocation;
-        let mut cmd = call(&SCRIPTS.revoke, &[self.keys.revoked(user)]);
+        let mut cmd = call(&SCRIPTS.revoke, &[self.keys.revoked(target)]);
         cmd.arg(until).arg(format!("{code} {reason}")).arg(ttl.as_millis() as u64);
         self.run(cmd).await.map(drop)
     }
 
-    pub(crate) async fn revoked(&self, user: &UserId) -> Result<Option<Revocation>, BrokerError> {
+    pub(crate) async fn revoked(&self, target: &RevocationTarget) -> Result<Option<Revocation>, BrokerError> {
         let mut get = cmd("GET");
-        get.arg(self.keys.revoked(user));
+        get.arg(self.keys.revoked(target));
         text(self.run(get).await?).map(|stored| revocation(&stored).ok_or_else(unexpected_answer)).transpose()
     }
 

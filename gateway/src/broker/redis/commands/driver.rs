@@ -7,10 +7,13 @@ use super::{
     master_lane::{Batch, Done, LaneConnection, MasterLane, Step},
     queue::{ConnectionAction, PAUSE, Queue},
 };
-use crate::broker::redis::servers::{
-    health::Health,
-    masters::Masters,
-    topology::{Master, Topology},
+use crate::broker::redis::{
+    schema::counters::Counters,
+    servers::{
+        health::Health,
+        masters::Masters,
+        topology::{Master, Topology},
+    },
 };
 use futures_util::{StreamExt as _, future::OptionFuture, stream::FuturesUnordered};
 #[cfg(feature = "testing")]
@@ -34,6 +37,7 @@ pub(crate) struct Driver {
     /// The slot map by which this lane chooses masters now.
     topology: Arc<Topology>,
     health: Arc<Health>,
+    counters: Arc<Counters>,
     index: usize,
     master_lanes: BTreeMap<Master, MasterLane>,
     /// Commands for slots that no known master serves.
@@ -45,10 +49,17 @@ pub(crate) struct Driver {
 type Steps = FuturesUnordered<Step>;
 
 impl Driver {
-    pub(crate) fn new(jobs: mpsc::Receiver<Job>, limits: LaneLimits, masters: Arc<Masters>, health: Arc<Health>, index: usize) -> Self {
+    pub(crate) fn new(
+        jobs: mpsc::Receiver<Job>,
+        limits: LaneLimits,
+        masters: Arc<Masters>,
+        health: Arc<Health>,
+        counters: Arc<Counters>,
+        index: usize,
+    ) -> Self {
         let (changes, topology) = (masters.watch_topology(), Arc::default());
         let (master_lanes, unserved) = (BTreeMap::new(), Queue::default());
-        Self { jobs, limits, masters, changes, topology, health, index, master_lanes, unserved, received: 0 }
+        Self { jobs, limits, masters, changes, topology, health, counters, index, master_lanes, unserved, received: 0 }
     }
 
     /// Runs the lane until cancelled. Then all commands that still wait fail.
@@ -213,7 +224,7 @@ impl Driver {
             if !batch.is_empty()
                 && let Some(connection) = master_lane.begin()
             {
-                steps.push(master_lane.exchange(connection, batch));
+                steps.push(master_lane.exchange(connection, batch, self.limits.replicas));
             }
         }
     }
@@ -252,6 +263,10 @@ impl Driver {
                         self.masters.mark_moving(job.slot());
                     }
                 }
+                if !answers.are_replicated {
+                    self.counters.unconfirmed_batches.add(1);
+                }
+                master_lane.report_replicas(answers.are_replicated);
                 let may_wait_elsewhere = master_lane.finish_batch();
                 let result = master_lane.queue.take_answers(sent, answers, Instant::now());
                 master_lane.is_working = matches!(result.action, ConnectionAction::Continue | ConnectionAction::LoadScripts);

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::broker::{
     BrokerError,
-    redis::servers::{health::Health, masters::Masters},
+    redis::{
+        schema::counters::Counters,
+        servers::{health::Health, masters::Masters},
+    },
 };
 use redis::Value;
 use std::{
@@ -34,9 +37,16 @@ pub(crate) struct Lane {
 const HANDOVER: usize = 64;
 
 /// Makes the lane with this index, and its driver. The driver must run as a task that outlives all callers.
-pub(crate) fn lane(limits: LaneLimits, masters: Arc<Masters>, health: Arc<Health>, index: usize) -> (Lane, Driver) {
+pub(crate) fn lane(
+    limits: LaneLimits,
+    masters: Arc<Masters>,
+    health: Arc<Health>,
+    counters: Arc<Counters>,
+    index: usize,
+) -> (Lane, Driver) {
     let (sender, jobs) = mpsc::channel(HANDOVER);
-    (Lane { jobs: sender, deadline: limits.deadline, health: health.clone() }, Driver::new(jobs, limits, masters, health, index))
+    let lane = Lane { jobs: sender, deadline: limits.deadline, health: health.clone() };
+    (lane, Driver::new(jobs, limits, masters, health, counters, index))
 }
 
 impl Lane {

@@ -13,4 +13,15 @@ pub(crate) struct LaneLimits {
     pub(crate) batch_commands: usize,
     /// Longest time for a command, from its arrival to its answer.
     pub(crate) deadline: Duration,
+    /// What a batch waits for before its commands count as executed.
+    pub(crate) replicas: Option<Replicas>,
+}
+
+/// Replicas that have to confirm a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replicas {
+    /// Their number, at least 1.
+    pub(crate) count: u32,
+    /// Longest time in which the master waits for them. Then the batch is sent again. Must be shorter than `redis.response_timeout`.
+    pub(crate) timeout: Duration,
 }

@@ -2,7 +2,8 @@
 
 use super::{
     job::Job,
-    queue::{PAUSE, Queue},
+    limits::Replicas,
+    queue::{Answers, PAUSE, Queue},
 };
 use crate::broker::redis::{
     schema::scripts::SCRIPTS,
@@ -37,6 +38,8 @@ pub(crate) struct MasterLane {
     /// Whether commands of these orders may wait for another master now, for example because the slot map changed.
     pub(crate) orders_may_wait_elsewhere: bool,
     pub(crate) pauses: ExponentialBackoff,
+    /// Whether the last batch had to wait for replicas and got too few.
+    pub(crate) lacks_replicas: bool,
     /// The newest connection's server and client id. With these the next connection makes the server close that one first.
     pub(crate) guard: Option<PredecessorGuard>,
 }
@@ -55,7 +58,7 @@ pub(crate) type Step = Pin<Box<dyn Future<Output = (Master, Done)> + Send>>;
 /// The result of a step.
 pub(crate) enum Done {
     Connected(Result<(MultiplexedConnection, PredecessorGuard), ConnectError>),
-    Exchanged(MultiplexedConnection, Batch, RedisResult<Vec<Value>>),
+    Exchanged(MultiplexedConnection, Batch, RedisResult<Answers>),
     Paused(MultiplexedConnection),
 }
 
@@ -102,6 +105,7 @@ impl MasterLane {
             in_flight: Vec::new(),
             orders_may_wait_elsewhere: false,
             pauses: pauses(),
+            lacks_replicas: false,
             guard: None,
         }
     }
@@ -132,6 +136,16 @@ impl MasterLane {
     pub(crate) fn finish_batch(&mut self) -> bool {
         self.in_flight.clear();
         std::mem::take(&mut self.orders_may_wait_elsewhere)
+    }
+
+    /// Records whether enough replicas have the last batch. Logs when that changes to the worse.
+    pub(crate) fn report_replicas(&mut self, are_replicated: bool) {
+        if !std::mem::replace(&mut self.lacks_replicas, !are_replicated) && !are_replicated {
+            tracing::warn!(
+                address = self.connector.address(),
+                "fewer replicas than queues.replicas confirm what Redis stores, so queues accept and deliver no event: start replicas, or lower queues.replicas"
+            );
+        }
     }
 
     /// Records that a new connection is ready.
@@ -191,7 +205,9 @@ impl MasterLane {
         })
     }
 
-    pub(crate) fn exchange(&mut self, mut connection: MultiplexedConnection, batch: Batch) -> Step {
+    /// Sends a batch. With `replicas`, the master waits for them behind its last command: their confirmation covers all commands of the
+    /// connection before it.
+    pub(crate) fn exchange(&mut self, mut connection: MultiplexedConnection, batch: Batch, replicas: Option<Replicas>) -> Step {
         let (jobs, is_redirected) = (batch.jobs(), batch.is_redirected());
         self.in_flight.extend(jobs.iter().filter_map(|job| job.command.order));
         self.orders_may_wait_elsewhere = is_redirected;
@@ -202,14 +218,18 @@ impl MasterLane {
             }
             pipeline.add_command(job.cmd(self.connector.clock()));
         }
+        if let Some(Replicas { count, timeout }) = replicas {
+            pipeline.cmd("WAIT").arg(count).arg(timeout.as_millis() as u64);
+        }
         let master = self.master;
         Box::pin(async move {
-            let mut answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;
-            if let Ok(answers) = &mut answers
-                && is_redirected
-            {
-                *answers = std::mem::take(answers).into_iter().skip(1).step_by(2).collect();
-            }
+            let answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await.map(|mut each| {
+                let are_replicated = replicas.is_none_or(|replicas| confirms(each.pop(), replicas));
+                if is_redirected {
+                    each = each.into_iter().skip(1).step_by(2).collect();
+                }
+                Answers { each, are_replicated }
+            });
             (master, Done::Exchanged(connection, batch, answers))
         })
     }
@@ -218,7 +238,7 @@ impl MasterLane {
     pub(crate) fn heartbeat(&self, mut connection: MultiplexedConnection) -> Step {
         let master = self.master;
         Box::pin(async move {
-            let answer = connection.req_packed_command(&redis::cmd("PING")).await.map(|_| Vec::new());
+            let answer = connection.req_packed_command(&redis::cmd("PING")).await.map(|_| Vec::new().into());
             (master, Done::Exchanged(connection, Batch::Direct(Vec::new()), answer))
         })
     }
@@ -229,8 +249,13 @@ impl MasterLane {
         let master = self.master;
         Box::pin(async move {
             let scripts = SCRIPTS.load();
-            let answers = connection.req_packed_commands(scripts, 0, scripts.len()).await.map(|_| Vec::new());
+            let answers = connection.req_packed_commands(scripts, 0, scripts.len()).await.map(|_| Vec::new().into());
             (master, Done::Exchanged(connection, Batch::Direct(Vec::new()), answers))
         })
     }
+}
+
+/// Whether this answer to `WAIT` says that enough replicas have everything.
+fn confirms(answer: Option<Value>, replicas: Replicas) -> bool {
+    matches!(answer, Some(Value::Int(count)) if count >= i64::from(replicas.count))
 }

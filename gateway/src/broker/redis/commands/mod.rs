@@ -6,6 +6,9 @@
 //! this repeat harmless. While a slot moves, a command for the new master waits until the old master has answered the earlier commands of
 //! its order.
 //!
+//! A lane may ask for replicas. Then the master waits for them behind each batch. Commands that too few replicas have are sent again like those without
+//! an answer.
+//!
 //! - [`lane`]: the interface for callers; [`driver`]: the task of a lane; [`master_lane`]: its connection to one master
 //! - [`job`]: a command and its state; [`queue`]: the commands of one master; [`limits`]: limits of a lane
 

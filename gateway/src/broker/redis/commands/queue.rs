@@ -39,6 +39,21 @@ pub(crate) struct BatchResult {
     pub(crate) is_map_wrong: bool,
 }
 
+/// The answers to a batch, in its order.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) each: Vec<Value>,
+    /// Whether as many replicas have the effects of the batch as the lane asks for.
+    pub(crate) are_replicated: bool,
+}
+
+impl From<Vec<Value>> for Answers {
+    /// The answers of a lane that asks for no replicas.
+    fn from(each: Vec<Value>) -> Self {
+        Self { each, are_replicated: true }
+    }
+}
+
 /// Waiting commands, in the order in which they arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -146,13 +161,22 @@ impl Queue {
 
     // NL-2.6
     /// Handles the answers to a batch. A command that the server refused for now is queued again, because the server did not execute it.
-    /// But if a later command of its order was executed, it fails, because it must not run out of order.
-    pub(crate) fn take_answers(&mut self, sent: Vec<Job>, answers: Vec<Value>, now: Instant) -> BatchResult {
+    /// But if a later command of its order was executed, it fails, because it must not run out of order. Commands that too few replicas have
+    /// are queued again, too: their repeat finds that they were executed, and waits for the replicas again.
+    pub(crate) fn take_answers(&mut self, sent: Vec<Job>, answers: impl Into<Answers>, now: Instant) -> BatchResult {
         let mut result = BatchResult { action: ConnectionAction::Continue, is_map_wrong: false };
         let mut executed = HashSet::new();
-        for (mut job, answer) in sent.into_iter().zip(answers).rev() {
+        let Answers { each, are_replicated } = answers.into();
+        for (mut job, answer) in sent.into_iter().zip(each).rev() {
             let refusal = match answer {
                 Value::ServerError(error) => error,
+                _ if !are_replicated => {
+                    executed.extend(job.command.order);
+                    (job.uncertainty, job.redirect) = (Uncertainty::Permanent, None);
+                    result.action = result.action.max(ConnectionAction::Pause);
+                    self.jobs.push_front(job);
+                    continue;
+                }
                 value => {
                     executed.extend(job.command.order);
                     job.end(Ok(value));
@@ -178,6 +202,9 @@ impl Queue {
                     job.fail(&problem);
                 }
             }
+        }
+        if !are_replicated {
+            self.record_later_keys();
         }
         result
     }

@@ -38,6 +38,8 @@ pub(crate) struct Counters {
     pub(crate) resubscribed: Counter,
     /// Failed attempts to renew the assignment of a server.
     pub(crate) failed_renewals: Counter,
+    /// Batches of commands of queues that too few replicas confirmed in time.
+    pub(crate) unconfirmed_batches: Counter,
     /// Time from the publish of the last canary to its delivery, in milliseconds.
     pub(crate) round_trip_ms: AtomicU64,
 }
@@ -54,6 +56,7 @@ impl Counters {
             missing_deliveries: self.missing_deliveries.get(),
             resubscribed: self.resubscribed.get(),
             failed_renewals: self.failed_renewals.get(),
+            unconfirmed_batches: self.unconfirmed_batches.get(),
             round_trip_ms: self.round_trip_ms.load(Relaxed),
             ..RedisStats::default()
         }

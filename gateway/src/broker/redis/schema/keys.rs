@@ -6,9 +6,9 @@
 //! | key | type | content | removed when |
 //! |---|---|---|---|
 //! | `P:{C}` | pub/sub | publications, joins and leaves | |
-//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, and the `replid` of the server that wrote them | not used for `history_ttl` of the channel or `broker.position_ttl`, whichever is longer |
+//! | `P:{C}:meta` | hash | `epoch`, `top`, `forks`, the `replid` of the server that wrote them, and for each partition `N` of ingest that publishes into the channel `ingest:N`: the epoch of its owner and its last entry | not used for `history_ttl` of the channel or `broker.position_ttl`, whichever is longer |
 //! | `P:{C}:stream` | stream | the history; ids are offsets | `history_ttl` after the last publish, or a `DELETE` of the history |
-//! | `P:{C}:idempotency:S:K` | string | the answer to the publish of API key `S` with idempotency key `K` | `idempotency.ttl` after the publish |
+//! | `P:{C}:idempotency:S:K` | string | the answer to the publish of API key `S` with idempotency key `K`; `@ingest` in place of `S`: of an entry with that key, `@entry`: of the entry `K` | `idempotency.ttl` after the publish |
 //! | `P:{C}:idempotency::I` | string | the answer to the publish with id `I`, which the gateway made | twice `redis.deadline` after the publish |
 //! | `P:{C}:producers` | hash | the numbers of the last producers of the channel, at most 64 | no producer published for as long as meta is kept |
 //! | `P:{C}:presence` | hash | present connections | the last one leaves |
@@ -18,7 +18,16 @@
 //! | `P:names:{M}` | sorted set | the channel index: names of channels that may be active; `M` is 0 to 15, by the hash of the name | for each name: a list or the sweep finds the channel inactive |
 //! | `P:user:{U}` | hash | stored subscriptions of user `U`, by channel | the last one is deleted or has expired |
 //! | `P:revoked:{U}` | string | tokens of user `U` issued before this time (seconds since 1970) are revoked; close code and reason | `tokens.revocation_ttl` after the revocation |
+//! | `P:revoked:sid:{H}`, `P:revoked:jti:{H}`, `P:revoked:sub:{H}` | string | the same for tokens with this claim, by the digest `H` of issuer, claim and value | as above |
 //! | `P:call:{H}` | hash | a call with a key, by the digest `H` of caller, service, method and key: digest of its data, its attempt, and its answer when it is done | `idempotency.ttl` after the answer; without one, when the lease or the grace of the attempt ends |
+//! | `P:queue:{Q/N}:entries` | stream | partition `N` of the queue of service `Q`: entries that wait, with the consumer group `gateway` | for each entry: it is acknowledged, becomes a dead letter, or an operator deletes it |
+//! | `P:queue:{Q/N}:dead` | stream | its dead letters | for each: an operator replays or drops it |
+//! | `P:queue:{Q/N}:owner` | string | the node that owns the partition, and a random generation | `queues.lease` after its last renewal |
+//! | `P:queue:{Q/N}:epoch` | string | grows with each new owner | |
+//! | `P:queue:{Q/N}:paused` | string | exists while deliveries are paused | the pause ends |
+//! | `P:queue:{Q/N}:once:H` | string | an event that its caller may repeat, by the digest `H` of caller, service, method and key: digest of its data, its entry and its id | `idempotency.ttl` after it was stored |
+//! | `P:queue:{Q/N}:once:id:I` | string | the same by the id `I` of the event, if it has no key | twice `redis.deadline` after it was stored |
+//! | `P:ingest:{N}:stream` | stream | partition `N` of what services publish by streams; `dead`, `owner`, `epoch` and `paused` as above | as above |
 //! | `P:assignment` | string | the role of this server among several servers | `cluster.lease` after a node last renewed it |
 //! | `P:{nodes}` | hash | the record of each node, by name and generation | the node leaves, or the cleanup after its death has ended |
 //! | `P:{nodes}:lease:N G` | string | exists while generation `G` of node `N` is alive | `cluster.lease` after its last renewal |
@@ -33,17 +42,21 @@
 //! | `P:canary:N` | pub/sub | messages of node `N` to itself, which prove that its subscriptions deliver | |
 //! | `P:canary:N:{M}` | pub/sub | the same with several masters, one for each: the number `M` is in one of its slots | |
 //!
-//! With several servers, a sweep also deletes keys at a server to which they do not belong.
+//! With several servers, a sweep also deletes keys at a server to which they do not belong. It never deletes keys of queues, but warns of them.
 //!
 //! A Redis Cluster uses sharded pub/sub, so that the keys and the pub/sub channel of a channel are in one slot. All keys with `{nodes}` are
-//! in one slot. The data of a user, a call and the keys `P:node:…` of a node have slots of their own. No command uses keys of two slots.
+//! in one slot. The data of a user, a call, a partition of a queue and the keys `P:node:…` of a node have slots of their own. No command uses
+//! keys of two slots.
 
 use super::{
     escape::{escape, unescape},
     node_id::NodeId,
     slot::Slot,
 };
-use gateway_core::model::{ChannelName, UserId};
+use gateway_core::{
+    model::{ChannelName, RevocationTarget, UserId},
+    queue::{NewEntry, PartitionId, QueueName},
+};
 use std::borrow::Cow;
 
 /// Makes and reads the names with one prefix.
@@ -152,7 +165,9 @@ impl Keys {
     /// Whether a key belongs to one of several servers, which its slot determines. All other keys of a gateway may exist at every server.
     pub(crate) fn has_place(&self, key: &str) -> bool {
         let name = key.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(':')).unwrap_or_default();
-        ["{", "names:{", "user:{", "revoked:{", "call:{", "node:"].iter().any(|kind| name.starts_with(kind))
+        ["{", "names:{", "user:{", "revoked:{", "revoked:sub:{", "revoked:sid:{", "revoked:jti:{", "call:{", "node:"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
     }
 
     /// The key of a set of the channel index.
@@ -164,13 +179,65 @@ impl Keys {
         format!("{}:user:{{{}}}", self.prefix, escape(user))
     }
 
-    pub(crate) fn revoked(&self, user: &UserId) -> String {
-        format!("{}:revoked:{{{}}}", self.prefix, escape(user))
+    pub(crate) fn revoked(&self, target: &RevocationTarget) -> String {
+        match target {
+            RevocationTarget::User(user) => format!("{}:revoked:{{{}}}", self.prefix, escape(user)),
+            RevocationTarget::Claim(claim, digest) => format!("{}:revoked:{}:{{{digest}}}", self.prefix, claim.name()),
+        }
     }
 
     /// The key of a call that may be repeated. `name`: the digest that identifies it.
     pub(crate) fn call(&self, name: &[u8]) -> String {
         format!("{}:call:{{{}}}", self.prefix, hex(name))
+    }
+
+    /// The entries of a partition of a queue.
+    pub(crate) fn queue_entries(&self, partition: &PartitionId) -> String {
+        let what = if partition.queue == QueueName::Ingest { "stream" } else { "entries" };
+        self.of_partition(partition, what)
+    }
+
+    /// The dead letters of a partition of a queue.
+    pub(crate) fn queue_dead(&self, partition: &PartitionId) -> String {
+        self.of_partition(partition, "dead")
+    }
+
+    /// The owner of a partition of a queue.
+    pub(crate) fn queue_owner(&self, partition: &PartitionId) -> String {
+        self.of_partition(partition, "owner")
+    }
+
+    /// The number of owners that a partition of a queue has had.
+    pub(crate) fn queue_epoch(&self, partition: &PartitionId) -> String {
+        self.of_partition(partition, "epoch")
+    }
+
+    /// Whether a partition of a queue is paused.
+    pub(crate) fn queue_paused(&self, partition: &PartitionId) -> String {
+        self.of_partition(partition, "paused")
+    }
+
+    /// What the repeats of an event find.
+    pub(crate) fn queue_once(&self, partition: &PartitionId, entry: &NewEntry) -> String {
+        match &entry.once {
+            Some(once) => self.of_partition(partition, &format!("once:{}", hex(&once.name))),
+            None => self.of_partition(partition, &format!("once:id:{}", entry.id)),
+        }
+    }
+
+    /// Whether a key has entries or dead letters of a queue.
+    pub(crate) fn has_entries(&self, key: &str) -> bool {
+        let name = key.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(':')).unwrap_or_default();
+        ["queue:{", "ingest:{"].iter().any(|kind| name.starts_with(kind))
+            && ["}:entries", "}:stream", "}:dead"].iter().any(|what| name.ends_with(what))
+    }
+
+    fn of_partition(&self, partition: &PartitionId, what: &str) -> String {
+        let number = partition.partition;
+        match &partition.queue {
+            QueueName::Service(service) => format!("{}:queue:{{{service}/{number}}}:{what}", self.prefix),
+            QueueName::Ingest => format!("{}:ingest:{{{number}}}:{what}", self.prefix),
+        }
     }
 
     pub(crate) fn nodes(&self) -> String {
@@ -271,6 +338,7 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_core::model::{ClaimDigest, RevocableClaim};
     use proptest::prelude::*;
     use std::collections::{BTreeSet, HashSet};
 
@@ -341,14 +409,18 @@ mod tests {
                     prop_assert_eq!(Slot::of(key.as_bytes()), slot(&channel), "{}", key);
                     prop_assert!(seen.insert(key));
                 }
-                let (stored, revoked) = (keys.user(&user), keys.revoked(&user));
+                let (stored, revoked) = (keys.user(&user), keys.revoked(&user.clone().into()));
                 prop_assert!([&stored, &revoked, &keys.call(name.as_bytes())].into_iter().all(|key| keys.has_place(key)));
+                for claim in RevocableClaim::ALL {
+                    let key = keys.revoked(&RevocationTarget::Claim(claim, ClaimDigest::new("i", claim, name)));
+                    prop_assert!(keys.has_place(&key) && seen.insert(key));
+                }
                 prop_assert_eq!(Slot::of(stored.as_bytes()), Slot::of(revoked.as_bytes()));
                 prop_assert!(seen.insert(stored) && seen.insert(revoked));
                 let pubsub_channel = keys.pubsub_channel(&channel);
                 prop_assert_eq!(keys.channel(&pubsub_channel), Some(channel.as_str().into()));
             }
-            prop_assert_eq!(seen.len(), 12 * names.len());
+            prop_assert_eq!(seen.len(), 15 * names.len());
         }
     }
 }

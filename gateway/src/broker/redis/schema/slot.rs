@@ -1,5 +1,6 @@
 //! Slots: the 16,384 parts into which Redis Cluster divides all keys. A master serves some of them.
 
+use gateway_core::model::crc16;
 use redis::{Arg, Cmd};
 use std::sync::LazyLock;
 
@@ -58,27 +59,6 @@ fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// CRC-16/XMODEM, as the Redis Cluster specification requires.
-fn crc16(bytes: &[u8]) -> u16 {
-    const TABLE: [u16; 256] = table();
-    bytes.iter().fold(0, |crc, byte| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ byte)])
-}
-
-const fn table() -> [u16; 256] {
-    let mut table = [0; 256];
-    let mut index = 0;
-    while index < 256 {
-        let (mut crc, mut bit) = ((index as u16) << 8, 0);
-        while bit < 8 {
-            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
-            bit += 1;
-        }
-        table[index] = crc;
-        index += 1;
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,7 +66,6 @@ mod tests {
 
     #[test]
     fn slots_match_the_specification() {
-        assert_eq!(crc16(b"123456789"), 0x31C3);
         for (key, slot) in [("", 0), ("foo", 12182), ("bar", 5061), ("somekey", 11058), ("user1000", 3443)] {
             assert_eq!(Slot::of(key.as_bytes()), Slot(slot), "{key}");
         }

@@ -6,7 +6,7 @@ use super::{
     connect::{
         connect_error::ConnectError,
         connector::Connector,
-        probe::Probe,
+        rights::probe::Probe,
         server_assignment::{ServerAssignment, ServerAssignments},
         timing::Timeouts,
     },

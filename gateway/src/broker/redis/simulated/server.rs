@@ -463,9 +463,9 @@ fn span_parts(span: Span) -> [Value; 3] {
     [bulk(span.epoch.to_string()), bulk(span.first.to_string()), bulk(span.last.to_string())]
 }
 
-/// Reads "epoch number id".
+/// Reads "|epoch number id".
 fn producer_number(text: &str) -> Option<ProducerNumber> {
-    let mut parts = text.splitn(3, ' ');
+    let mut parts = text.strip_prefix('|')?.splitn(3, ' ');
     let (epoch, seq, id) = (parts.next()?, parts.next()?, parts.next()?);
     let producer = Producer { id: id.into(), epoch: number(epoch.as_bytes()), seq: number(seq.as_bytes()) };
     Some(ProducerNumber::new(producer).expect("valid"))

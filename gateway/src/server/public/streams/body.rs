@@ -11,9 +11,31 @@ use shared_proto::rest::is_identity;
 use std::{future::Future, pin::Pin, rc::Rc};
 use tokio::time::timeout;
 
-/// The largest body, in bytes: in JSON, commands in a text take more than they take in a WebSocket.
-pub(super) fn limit(message_size: usize) -> usize {
-    message_size.saturating_mul(2).saturating_add(1024)
+/// Largest size of the commands of one request, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct CommandsSize(pub(super) usize);
+
+impl CommandsSize {
+    /// The limit of the path of this request.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Refusal> {
+        request.app_data::<Self>().copied().ok_or_else(|| ErrorCode::Internal.into())
+    }
+
+    /// The largest body, in bytes: in JSON, commands in a text take more than they take in a WebSocket.
+    pub(super) fn of_body(self) -> usize {
+        self.0.saturating_mul(2).saturating_add(1024)
+    }
+
+    /// Refuses commands that would be too large for one WebSocket message.
+    pub(super) fn check(self, commands: PostedCommands) -> Result<PostedCommands, Refusal> {
+        if commands.len() > self.0 { Err(self.exceeded()) } else { Ok(commands) }
+    }
+
+    fn exceeded(self) -> Refusal {
+        let Self(size) = self;
+        let cure = "Send less, or raise connection.message_size, or for the commands before the connect limits.connection.connect_size.";
+        Refusal::new(ErrorCode::PayloadTooLarge, format!("The commands are larger than the limit of {size} bytes. {cure}"))
+    }
 }
 
 /// A body in one of the encodings of the protocol.
@@ -22,6 +44,7 @@ pub(super) fn limit(message_size: usize) -> usize {
 pub(super) struct EncodedBody {
     pub(super) codec: Codec,
     pub(super) bytes: Bytes,
+    pub(super) size: CommandsSize,
 }
 
 impl FromRequest for EncodedBody {
@@ -29,18 +52,18 @@ impl FromRequest for EncodedBody {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (codec, host) = (codec(request), request.app_data::<Rc<StreamHost>>().cloned());
+        let (codec, host, size) = (codec(request), request.app_data::<Rc<StreamHost>>().cloned(), CommandsSize::of(request));
         let body = Bytes::from_request(request, payload);
         Box::pin(async move {
-            let (codec, host) = (codec?, host.ok_or(ErrorCode::Internal)?);
+            let (codec, host, size) = (codec?, host.ok_or(ErrorCode::Internal)?, size?);
             let limit = host.worker.limits.message_timeout;
             let late = || bad(format!("The body did not arrive within {} s.", limit.as_secs_f32()));
             let bytes = timeout(limit, body).await.map_err(|_| late())?;
             let bytes = bytes.map_err(|error| match error.as_response_error().status_code().as_u16() {
-                413 => too_large(host.message_size),
+                413 => size.exceeded(),
                 _ => bad("The body is incomplete."),
             })?;
-            Ok(Self { codec, bytes })
+            Ok(Self { codec, bytes, size })
         })
     }
 }
@@ -60,7 +83,7 @@ fn codec(request: &HttpRequest) -> Result<Codec, Refusal> {
 
 impl EncodedBody {
     /// The whole body as commands.
-    pub(super) fn into_commands(self, message_size: usize) -> Result<PostedCommands, Refusal> {
+    pub(super) fn into_commands(self) -> Result<PostedCommands, Refusal> {
         let commands = match self.codec {
             Codec::Json => {
                 let text = std::str::from_utf8(&self.bytes).map_err(|_| bad("The body is not UTF-8."))?;
@@ -68,20 +91,10 @@ impl EncodedBody {
             }
             Codec::Protobuf => PostedCommands::Protobuf(self.bytes.as_ref().into()),
         };
-        check_size(commands, message_size)
+        self.size.check(commands)
     }
-}
-
-/// Refuses commands that would be too large for one WebSocket message.
-pub(super) fn check_size(commands: PostedCommands, message_size: usize) -> Result<PostedCommands, Refusal> {
-    if commands.len() > message_size { Err(too_large(message_size)) } else { Ok(commands) }
 }
 
 pub(super) fn bad(detail: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::BadRequest, detail.into())
-}
-
-fn too_large(message_size: usize) -> Refusal {
-    let detail = format!("The commands are larger than the limit of {message_size} bytes. Send less, or raise connection.message_size.");
-    Refusal::new(ErrorCode::PayloadTooLarge, detail)
 }

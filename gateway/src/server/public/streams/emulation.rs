@@ -2,7 +2,7 @@
 
 use super::{
     StreamHost,
-    body::{EncodedBody, bad, check_size},
+    body::{EncodedBody, bad},
 };
 use crate::{
     api::ApiError,
@@ -22,7 +22,7 @@ pub(super) async fn post(request: HttpRequest, body: EncodedBody) -> Result<Http
     let host = request.app_data::<Rc<StreamHost>>().ok_or(ErrorCode::Internal)?;
     host.check(&request)?;
     let EmulationRequest { node, session, data } = read(&body)?;
-    let commands = check_size(data, host.message_size)?;
+    let commands = body.size.check(data)?;
     // A client whose connection before was a WebSocket may still have the session of that one.
     let Ok(key) = session.parse() else { return Err(unknown_session().into()) };
     match host.worker.node.cluster.post_commands(&node, key, commands).await? {

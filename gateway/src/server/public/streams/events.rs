@@ -7,16 +7,9 @@ use super::{StreamHost, event_query::EventQuery, host};
 use crate::{
     api::ApiError,
     connection::{ChosenProtocol, Opening},
-    server::public::stomp::cookie,
     transport::{Wire, websocket::Denial},
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{
-        Method,
-        header::{self, HeaderValue},
-    },
-};
+use actix_web::{HttpRequest, HttpResponse, http::Method};
 use gateway_core::{
     event_source::{Decision, EventSourceStart, Rejection},
     model::{ErrorCode, Refusal},
@@ -41,13 +34,14 @@ pub(super) async fn get(request: HttpRequest) -> Result<HttpResponse, ApiError> 
         return Ok(host::head_of_stream(CONTENT_TYPE).finish());
     }
     let retry = host.retry.mul_f32(1.0 + JITTER * rand::random::<f32>());
-    let token = token.or_else(|| token_of_cookie(&host, &request)).unwrap_or_default().into();
+    let headers = host.source.counted(request.headers());
+    let token = token.or_else(|| headers.cookie(host.token_cookie.as_deref()?).map(Into::into)).unwrap_or_default().into();
     let start = EventSourceStart { channels, token, begin, has_envelope, is_return, retry };
-    let permit = match host.admissions.admit() {
+    let permit = match host.admissions.admit(host.worker.hub.now(), client.address) {
         Ok(permit) => permit,
         Err(Denial { refusal, .. }) => return Ok(later(&host, &refusal, retry)),
     };
-    let handshake = host.handshake(&request, client, ChosenProtocol::EventSource(Box::new(start)))?;
+    let handshake = host.handshake(&request, &headers, client, ChosenProtocol::EventSource(Box::new(start)))?;
     let mut opening = Opening::new(host.worker.clone(), handshake);
     match opening.decide().await {
         Decision::Accepted => Ok(host.respond(&request, CONTENT_TYPE, move |io| {
@@ -68,15 +62,4 @@ fn later(host: &StreamHost, refusal: &Refusal, retry: Duration) -> HttpResponse 
     let mut body = Vec::new();
     append_retry(retry, &mut body);
     host::head_of_stream(CONTENT_TYPE).body(body)
-}
-
-/// The token of the cookie. Browsers send cookies with the requests of every page, so it counts only if the page was checked: by its origin, or by
-/// the browser.
-fn token_of_cookie(host: &StreamHost, request: &HttpRequest) -> Option<String> {
-    let headers = request.headers();
-    let is_same_origin = headers.get("sec-fetch-site").map(HeaderValue::as_bytes) == Some(b"same-origin");
-    if !is_same_origin && !headers.contains_key(header::ORIGIN) {
-        return None;
-    }
-    cookie(headers, host.token_cookie.as_deref()?).map(Into::into)
 }

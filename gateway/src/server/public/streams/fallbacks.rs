@@ -2,7 +2,7 @@
 
 use super::{
     StreamHost,
-    body::{EncodedBody, bad, check_size},
+    body::{CommandsSize, EncodedBody, bad},
     host::StreamStart,
 };
 use crate::{api::ApiError, broker::PostedCommands, connection::ChosenProtocol};
@@ -28,7 +28,7 @@ pub(super) async fn http_stream(request: HttpRequest, body: EncodedBody) -> Resu
         // Protobuf has no bytes that do not count.
         Codec::Protobuf => (Encoding::ProtobufStream, "application/octet-stream", Vec::new()),
     };
-    let commands = body.into_commands(host.message_size)?;
+    let commands = body.into_commands()?;
     let protocol = ChosenProtocol::Centrifuge { encoding, ping_form: PingForm::StreamMessage };
     Ok(host.open(&request, StreamStart { content_type, protocol, first_bytes, commands })?)
 }
@@ -42,7 +42,7 @@ struct SseQuery {
 pub(super) async fn sse(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let host = request.app_data::<Rc<StreamHost>>().ok_or(ErrorCode::Internal)?;
     let SseQuery { cf_connect } = read_query(request.query_string()).map_err(|error| bad(format!("The query is invalid: {error}.")))?;
-    let commands = check_size(PostedCommands::Json(cf_connect.into()), host.message_size)?;
+    let commands = CommandsSize::of(&request)?.check(PostedCommands::Json(cf_connect.into()))?;
     let protocol = ChosenProtocol::Centrifuge { encoding: Encoding::JsonEvents, ping_form: PingForm::StreamMessage };
     let mut first_bytes = Vec::new();
     append_padding(&mut first_bytes);

@@ -7,6 +7,8 @@ use crate::{
     connection::{ChosenProtocol, Connection, Handshake, WorkerContext},
     server::public::{
         admissions::{Admissions, Permit},
+        counted_headers::CountedHeaders,
+        ignored_credentials::tell_ignored,
         request_source::RequestSource,
     },
     transport::{Wire, websocket::Denial},
@@ -23,17 +25,14 @@ use actix_web::{
 };
 use futures_util::FutureExt as _;
 use gateway_core::model::{ConnectionId, ErrorCode, Refusal};
-use shared_proto::http::Takeover;
+use shared_proto::http::{Socket, Takeover};
 use std::{rc::Rc, sync::Arc, time::Duration};
-use tokio::net::TcpStream;
 
 /// What the streams of a worker need.
 pub(in crate::server::public) struct StreamHost {
     pub(in crate::server::public) worker: Rc<WorkerContext>,
     pub(in crate::server::public) source: RequestSource,
     pub(in crate::server::public) admissions: Arc<Admissions>,
-    /// Largest size of the commands of one request, in bytes.
-    pub(in crate::server::public) message_size: usize,
     /// Shortest time after which an EventSource connects again.
     pub(in crate::server::public) retry: Duration,
     /// The cookie that may have the token of an EventSource.
@@ -69,14 +68,15 @@ impl StreamHost {
     }
 
     /// What a request decides about its connection.
-    pub(super) fn handshake(&self, request: &HttpRequest, client: Client, protocol: ChosenProtocol) -> Result<Handshake, Refusal> {
-        let is_known = is_of_known_page(request);
-        let values = |name: &str| {
-            let all = request.headers().get_all(name).map(HeaderValue::as_bytes);
-            let is_hidden = if is_known { |_: &[u8]| false } else { sent_by_itself(name) };
-            all.filter(move |value| !is_hidden(value))
-        };
-        let kept = self.worker.node.services.request_keeper().keep(client.address, values)?;
+    pub(super) fn handshake(
+        &self,
+        request: &HttpRequest,
+        headers: &CountedHeaders<'_>,
+        client: Client,
+        protocol: ChosenProtocol,
+    ) -> Result<Handshake, Refusal> {
+        let kept = self.worker.node.services.request_keeper().keep(client.address, |name| headers.values(name))?;
+        tell_ignored(headers, &client, request.path(), self.worker.hub.metrics());
         let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(Into::into);
         Ok(Handshake { id: ConnectionId::random(), protocol, address: client.address, traceparent, request: kept })
     }
@@ -85,8 +85,9 @@ impl StreamHost {
     pub(super) fn open(&self, request: &HttpRequest, start: StreamStart) -> Result<HttpResponse, Refusal> {
         let client = self.check(request)?;
         let StreamStart { content_type, protocol, first_bytes, commands } = start;
-        let handshake = self.handshake(request, client, protocol)?;
-        let permit = self.admissions.admit().map_err(|Denial { refusal, retry_after }| Refusal { retry_after, ..refusal })?;
+        let (now, address) = (self.worker.hub.now(), client.address);
+        let handshake = self.handshake(request, &self.source.counted(request.headers()), client, protocol)?;
+        let permit = self.admissions.admit(now, address).map_err(|Denial { refusal, retry_after }| Refusal { retry_after, ..refusal })?;
         let worker = self.worker.clone();
         self.respond(request, content_type, move |io| {
             let connection = Connection::new(worker, Wire::stream(io), handshake);
@@ -99,37 +100,21 @@ impl StreamHost {
         &self,
         request: &HttpRequest,
         content_type: &'static str,
-        enter: impl FnOnce(TcpStream) + 'static,
+        enter: impl FnOnce(Socket) + 'static,
     ) -> Result<HttpResponse, Refusal> {
         let mut response = head_of_stream(content_type);
         if request.method() == Method::HEAD {
             return Ok(response.finish());
         }
-        let takeover = request.conn_data::<Takeover<TcpStream>>().ok_or(ErrorCode::Internal)?;
+        let takeover = request.conn_data::<Takeover<Socket>>().ok_or(ErrorCode::Internal)?;
         let mut response = response.body(takeover.body(self.worker.limits.write_timeout, enter));
         response.head_mut().no_chunking(true);
         Ok(response)
     }
 }
 
-/// Whether no page of another site can have caused the request. Browsers send `Origin` with a POST and with requests of other origins, and
-/// `Sec-Fetch-Site` over TLS. A page of any site can embed a URL.
-fn is_of_known_page(request: &HttpRequest) -> bool {
-    let is_same_origin = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes) == Some(b"same-origin");
-    request.method() == Method::POST || is_same_origin || request.headers().contains_key(header::ORIGIN)
-}
-
-/// Which values of this header a browser adds to the requests of every page. Services must not take those for the user's own will.
-fn sent_by_itself(name: &str) -> fn(&[u8]) -> bool {
-    match name {
-        _ if name.eq_ignore_ascii_case("cookie") => |_| true,
-        _ if name.eq_ignore_ascii_case("authorization") => |value| !value.get(..7).is_some_and(|it| it.eq_ignore_ascii_case(b"bearer ")),
-        _ => |_| false,
-    }
-}
-
 /// Runs a connection, which has its place until it ends.
-pub(super) fn spawn(connection: Connection<TcpStream>, permit: Permit) {
+pub(super) fn spawn(connection: Connection<Socket>, permit: Permit) {
     // An async block would hold the connection twice: as what it captures and as what it awaits.
     actix_rt::spawn(connection.map(move |()| drop(permit)));
 }
@@ -156,30 +141,4 @@ pub(super) async fn end_refused(request: ServiceRequest, next: Next<impl Message
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use actix_web::test::TestRequest;
-
-    #[test]
-    fn what_browsers_add_counts_only_if_no_other_site_can_have_caused_the_request() {
-        let from = |request: TestRequest| is_of_known_page(&request.to_http_request());
-        assert!(!from(TestRequest::get()), "an embedded URL over plain HTTP");
-        assert!(!from(TestRequest::get().insert_header(("sec-fetch-site", "none"))), "an address that the user entered or followed");
-        assert!(from(TestRequest::get().insert_header(("sec-fetch-site", "same-origin"))));
-        assert!(from(TestRequest::get().insert_header(("origin", "https://a.example"))), "it was checked");
-        assert!(from(TestRequest::post()), "its content type needs a question before");
-    }
-
-    #[test]
-    fn cookies_and_passwords_are_sent_by_browsers_and_bearer_tokens_by_programs() {
-        assert!(sent_by_itself("Cookie")(b"session=1"));
-        for value in [&b"Basic abc"[..], b"Negotiate", b"", b"Bear"] {
-            assert!(sent_by_itself("authorization")(value), "{}", value.escape_ascii());
-        }
-        assert!(!sent_by_itself("Authorization")(b"bearer abc"));
-        assert!(!sent_by_itself("accept-language")(b"en"));
-    }
 }

@@ -14,6 +14,7 @@ mod host;
 
 pub(super) use host::StreamHost;
 
+use self::body::CommandsSize;
 use super::cors::{allow_credentials, allow_origins};
 use crate::{api::Path, auth::Origins};
 use actix_web::{
@@ -26,15 +27,16 @@ use std::{rc::Rc, sync::Arc};
 
 /// Serves the streams and the requests with their commands.
 pub(super) fn configure(config: &mut ServiceConfig, host: Rc<StreamHost>, origins: &Arc<Origins>) {
-    let body_limit = PayloadConfig::new(body::limit(host.message_size));
+    let limits = host.worker.limits;
     config.app_data(Data::from(origins.clone())).app_data(host);
-    for path in [
-        Path::new("/connection/http_stream").post(fallbacks::http_stream).options(preflight_of_post),
-        Path::new("/connection/sse").get(fallbacks::sse).options(preflight_of_get),
-        Path::new("/events").get(events::get).options(preflight_of_events),
-        Path::new("/emulation").post(emulation::post).options(preflight_of_post),
+    for (path, size) in [
+        (Path::new("/connection/http_stream").post(fallbacks::http_stream).options(preflight_of_post), limits.connect_size),
+        (Path::new("/connection/sse").get(fallbacks::sse).options(preflight_of_get), limits.connect_size),
+        (Path::new("/events").get(events::get).options(preflight_of_events), limits.connect_size),
+        (Path::new("/emulation").post(emulation::post).options(preflight_of_post), limits.message_size),
     ] {
-        let resource = path.into_resource().app_data(body_limit.clone());
+        let size = CommandsSize(size as usize);
+        let resource = path.into_resource().app_data(PayloadConfig::new(size.of_body())).app_data(size);
         config.service(resource.wrap(from_fn(host::end_refused)).wrap(from_fn(allow_credentials)).wrap(from_fn(allow_origins)));
     }
 }

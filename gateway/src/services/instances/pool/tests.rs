@@ -46,6 +46,10 @@ fn call() -> Call {
 fn event() -> Event {
     Event {
         id: None,
+        method: None,
+        attempt: None,
+        partition: None,
+        key: None,
         generation: None,
         time: None,
         kind: "message".into(),

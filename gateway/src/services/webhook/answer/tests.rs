@@ -1,5 +1,6 @@
 use super::*;
 use crate::services::BadReplyCause::{Invalid, TooLarge, WrongSettings};
+use bytes::Bytes;
 use gateway_core::model::ErrorCode::{Overloaded, ServiceUnavailable, Timeout};
 use gateway_core::model::{Meta, MetaChange};
 use proptest::prelude::*;

@@ -19,7 +19,7 @@ use target::{Target, soon};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 mod lifecycle;
-mod target;
+pub(in crate::services) mod target;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -88,7 +88,7 @@ fn in_flight(services: &Services) -> usize {
 fn targets(services: &Services) -> Vec<TargetSummary> {
     match services.summary().swap_remove(0).reached {
         Reached::ByWebhook(targets) => targets,
-        other @ Reached::ByLinks(_) => panic!("{other:?}"),
+        other @ (Reached::ByLinks(_) | Reached::ByQueue) => panic!("{other:?}"),
     }
 }
 
@@ -411,7 +411,7 @@ async fn calls_and_events_above_the_limit_are_refused() {
     let (code, detail) = refusal(call(&services)).await;
     assert_eq!(code, ErrorCode::Overloaded);
     assert!(detail.contains("1 requests in flight"), "{detail}");
-    assert_eq!(services.event("shop", Data::null(), &caller()).expect_err("full").code, ErrorCode::Overloaded);
+    assert_eq!(services.event("shop", Data::null(), &caller()).await.expect_err("full").code, ErrorCode::Overloaded);
     peer.reply("1").await;
     answer(first).await.expect("a reply");
     assert_eq!(services.counters().get(Count::EventRefused), 1);
@@ -446,7 +446,7 @@ async fn an_event_is_sent_once_and_counted_as_lost_if_it_is_not_taken() {
     let services = shop(&urls(&[&format!("http://{}/{{method}}", target.address())]));
     let caller = caller();
     for (status, lost) in [("202 Accepted", 0), ("500 Internal Server Error", 1)] {
-        services.event("shop", data("[7]"), &caller).expect("room");
+        services.event("shop", data("[7]"), &caller).await.expect("room");
         let mut peer = target.accept().await;
         let request = peer.request().await;
         let connection = caller.connection.to_string();
@@ -477,7 +477,7 @@ async fn a_node_that_stops_waits_briefly_for_events() {
     let target = Target::new().await;
     let services = shop(&urls(&[&format!("http://{}/", target.address())]));
     for _ in 0..2 {
-        services.event("shop", Data::null(), &caller()).expect("room");
+        services.event("shop", Data::null(), &caller()).await.expect("room");
     }
     let (mut taken, mut stuck) = (target.accept().await, target.accept().await);
     taken.request().await;

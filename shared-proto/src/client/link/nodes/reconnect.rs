@@ -102,7 +102,7 @@ async fn link_once<S: Service>(
     updates: &mpsc::Sender<LinkUpdate>,
     peers: &mpsc::Sender<Vec<String>>,
 ) -> SessionEnd {
-    match timeout(context.config.connect_timeout, socket::connect(&context.config, url)).await {
+    match timeout(context.config.connect_timeout, socket::connect(&context.config, &context.connector, url)).await {
         Ok(Ok((socket, node))) => return session::run(context, url, socket, node, updates, peers).await,
         Ok(Err(SocketError::Http(response))) => {
             tracing::warn!(url, status = response.status().as_u16(), "the gateway refused the WebSocket upgrade");

@@ -4,7 +4,7 @@ use crate::{
         commands::{lane::lane, limits::LaneLimits},
         servers::{
             address::Address,
-            connect::{probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
+            connect::{rights::probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
             health::Health,
             masters::Masters,
         },
@@ -25,8 +25,13 @@ async fn names_whose_write_is_cancelled_wait_for_the_next_one() {
     let masters =
         Masters::new(address, 1, timeouts, probe, &ServerAssignments::new("test:assignment".into(), LONG)).expect("a good address");
     // The driver does not run: no command gets an answer.
-    let (lane, _driver) =
-        lane(LaneLimits { queue_commands: 8, batch_commands: 4, deadline: LONG }, Arc::new(masters), Arc::new(Health::default()), 0);
+    let (lane, _driver) = lane(
+        LaneLimits { queue_commands: 8, batch_commands: 4, deadline: LONG, replicas: None },
+        Arc::new(masters),
+        Arc::new(Health::default()),
+        Arc::default(),
+        0,
+    );
     let index = ChannelIndex::new(Keys::new("test"), Arc::new(lane), Arc::default());
     let names = ["c:1", "c:2"].map(|name| name.parse().expect("valid"));
     index.add(&names);

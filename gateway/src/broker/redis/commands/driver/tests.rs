@@ -6,7 +6,7 @@ use crate::{
             commands::job::{Command, Resend},
             schema::slot::{SLOTS, Slot},
             servers::{
-                connect::{connect_error::ConnectError, probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
+                connect::{connect_error::ConnectError, rights::probe::Probe, server_assignment::ServerAssignments, timing::Timeouts},
                 topology::{Endpoint, SlotReport},
             },
         },
@@ -32,7 +32,7 @@ const KEY: &str = "k";
 
 impl Fixture {
     fn new() -> Self {
-        let limits = LaneLimits { queue_commands: 8, batch_commands: 4, deadline: Duration::from_secs(5) };
+        let limits = LaneLimits { queue_commands: 8, batch_commands: 4, deadline: Duration::from_secs(5), replicas: None };
         let timeouts = Timeouts { connect: limits.deadline, response: limits.deadline };
         let probe = Probe::new("test:probe".into());
         let assignments = ServerAssignments::new("test:assignment".into(), limits.deadline);
@@ -40,7 +40,7 @@ impl Fixture {
         let address = RedisAddress::try_from(&settings.redis).expect("a good address");
         let masters = Masters::new(address, 1, timeouts, probe, &assignments).expect("a good address");
         let (masters, health) = (Arc::new(masters), Arc::new(Health::default()));
-        let driver = Driver::new(mpsc::channel(1).1, limits, masters.clone(), health.clone(), 0);
+        let driver = Driver::new(mpsc::channel(1).1, limits, masters.clone(), health.clone(), Arc::default(), 0);
         let mut fixture = Self { driver, steps: Steps::new(), masters, health, limits };
         fixture.move_slot(1);
         fixture
@@ -88,7 +88,7 @@ impl Fixture {
         let answer = |text: &&str| redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("as Redis sends it");
         let master_lane = self.master_lane(port);
         master_lane.finish_batch();
-        master_lane.queue.take_answers(jobs, refusals.iter().map(answer).collect(), Instant::now());
+        master_lane.queue.take_answers(jobs, refusals.iter().map(answer).collect::<Vec<_>>(), Instant::now());
         self.driver.reroute(&mut self.steps);
     }
 }

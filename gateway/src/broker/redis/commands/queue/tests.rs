@@ -241,3 +241,25 @@ async fn a_batch_contains_at_most_the_maximum_of_one_order() {
     assert_eq!((sent.len(), sent.last().and_then(|job| job.command.order)), (MAX_PER_ORDER + 1, Some(2)));
     assert_eq!(orders(&take(&mut queue, 9)), [1]);
 }
+
+#[tokio::test]
+async fn commands_that_too_few_replicas_have_are_sent_again_in_order_until_their_outcome_is_unknown() {
+    let mut queue = Queue::default();
+    let mut stored: Vec<_> = ["a", "b"].iter().map(|key| push_with_key(&mut queue, 1, Resend::UntilDeadline, key)).collect();
+    let mut refused_now = push_with_key(&mut queue, 2, Resend::UntilDeadline, "c");
+    let lacking = |each| Answers { each, are_replicated: false };
+    let sent = take(&mut queue, 9);
+    let result = queue.take_answers(sent, lacking(vec![DONE, DONE, refused("OOM")]), Instant::now());
+    assert_eq!(result.action, ConnectionAction::Pause, "the master does not answer at once");
+    assert!(matches!(ended(&mut refused_now), Some(Err(BrokerError::Unavailable(_)))), "it is not stored at the master either");
+    let _newer = push_with_key(&mut queue, 1, Resend::UntilDeadline, "d");
+    let sent = take(&mut queue, 9);
+    assert_eq!(later_keys(&sent), [vec!["b"], vec![], vec![]]);
+    queue.take_answers(sent, lacking(vec![DONE, DONE, DONE]), Instant::now());
+    assert!(stored.iter_mut().all(|answer| ended(answer).is_none()));
+    let sent = take(&mut queue, 1);
+    queue.take_answers(sent, vec![DONE], Instant::now());
+    assert_eq!(ended(&mut stored[0]), Some(Ok(DONE)));
+    queue.expire(Instant::now() + Duration::from_secs(60), "");
+    assert_eq!(ended(&mut stored[1]), Some(Err(BrokerError::OutcomeUnknown)), "the master has it");
+}

@@ -11,6 +11,8 @@ pub(crate) struct Scripts {
     pub(crate) publish: Script,
     /// The same for publishes with a producer. Most have none, and their script runs faster without the functions that it does not call.
     pub(crate) publish_with_producer: Script,
+    /// The same for entries of ingest, with or without a producer.
+    pub(crate) publish_entry: Script,
     pub(crate) publish_ephemeral: Script,
     pub(crate) read: Script,
     pub(crate) presence_add: Script,
@@ -27,6 +29,18 @@ pub(crate) struct Scripts {
     pub(crate) call_begin: Script,
     pub(crate) call_end: Script,
     pub(crate) write_probe: Script,
+    pub(crate) queue_add: Script,
+    pub(crate) queue_acquire: Script,
+    pub(crate) queue_renew: Script,
+    pub(crate) queue_release: Script,
+    pub(crate) queue_read: Script,
+    pub(crate) queue_acknowledge: Script,
+    pub(crate) queue_tries: Script,
+    pub(crate) queue_dead_letter: Script,
+    pub(crate) queue_dead: Script,
+    pub(crate) queue_replay: Script,
+    pub(crate) queue_purge: Script,
+    pub(crate) queue_status: Script,
     load: Pipeline,
 }
 
@@ -45,6 +59,14 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
             include_str!("producer.lua"),
             include_str!("publish.lua")
         )),
+        publish_entry: script(concat!(
+            include_str!("timeline.lua"),
+            include_str!("out_of_order.lua"),
+            include_str!("producer.lua"),
+            include_str!("entry_ids.lua"),
+            include_str!("ingest.lua"),
+            include_str!("publish.lua")
+        )),
         publish_ephemeral: script(concat!(include_str!("out_of_order.lua"), include_str!("publish_ephemeral.lua"))),
         read: script(concat!(include_str!("timeline.lua"), include_str!("read.lua"))),
         presence_add: script(include_str!("presence_add.lua")),
@@ -61,6 +83,23 @@ pub(crate) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         call_begin: script(include_str!("call_begin.lua")),
         call_end: script(include_str!("call_end.lua")),
         write_probe: script(include_str!("write_probe.lua")),
+        queue_add: script(concat!(include_str!("out_of_order.lua"), include_str!("queue_add.lua"))),
+        queue_acquire: script(concat!(include_str!("queue_owned.lua"), include_str!("queue_acquire.lua"))),
+        queue_renew: script(concat!(include_str!("queue_owned.lua"), include_str!("queue_renew.lua"))),
+        queue_release: script(concat!(include_str!("queue_owned.lua"), include_str!("queue_release.lua"))),
+        queue_read: script(concat!(
+            include_str!("queue_owned.lua"),
+            include_str!("entry_ids.lua"),
+            include_str!("queue_fields.lua"),
+            include_str!("queue_read.lua")
+        )),
+        queue_acknowledge: script(concat!(include_str!("queue_owned.lua"), include_str!("queue_acknowledge.lua"))),
+        queue_tries: script(concat!(include_str!("queue_owned.lua"), include_str!("queue_tries.lua"))),
+        queue_dead_letter: script(concat!(include_str!("queue_owned.lua"), include_str!("queue_dead_letter.lua"))),
+        queue_dead: script(concat!(include_str!("queue_fields.lua"), include_str!("queue_about_dead.lua"), include_str!("queue_dead.lua"))),
+        queue_replay: script(concat!(include_str!("queue_about_dead.lua"), include_str!("queue_replay.lua"))),
+        queue_purge: script(include_str!("queue_purge.lua")),
+        queue_status: script(concat!(include_str!("queue_owned.lua"), include_str!("queue_status.lua"))),
         load,
     }
 });

@@ -35,13 +35,13 @@ local function discard_unless_newest_is(stream, top)
 end
 
 -- NL-1.1, NL-1.9
--- Returns the channel's current timeline: epoch, top, forks ("epoch:offset", newest first, separated by one space), replid, and whether the
--- caller must write meta.
+-- Returns the channel's current timeline: epoch, top, forks ("epoch:offset", newest first, separated by one space), replid, whether the
+-- caller must write meta, and the value of `field` of meta, if there is one.
 -- The identity of the server's data (replid) changes with every restart and failover. Acknowledged publications may be missing after that,
 -- so a new epoch begins, with a fork at the end of the old one. `fresh` is an epoch that was never used.
-local function timeline(meta, stream, fresh)
+local function timeline(meta, stream, fresh, field)
     local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-    local held = redis.call('HMGET', meta, 'epoch', 'top', 'replid', 'forks')
+    local held = redis.call('HMGET', meta, 'epoch', 'top', 'replid', 'forks', field or '')
     local epoch, top, forks = held[1], tonumber(held[2] or 0), held[4] or ''
     if not epoch then
         -- A stream without its meta belongs to no timeline. If another program wrote the key with another type, XLEN fails.
@@ -49,8 +49,8 @@ local function timeline(meta, stream, fresh)
         return fresh, 0, '', replid, true
     end
     if held[3] == replid then
-        return epoch, top, forks, replid, false
+        return epoch, top, forks, replid, false, held[5]
     end
     discard_unless_newest_is(stream, top)
-    return fresh, top, leave(epoch, top, forks), replid, true
+    return fresh, top, leave(epoch, top, forks), replid, true, held[5]
 end

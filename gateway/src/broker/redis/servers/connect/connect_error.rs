@@ -1,6 +1,6 @@
 //! Errors of attempts to connect.
 
-use super::probe::Denied;
+use super::rights::probe::Denied;
 use crate::broker::redis::servers::address::Peer;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -17,8 +17,8 @@ pub(crate) enum ConnectError {
     )]
     Distrusted { address: Box<str>, cause: Box<str>, authority: Box<str> },
     #[error(
-        "Redis at {address} denies the user of redis.url a right that the gateway needs: {cause}. Give the user the rights that docs/redis.md lists: \
-         ~P:* &P:* +@read +@write +@scripting +@pubsub +@connection +info +time (in a Redis Cluster +cluster|nodes), where P is redis.prefix"
+        "Redis at {address} denies the user of redis.url a right that the gateway needs: {cause}. Give the user the rights that \
+         \"gateway redis-acl\" prints, or allow it all commands on the keys and channels of redis.prefix"
     )]
     Forbidden { address: Box<str>, cause: Box<str> },
     #[error("Redis at {address} is version {found}; {oldest} or newer is needed")]

@@ -4,7 +4,7 @@ use super::{
     connect_error::ConnectError,
     control_connection::{ControlConnection, KeptConnection},
     predecessor_guard::PredecessorGuard,
-    probe::{Denied, Probe},
+    rights::probe::{Denied, Probe},
     route::Route,
     sentinel::Sentinels,
     server::Server,
@@ -161,6 +161,21 @@ impl Connector {
         Ok((connection, server))
     }
 
+    /// Makes a connection for commands that block. The server need not have the scripts.
+    pub(crate) async fn blocking(&self) -> Result<(MultiplexedConnection, Server), ConnectError> {
+        let (connection, _, server) = self.plain().await?;
+        Ok((connection, server))
+    }
+
+    /// Makes a connection without scripts, subscriptions and a check of rights.
+    async fn plain(&self) -> Result<(MultiplexedConnection, Arc<Route>, Server), ConnectError> {
+        let route = self.route().await?;
+        let mut connection = route.subscriber(|_| Ok(())).await?;
+        let info = self.check_server(&route, &mut connection).await?;
+        let server = self.admit(&info, &route, &mut connection).await?;
+        Ok((connection, route, server))
+    }
+
     /// Queries the sentinels at intervals, if there are any. This is necessary because a master that was replaced but is still alive does
     /// not report that.
     pub(crate) async fn follow_sentinels(&self) {
@@ -307,10 +322,7 @@ impl Connector {
         if let Some(kept) = self.control.take(|server| self.is_newest(server)) {
             return Ok(kept);
         }
-        let route = self.route().await?;
-        let mut connection = route.subscriber(|_| Ok(())).await?;
-        let info = self.check_server(&route, &mut connection).await?;
-        let server = self.admit(&info, &route, &mut connection).await?;
+        let (connection, route, server) = self.plain().await?;
         Ok(ControlConnection::new(connection, route, server))
     }
 

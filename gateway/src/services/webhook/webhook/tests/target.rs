@@ -12,38 +12,43 @@ use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 /// Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(in crate::services) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 
 /// A listening socket.
-pub(super) struct Target {
+pub(in crate::services) struct Target {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
 }
 
 impl Target {
-    pub(super) async fn new() -> Self {
+    pub(in crate::services) async fn new() -> Self {
         Self { listener: TcpListener::bind("127.0.0.1:0").await.expect("a free port"), tls: None }
     }
 
-    pub(super) async fn with_tls(config: ServerConfig) -> Self {
+    /// At an address that nobody uses now.
+    pub(in crate::services) async fn at(address: std::net::SocketAddr) -> Self {
+        Self { listener: TcpListener::bind(address).await.expect("nobody listens there"), tls: None }
+    }
+
+    pub(in crate::services) async fn with_tls(config: ServerConfig) -> Self {
         Self { tls: Some(TlsAcceptor::from(Arc::new(config))), ..Self::new().await }
     }
 
     /// `host:port`.
-    pub(super) fn address(&self) -> String {
+    pub(in crate::services) fn address(&self) -> String {
         self.listener.local_addr().expect("bound").to_string()
     }
 
-    pub(super) async fn accept(&self) -> Peer {
+    pub(in crate::services) async fn accept(&self) -> Peer {
         let (socket, _) = soon("a connection", self.listener.accept()).await.expect("a connection");
         let Some(tls) = &self.tls else { return Peer::new(socket) };
         Peer::new(soon("TLS", tls.accept(socket)).await.expect("TLS"))
     }
 
     /// Whether nobody has connected.
-    pub(super) async fn is_untouched(&self) -> bool {
+    pub(in crate::services) async fn is_untouched(&self) -> bool {
         timeout(Duration::from_millis(50), self.listener.accept()).await.is_err()
     }
 }
@@ -53,21 +58,21 @@ trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
 /// A request.
-pub(super) struct Received {
+pub(in crate::services) struct Received {
     /// Method and path.
-    pub(super) line: String,
-    pub(super) headers: HashMap<String, String>,
-    pub(super) body: Vec<u8>,
+    pub(in crate::services) line: String,
+    pub(in crate::services) headers: HashMap<String, String>,
+    pub(in crate::services) body: Vec<u8>,
 }
 
 impl Received {
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::services) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
     }
 }
 
 /// One connection of the gateway.
-pub(super) struct Peer {
+pub(in crate::services) struct Peer {
     socket: Box<dyn Socket>,
     got: Vec<u8>,
 }
@@ -77,7 +82,7 @@ impl Peer {
         Self { socket: Box::new(socket), got: Vec::new() }
     }
 
-    pub(super) async fn request(&mut self) -> Received {
+    pub(in crate::services) async fn request(&mut self) -> Received {
         let end = loop {
             if let Some(end) = self.got.windows(4).position(|four| four == b"\r\n\r\n") {
                 break end + 4;
@@ -96,22 +101,22 @@ impl Peer {
         Received { line, headers, body: self.got.drain(..length).collect() }
     }
 
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(in crate::services) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).await.expect("the gateway reads");
     }
 
     /// Answers with JSON.
-    pub(super) async fn reply(&mut self, json: &str) {
+    pub(in crate::services) async fn reply(&mut self, json: &str) {
         self.answer("200 OK", "application/json", json).await;
     }
 
-    pub(super) async fn answer(&mut self, status: &str, media_type: &str, body: &str) {
+    pub(in crate::services) async fn answer(&mut self, status: &str, media_type: &str, body: &str) {
         let length = body.len();
         self.send(format!("HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\n\r\n{body}")).await;
     }
 
     /// Sends the same bytes until the gateway closes the connection. Returns how many were accepted.
-    pub(super) async fn flood(&mut self, bytes: &[u8], at_most: usize) -> usize {
+    pub(in crate::services) async fn flood(&mut self, bytes: &[u8], at_most: usize) -> usize {
         let mut sent = 0;
         while sent < at_most && soon("the gateway", self.socket.write_all(bytes)).await.is_ok() {
             sent += bytes.len();
@@ -120,7 +125,7 @@ impl Peer {
     }
 
     /// Waits until the gateway closes the connection.
-    pub(super) async fn closed(&mut self) {
+    pub(in crate::services) async fn closed(&mut self) {
         while self.more().await {}
     }
 

@@ -154,7 +154,11 @@ impl<'a, S: Service> Session<'a, S> {
                     self.send(refused).await?;
                 }
             }
-            ToService::Event(event) => self.calls.start_event(event),
+            ToService::Event(event) => {
+                if let Some(refused) = self.calls.start_event(event) {
+                    self.send(refused).await?;
+                }
+            }
             ToService::Cancel(cancel) => self.calls.cancel(cancel.id),
             ToService::Ack(ack) => self.notify_router(LinkUpdate::Ack(self.link, ack)).await?,
             ToService::Nack(nack) => self.notify_router(LinkUpdate::Nack(self.link, nack)).await?,
@@ -206,7 +210,9 @@ impl<'a, S: Service> Session<'a, S> {
                 let failure = CallFailure { code: error.code, message: String::new(), temporary: error.temporary };
                 self.enqueue(Message::text(wire::encode(&error_frame(error.id, failure))))
             }
-            ToGateway::Hello(_) | ToGateway::Credit(_) | ToGateway::Drain(_) => self.enqueue(Message::text(text)),
+            ToGateway::Hello(_) | ToGateway::Credit(_) | ToGateway::Done(_) | ToGateway::Failed(_) | ToGateway::Drain(_) => {
+                self.enqueue(Message::text(text))
+            }
         }
     }
 

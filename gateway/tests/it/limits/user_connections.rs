@@ -1,0 +1,100 @@
+//! Open connections of a user on all nodes.
+
+use super::support::{Gateway, assert_served, next, send, until_closed};
+use crate::{
+    client::Client,
+    public::ask,
+    store_errors::{start_node, start_redis, until},
+};
+use serde_json::{Value, json};
+
+fn settings(on_excess: &str) -> String {
+    format!("[limits.user]\nconnections = 2\non_excess = \"{on_excess}\"")
+}
+
+/// Begins a connection of a user.
+fn begin(gateway: &Gateway, user: &str) -> Client {
+    let body = json!({ "user": user }).to_string();
+    let (_, body) = ask(gateway.public, "POST", "/demo/token", "Content-Type: application/json\r\n", &body);
+    let token = serde_json::from_str::<Value>(&body).expect("JSON")["token"].clone();
+    let mut client = gateway.upgraded("/connection/websocket");
+    send(&mut client, &json!({"id": 1, "connect": {"token": token}}).to_string());
+    client
+}
+
+fn connected(gateway: &Gateway, user: &str) -> Client {
+    let mut client = begin(gateway, user);
+    assert!(next(&mut client)["connect"].is_object());
+    client
+}
+
+#[test]
+fn a_further_connection_is_refused_with_3504() {
+    let gateway = Gateway::with(&settings("refuse"));
+    let (mut first, second) = (connected(&gateway, "mallory"), connected(&gateway, "mallory"));
+    assert_eq!(until_closed(&mut begin(&gateway, "mallory")).1, 3504);
+    assert_eq!(gateway.limited("user_connections"), 1);
+    let mut twin = connected(&gateway, "alice");
+    assert_served(&mut twin);
+    assert_served(&mut first);
+    drop(second);
+    until("the place is free", || {
+        let frame = begin(&gateway, "mallory").frame().expect("an answer");
+        frame.opcode == 1
+    });
+}
+
+#[test]
+fn the_oldest_connection_ends_with_3504() {
+    let gateway = Gateway::with(&settings("end-oldest"));
+    let mut all: Vec<_> = (0..2).map(|_| connected(&gateway, "mallory")).collect();
+    let mut twin = connected(&gateway, "alice");
+    for _ in 0..3 {
+        all.push(connected(&gateway, "mallory"));
+        assert_eq!(until_closed(&mut all.remove(0)).1, 3504);
+    }
+    for client in all.iter_mut().chain([&mut twin]) {
+        assert_served(client);
+    }
+    assert_eq!(gateway.limited("user_connections"), 3);
+}
+
+#[test]
+fn stomp_connections_count_as_well() {
+    let gateway = Gateway::with(&settings("refuse"));
+    let (_first, _second) = (connected(&gateway, "mallory"), connected(&gateway, "mallory"));
+    let body = json!({ "user": "mallory" }).to_string();
+    let (_, body) = ask(gateway.public, "POST", "/demo/token", "Content-Type: application/json\r\n", &body);
+    let token = serde_json::from_str::<Value>(&body).expect("JSON")["token"].as_str().expect("a token").to_owned();
+    let mut client = gateway.upgraded("/stomp");
+    send(&mut client, &format!("CONNECT\naccept-version:1.2\nAuthorization:Bearer {token}\n\n\0"));
+    let (messages, code) = until_closed(&mut client);
+    assert_eq!(code, 3504);
+    assert!(messages[0].starts_with(b"ERROR\n"), "{messages:?}");
+}
+
+#[tokio::test]
+async fn connections_on_other_nodes_count() {
+    let redis = start_redis().await;
+    let settings = settings("end-oldest").replace("connections = 2", "connections = 1");
+    let nodes: Vec<_> = (0..2)
+        .map(|_| {
+            let (public, internal) = start_node(&redis, &settings);
+            Gateway { public, internal }
+        })
+        .collect();
+    for node in &nodes {
+        until("the node is ready", || ask(node.internal, "GET", "/readyz", "", "").0.starts_with("http/1.1 200 "));
+    }
+    let mut before = connected(&nodes[0], "mallory");
+    let mut twin = connected(&nodes[1], "alice");
+    for round in 1..5 {
+        let new = connected(&nodes[round % 2], "mallory");
+        assert_eq!(until_closed(&mut before).1, 3504, "round {round}");
+        before = new;
+    }
+    for client in [&mut before, &mut twin] {
+        send(client, r#"{"id":3,"ping":{}}"#);
+        assert_eq!(next(client), json!({"id": 3, "ping": {}}));
+    }
+}

@@ -1,0 +1,6 @@
+//! Ingest with real servers.
+
+mod bed;
+mod entries;
+mod owners;
+mod stores;
