@@ -102,8 +102,7 @@ async fn post(request: HttpRequest, Body(token): Body) -> HttpResponse {
 async fn log_out(node: &Node, token: &str) -> Result<(), Refused> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let away = |error: TokenError| Refused::temporary(LogoutResult::Failed, format!("{error}."));
-    node.tokens.prepare(token).await.map_err(away)?;
-    let LogoutToken { target, until, id, expires_in } = node.tokens.verify_logout(token, now).map_err(|error| match error {
+    let LogoutToken { target, until, id, expires_in } = node.tokens.verify_logout(token, now).await.map_err(|error| match error {
         LogoutError::Invalid(error @ TokenError::KeysAway) => away(error),
         LogoutError::Invalid(why) => Refused::invalid(LogoutResult::Invalid, format!("{why}.")),
         LogoutError::TooMany => Refused::temporary(LogoutResult::TooMany, format!("{error}.")),

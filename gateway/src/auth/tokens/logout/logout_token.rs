@@ -63,18 +63,20 @@ impl Tokens {
         self.issuers.iter().any(|issuer| issuer.logout_audiences.is_some())
     }
 
-    /// Verifies a logout token at `now` (time since 1970). The caller has to refuse one whose [`LogoutToken::id`] has counted before.
-    pub fn verify_logout(&self, token: &str, now: Duration) -> Result<LogoutToken, LogoutError> {
+    /// Verifies a logout token at `now` (time since 1970), with keys that are fetched if they have to be. The caller has to refuse one whose
+    /// [`LogoutToken::id`] has counted before.
+    pub async fn verify_logout(&self, token: &str, now: Duration) -> Result<LogoutToken, LogoutError> {
         check_length(token)?;
         let header = parse_header(token)?;
         check_type(&header)?;
         let (json, _) = parse_claims::<LogoutJson>(token)?;
         let (_, issuer) = self.issuer_of(json.iss.as_deref());
         let audiences = issuer.logout_audiences.as_deref().ok_or_else(|| invalid("is of an issuer that may not send logout tokens"))?;
-        // Everything before costs little, so only this is limited.
+        // Everything before costs little. To choose a key may cost a signature check as well.
         if !self.logout_checks.take(now) {
             return Err(LogoutError::TooMany);
         }
+        self.prepare(token).await?;
         check_signature(issuer, &header, token)?;
         self.check_logout(&json, audiences, now)
     }

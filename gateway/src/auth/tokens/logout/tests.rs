@@ -3,6 +3,7 @@ use crate::{
     auth::{TokenError, Tokens},
     settings::Settings,
 };
+use futures_util::FutureExt as _;
 use gateway_core::model::{ClaimDigest, RevocableClaim, Revocation, RevocationTarget};
 use jsonwebtoken::Algorithm;
 use proptest::prelude::*;
@@ -61,7 +62,12 @@ impl Provider {
     }
 
     fn check(&self, header: &Value, claims: &Value) -> Result<LogoutToken, LogoutError> {
-        self.tokens.verify_logout(&self.sign(header, claims), CLOCK)
+        self.verify(&self.sign(header, claims), CLOCK)
+    }
+
+    /// These keys are in the settings, so nothing has to be fetched.
+    fn verify(&self, token: &str, now: Duration) -> Result<LogoutToken, LogoutError> {
+        self.tokens.verify_logout(token, now).now_or_never().expect("no wait")
     }
 
     /// Why a token is refused.
@@ -148,7 +154,7 @@ fn forged_logout_tokens_are_refused() {
         (String::new(), "is missing"),
         ("a.b.c.d.e".into(), ""),
     ] {
-        let found = provider.tokens.verify_logout(&forged, CLOCK).expect_err(&forged).to_string();
+        let found = provider.verify(&forged, CLOCK).expect_err(&forged).to_string();
         assert!(found.contains(why), "{forged}: {found}");
     }
     assert!(provider.tokens.verify_connection(&good, CLOCK).is_err_and(|error| error.to_string().contains("is a logout token")));
@@ -172,15 +178,23 @@ fn the_number_of_signature_checks_is_limited() {
     let foreign = TestKey::ed25519().sign(Algorithm::EdDSA, &json!({}), &claims());
     let unknown = provider.sign(&json!({}), &with("iss", Some(json!("https://two"))));
     for _ in 0..10 {
-        assert!(
-            matches!(provider.tokens.verify_logout(&unknown, CLOCK), Err(LogoutError::Invalid(TokenError::Invalid(_)))),
-            "costs nothing"
-        );
+        assert!(matches!(provider.verify(&unknown, CLOCK), Err(LogoutError::Invalid(TokenError::Invalid(_)))), "costs nothing");
     }
-    let forged = || provider.tokens.verify_logout(&foreign, CLOCK);
+    let forged = || provider.verify(&foreign, CLOCK);
     assert!(matches!([forged(), forged()], [Err(LogoutError::Invalid(_)), Err(LogoutError::Invalid(_))]));
     assert_eq!((forged(), provider.check(&json!({}), &claims())), (Err(LogoutError::TooMany), Err(LogoutError::TooMany)));
-    assert!(provider.tokens.verify_logout(&provider.sign(&json!({}), &claims()), CLOCK + Duration::from_secs(1)).is_ok());
+    assert!(provider.verify(&provider.sign(&json!({}), &claims()), CLOCK + Duration::from_secs(1)).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_counts_before_a_key_is_looked_for() {
+    let issuer = format!("issuer = {ISSUER:?}\njwks_url = \"https://one/keys\"\nbackchannel_logout = true\nlogout_audiences = [\"spa\"]");
+    let toml = format!("[tokens]\nhmac_secret = \"s\"\nlogouts_per_second = 1\n[[tokens.issuers]]\n{issuer}\n");
+    let tokens = Tokens::try_from(&Settings::from_toml(&toml).expect("valid")).expect("good settings");
+    let token = TestKey::ed25519().sign(Algorithm::EdDSA, &json!({}), &claims());
+    let refusal = async || tokens.verify_logout(&token, CLOCK).await.expect_err("nobody fetches keys");
+    assert_eq!(refusal().await, LogoutError::Invalid(TokenError::KeysAway));
+    assert_eq!(refusal().await, LogoutError::TooMany);
 }
 
 /// Values that a claim may have, right or wrong.
@@ -243,6 +257,6 @@ proptest! {
 
     #[test]
     fn no_text_makes_the_check_panic(token in "[a-zA-Z0-9_=.\\-]{0,80}") {
-        prop_assert!(Provider::new().tokens.verify_logout(&token, CLOCK).is_err());
+        prop_assert!(Provider::new().verify(&token, CLOCK).is_err());
     }
 }
