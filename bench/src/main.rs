@@ -17,7 +17,7 @@ use result::Result;
 use scenarios::{
     broadcast, calls,
     connects::{issuers, reconnect},
-    encodings, fanout, flood, memory, publish, queues, resubscribe, slow_service, streams, stuck,
+    encodings, fanout, flood, limits, memory, publish, queues, resubscribe, slow_service, streams, stuck,
 };
 use server::Binaries;
 
@@ -44,6 +44,8 @@ enum Scenario {
     Stuck(stuck::Arguments),
     /// How much a flooding client and a large fan-out delay other clients
     Flood(flood::Arguments),
+    /// Instructions of a delivery and of a command, with the limits of connections and users and without them; needs valgrind
+    Limits(limits::Arguments),
     /// Publications with a history through one gateway into Redis, compared with redis-benchmark
     Publish(publish::Arguments),
     /// A broadcast to 10,000 personal channels, compared with ten batches of 1,000
@@ -73,6 +75,7 @@ async fn main() -> Result {
             Scenario::Streams(arguments) => streams::run(&binaries, &arguments).await,
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
+            Scenario::Limits(arguments) => limits::run(&binaries, &arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,
             Scenario::Broadcast(arguments) => broadcast::run(&binaries, &arguments).await,
             Scenario::Calls(arguments) => calls::run(&binaries, &arguments).await,
