@@ -135,10 +135,17 @@ torture *options:
 simulate *options:
     cargo run --release --package gateway --example simulate -- "$@"
 
-# Fuzz a target for a number of seconds; needs a nightly toolchain and cargo-fuzz
+# Fuzz a target, or all of them, for a number of seconds each; needs a nightly toolchain
 [group('test')]
-fuzz target="decoder" seconds="900":
-    cargo +nightly fuzz run "{{ target }}" -- -max_total_time="{{ seconds }}"
+fuzz target="all" seconds="900":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    fuzzer=$("{{ native }}/cargo-tool" cargo-fuzz 0.13.2 "runs the fuzz targets; about 60 s, once")
+    export PATH=$(dirname "$fuzzer"):$PATH
+    if [[ "{{ target }}" == all ]]; then targets=$(cargo +nightly fuzz list); else targets="{{ target }}"; fi
+    for target in $targets; do
+        cargo +nightly fuzz run "$target" -- -max_total_time="{{ seconds }}" -print_final_stats=1
+    done
 
 # All static checks; the quickest come first
 [group('check')]
