@@ -11,6 +11,9 @@ examples := justfile_directory() / "gateway/tests/sdk/examples"
 # All tests use one build. A binary built apart from the tests has other features and compiles its dependencies again.
 test_targets := "--workspace --bins --tests"
 
+# Tests mostly wait for processes and deadlines, so several run on each core.
+test_threads := `echo $((3 * $(getconf _NPROCESSORS_ONLN)))`
+
 [private]
 default:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
@@ -60,11 +63,11 @@ test: setup test-rust test-sdk test-python test-browser test-docs
 [group('test')]
 test-rust *arguments: setup-redis setup-java
     cargo build {{ test_targets }}
-    cargo test --workspace "$@"
+    RUST_TEST_THREADS="${RUST_TEST_THREADS:-{{ test_threads }}}" cargo test --workspace "$@"
 
 # Tests with the official JavaScript SDK and with STOMP libraries, in Node and Chromium, against a stack on free ports; the examples for Node and in Rust, and the outbox
 [group('test')]
-test-sdk *files: setup-node setup-browser setup-redis setup-curl setup-python
+test-sdk *files: setup-node setup-browser setup-redis setup-curl setup-python setup-openssl
     cargo build {{ test_targets }}
     @node "{{ examples }}/build.mjs" node outbox python-queue
     @CHROMIUM="$("{{ native }}/requirement" browser)" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk "$@"
@@ -212,9 +215,9 @@ bench-page *arguments: setup-node setup-browser setup-redis
     cd web/tests && npm ci --no-audit --no-fund
     @CHROMIUM="$("{{ native }}/requirement" browser)" "{{ native }}/up" --profile release --free-ports --run-dir target/bench-page -- node bench/page/measure.mjs "$@"
 
-# Install the programs that the tests need besides Rust: Redis, Java, Node, Chromium, Python and curl
+# Install the programs that the tests need besides Rust: Redis, Java, Node, Chromium, Python, curl and openssl
 [group('develop')]
-setup: setup-redis setup-java setup-node setup-browser setup-python setup-curl
+setup: setup-redis setup-java setup-node setup-browser setup-python setup-curl setup-openssl
 
 [private]
 setup-redis:

@@ -41,10 +41,11 @@ pub(super) async fn run<S: Service>(
     let mut backoff = Backoff::new(config.reconnect_first, config.reconnect_longest);
     let mut last_linked = Instant::now();
     let mut phase = context.phase.clone();
+    let mut failures = FailureLog::default();
     loop {
         let began = Instant::now();
         let end = tokio::select! {
-            end = link_once(&context, &url, &updates, &peers) => end,
+            end = link_once(&context, &url, &updates, &peers, &mut failures) => end,
             // A session ends on its own. This branch ends an attempt that has no session yet.
             () = close_timeout_passed(&context) => return url,
         };
@@ -101,14 +102,32 @@ async fn link_once<S: Service>(
     url: &str,
     updates: &mpsc::Sender<LinkUpdate>,
     peers: &mpsc::Sender<Vec<String>>,
+    failures: &mut FailureLog,
 ) -> SessionEnd {
-    match timeout(context.config.connect_timeout, socket::connect(&context.config, &context.connector, url)).await {
-        Ok(Ok((socket, node))) => return session::run(context, url, socket, node, updates, peers).await,
-        Ok(Err(SocketError::Http(response))) => {
-            tracing::warn!(url, status = response.status().as_u16(), "the gateway refused the WebSocket upgrade");
+    let reason = match timeout(context.config.connect_timeout, socket::connect(&context.config, &context.connector, url)).await {
+        Ok(Ok((socket, node))) => {
+            *failures = FailureLog::default();
+            return session::run(context, url, socket, node, updates, peers).await;
         }
-        Ok(Err(error)) => tracing::debug!(url, %error, "the connection failed"),
-        Err(_) => tracing::debug!(url, "the connection timed out"),
-    }
+        Ok(Err(SocketError::Http(response))) => format!("the gateway refused the WebSocket upgrade with status {}", response.status().as_u16()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the connection timed out".to_owned(),
+    };
+    failures.record(url, reason);
     SessionEnd::Lost { welcomed: false }
+}
+
+/// Logs why an address cannot be reached: each reason once, until a connection succeeds or another reason comes.
+#[derive(Default)]
+struct FailureLog(Option<String>);
+
+impl FailureLog {
+    fn record(&mut self, url: &str, reason: String) {
+        if self.0.as_ref() == Some(&reason) {
+            tracing::debug!(url, reason, "still cannot link to a node");
+        } else {
+            tracing::warn!(url, reason, "cannot link to a node, and tries again");
+            self.0 = Some(reason);
+        }
+    }
 }
