@@ -197,17 +197,16 @@ impl Table {
     /// then the broker may have carried it out or not.
     pub(super) fn step(&mut self, channel: &ChannelName, holder: &str) -> Step {
         let Some(entry) = self.channels.get_mut(channel) else { return Step::Nothing };
-        let is_held = entry.hold.as_ref().is_some_and(|hold| &*hold.holder == holder);
-        let step = match (entry.subscribers > 0, is_held) {
-            (true, true) | (false, false) if !entry.is_uncertain => Step::Nothing,
+        let step = match (entry.subscribers > 0, &entry.hold) {
+            (true, Some(hold)) if !entry.is_uncertain && &*hold.holder == holder => Step::Nothing,
+            (false, None) if !entry.is_uncertain => Step::Nothing,
             (true, _) => Step::Hold,
-            // A release of nothing does no harm.
+            // A release of nothing does no harm. That of a new generation also ends the holds of earlier ones.
             (false, _) => Step::Release,
         };
         if step != Step::Nothing {
             entry.is_uncertain = true;
         } else if entry.subscribers == 0 {
-            // A hold of an earlier generation of this node is in the care of the cleanup after it.
             self.channels.remove(channel);
         }
         step

@@ -2,7 +2,7 @@
 
 use super::support::{DOCUMENTED, config, login, mailboxes, ready, start};
 use gateway::{
-    broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, OrphanedPresence, RedisConfig, RegistryKey},
+    broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, OrphanedPresence, RedisConfig, RegistryKey, Release},
     cluster::{Cluster, ClusterTimings, DeadNodeEntries, NodeDescription},
     settings::Settings,
     testing::fixtures::{HOUR, Inbox, channel, client, worker},
@@ -170,4 +170,32 @@ async fn a_new_generation_whose_registration_got_no_answer_is_registered_again_a
     server.command(&["ACL", "SETUSER", "gateway", "+hset"]).await;
     let mut inbox = Inbox::new(&cleaner.mailbox);
     while !matches!(inbox.next().await, MailboxEntry::RegisterAgain) {}
+}
+
+/// A process that was stopped between two commands writes a hold of its old generation, after others have cleaned up after that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_of_an_earlier_generation_ends_with_the_next_hold_or_release() {
+    let server = Server::start().await;
+    let (broker, _guard) = start(config(server.url()), mailboxes());
+    let (a, key) = (channel("c:a"), "test:{c:a}:occupancy");
+    let holders = async || {
+        let fields = server.command(&["HKEYS", key]).await.texts();
+        fields.into_iter().filter(|field| field.contains(' ')).collect::<BTreeSet<_>>()
+    };
+    let hold = broker.hold(&a).await.expect("held");
+    let [own] = &holders().await.into_iter().collect::<Vec<_>>()[..] else { panic!("one holder") };
+    let (process, _) = own.rsplit_once('.').expect("a generation");
+    let [earlier, later, other] = [format!("{process}.0"), format!("{process}.2"), "other 1234.0".to_owned()];
+    let plant = async |name: &String| drop(server.command(&["HSET", key, name, "0"]).await);
+
+    for name in [&earlier, &later, &other] {
+        plant(name).await;
+    }
+    assert_eq!(broker.hold(&a).await.expect("held").generation, hold.generation, "the occupation goes on");
+    assert_eq!(holders().await, BTreeSet::from([own.clone(), later.clone(), other.clone()]), "only what is over ends");
+    for name in [&later, &other] {
+        server.command(&["HDEL", key, name]).await;
+    }
+    plant(&earlier).await;
+    assert_eq!(broker.release(&a).await.expect("released"), Release::Vacant(hold.generation));
 }

@@ -2,7 +2,8 @@
 //!
 //! The record of a channel has a *hold* of each node that has subscribers. An *occupation* lasts from the first hold to the end of the last one, and
 //! has a generation that grows. Each node keeps a list of its holds, and of occupations of which it has to announce the end. So other nodes find both
-//! after its death.
+//! after its death. A process that was stopped may write a hold of a generation whose list the others have worked off. So each hold and each release
+//! ends those of earlier generations.
 
 use super::local_node::LocalNode;
 use crate::broker::{
@@ -41,7 +42,7 @@ impl Occupancy {
     pub(crate) async fn hold(&self, channel: &ChannelName) -> Result<Hold, BrokerError> {
         let node = self.local_node.id();
         // The list comes first. So if this node dies in between, other nodes find its hold.
-        self.add_task(&NodeTask::Release(channel.clone())).await?;
+        self.add_task_of(&node, &NodeTask::Release(channel.clone())).await?;
         let mut hold = call(&SCRIPTS.hold, &[self.keys.occupancy(channel)]);
         hold.arg(node.text());
         let (generation, began) = pair(self.run(hold).await?)?;
@@ -82,8 +83,12 @@ impl Occupancy {
 
     /// Adds to the list of this node.
     pub(crate) async fn add_task(&self, task: &NodeTask) -> Result<(), BrokerError> {
+        self.add_task_of(&self.local_node.id(), task).await
+    }
+
+    async fn add_task_of(&self, node: &NodeId, task: &NodeTask) -> Result<(), BrokerError> {
         let mut add = cmd("SADD");
-        add.arg(self.keys.node_channels(&self.local_node.id())).arg(line(task));
+        add.arg(self.keys.node_channels(node)).arg(line(task));
         self.run(add).await.map(drop)
     }
 

@@ -109,7 +109,9 @@ async fn link_once<S: Service>(
             *failures = FailureLog::default();
             return session::run(context, url, socket, node, updates, peers).await;
         }
-        Ok(Err(SocketError::Http(response))) => format!("the gateway refused the WebSocket upgrade with status {}", response.status().as_u16()),
+        Ok(Err(SocketError::Http(response))) => {
+            format!("the gateway refused the WebSocket upgrade with status {}", response.status().as_u16())
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => "the connection timed out".to_owned(),
     };

@@ -3,6 +3,7 @@
 -- KEYS occupancy
 -- ARGV 1 generation of the node
 -- Returns {generation of the occupation, 1 if this node began it}.
+delete_earlier_generations(KEYS[1], ARGV[1])
 local generation = redis.call('HGET', KEYS[1], 'generation')
 if generation then
     redis.call('HDEL', KEYS[1], 'vacant')

@@ -3,6 +3,7 @@
 -- KEYS occupancy
 -- ARGV 1 generation of the node
 -- Returns {generation of the occupation, 1 if no node has subscribers}, or {0, 0} if the channel is not occupied.
+delete_earlier_generations(KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[1], ARGV[1])
 local generation = redis.call('HGET', KEYS[1], 'generation')
 if not generation then return { 0, 0 } end
