@@ -17,7 +17,9 @@ use result::Result;
 use scenarios::{
     broadcast, calls,
     connects::{issuers, reconnect},
-    encodings, fanout, flood, memory, publish, queues, resubscribe, slow_service, streams, stuck,
+    encodings, fanout, flood,
+    hostile::{attacker, scenario as hostile},
+    memory, publish, queues, resubscribe, slow_service, streams, stuck,
 };
 use server::Binaries;
 
@@ -44,6 +46,11 @@ enum Scenario {
     Stuck(stuck::Arguments),
     /// How much a flooding client and a large fan-out delay other clients
     Flood(flood::Arguments),
+    /// How much floods of attackers delay honest clients, and how much memory they take
+    Hostile(hostile::Arguments),
+    /// The process that attacks in `hostile`
+    #[command(hide = true)]
+    Attack(attacker::Arguments),
     /// Publications with a history through one gateway into Redis, compared with redis-benchmark
     Publish(publish::Arguments),
     /// A broadcast to 10,000 personal channels, compared with ten batches of 1,000
@@ -73,6 +80,8 @@ async fn main() -> Result {
             Scenario::Streams(arguments) => streams::run(&binaries, &arguments).await,
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
+            Scenario::Hostile(arguments) => hostile::run(&binaries, &arguments).await,
+            Scenario::Attack(arguments) => attacker::run(&arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,
             Scenario::Broadcast(arguments) => broadcast::run(&binaries, &arguments).await,
             Scenario::Calls(arguments) => calls::run(&binaries, &arguments).await,

@@ -10,5 +10,5 @@ pub(crate) mod stream;
 pub(crate) mod transport;
 mod web_socket;
 
-pub(crate) use receiver::READ_SIZE;
+pub(crate) use receiver::{CONNECTIONS_PER_ADDRESS, READ_SIZE, source};
 pub(crate) use web_socket::{CLOSE, Client, TEXT, UPGRADE, has_ping, text_frame};

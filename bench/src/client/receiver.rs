@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// Connections from one source address; well below the number of ephemeral ports.
-const CONNECTIONS_PER_ADDRESS: usize = 10_000;
+pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 10_000;
 /// Maximum number of bytes in one read.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
 
@@ -27,6 +27,12 @@ pub(crate) struct Receiver {
     partial: Vec<u8>,
 }
 
+/// The address from which connection number `number` comes: 127.0.0.1 and those after it.
+pub(crate) fn source(number: usize) -> SocketAddr {
+    let address = u32::from(Ipv4Addr::LOCALHOST) + (number / CONNECTIONS_PER_ADDRESS) as u32;
+    SocketAddr::new(IpAddr::V4(address.into()), 0)
+}
+
 /// The server closed the connection.
 #[derive(Debug)]
 pub(crate) struct Closed;
@@ -39,8 +45,7 @@ impl Receiver {
         if let Some(size) = receive_buffer {
             socket.set_recv_buffer_size(size)?;
         }
-        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / CONNECTIONS_PER_ADDRESS) as u8);
-        socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
+        socket.bind(source(number))?;
         let mut stream = socket.connect(server).await?;
         stream.set_nodelay(true)?;
         stream.write_all(request).await?;

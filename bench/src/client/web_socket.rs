@@ -49,6 +49,11 @@ impl Client {
         Ok(self.0.stream.write_all(&text_frame(text.as_bytes())).await?)
     }
 
+    /// Sends frames, or parts of them.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> Result {
+        Ok(self.0.stream.write_all(bytes).await?)
+    }
+
     /// Sends text messages in one write, and removes them.
     pub(crate) async fn send_all(&mut self, texts: &mut Vec<Vec<u8>>) -> Result {
         let frames: Vec<u8> = texts.drain(..).flat_map(|text| text_frame(&text)).collect();
