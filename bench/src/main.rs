@@ -3,6 +3,7 @@
 mod callgrind;
 mod client;
 mod http;
+mod issuer;
 mod latency;
 mod probe;
 mod redis;
@@ -11,6 +12,7 @@ mod scenarios;
 mod server;
 mod sockets;
 mod statistics;
+mod tls;
 
 use clap::{Parser, Subcommand};
 use result::Result;
@@ -18,8 +20,10 @@ use scenarios::{
     broadcast, calls,
     connects::{issuers, reconnect},
     encodings, fanout, flood,
+    handshakes::scenario as handshakes,
     hostile::{attacker, scenario as hostile},
-    memory, publish, queues, resubscribe, slow_service, streams, stuck,
+    memory, publish, queues, resubscribe, slow_service,
+    streams, stuck,
 };
 use server::Binaries;
 
@@ -46,6 +50,8 @@ enum Scenario {
     Stuck(stuck::Arguments),
     /// How much a flooding client and a large fan-out delay other clients
     Flood(flood::Arguments),
+    /// WebSockets that are opened and closed, with full and resumed TLS handshakes, beside Node's ws
+    Handshakes(handshakes::Arguments),
     /// How much floods of attackers delay honest clients, and how much memory they take
     Hostile(hostile::Arguments),
     /// The process that attacks in `hostile`
@@ -80,6 +86,7 @@ async fn main() -> Result {
             Scenario::Streams(arguments) => streams::run(&binaries, &arguments).await,
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
+            Scenario::Handshakes(arguments) => handshakes::run(&binaries, &arguments).await,
             Scenario::Hostile(arguments) => hostile::run(&binaries, &arguments).await,
             Scenario::Attack(arguments) => attacker::run(&arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,

@@ -6,6 +6,7 @@ pub(crate) mod connects;
 pub(crate) mod encodings;
 pub(crate) mod fanout;
 pub(crate) mod flood;
+pub(crate) mod handshakes;
 pub(crate) mod hostile;
 pub(crate) mod memory;
 pub(crate) mod publish;

@@ -2,7 +2,10 @@
 
 use super::{flood::Flood, forged, holding, storming};
 use crate::{
-    client::{CONNECTIONS_PER_ADDRESS, Client},
+    client::{
+        Client,
+        endpoint::{CONNECTIONS_PER_ADDRESS, Endpoint},
+    },
     result::Result,
 };
 use std::{cell::Cell, io::Read as _, net::SocketAddr, rc::Rc, time::Duration};
@@ -39,7 +42,7 @@ pub(crate) struct Arguments {
 
 /// What all connections of the attacker share.
 pub(super) struct Attack {
-    pub(super) server: SocketAddr,
+    pub(super) server: Endpoint,
     /// The token that is not valid.
     pub(super) token: String,
     opening: Semaphore,
@@ -60,7 +63,7 @@ impl Attack {
     /// Opens a WebSocket from a new address.
     pub(super) async fn upgraded(&self, receive_buffer: Option<u32>) -> Result<Client> {
         let place = self.opening.acquire().await?;
-        let client = Client::open(self.server, "/connection/websocket", self.number(), receive_buffer).await?;
+        let client = Client::open(&self.server, "/connection/websocket", self.number(), receive_buffer).await?;
         drop(place);
         self.has_opened();
         Ok(client)
@@ -68,11 +71,8 @@ impl Attack {
 
     /// Opens a WebSocket and connects anonymously.
     pub(super) async fn connected(&self, receive_buffer: Option<u32>) -> Result<Client> {
-        let place = self.opening.acquire().await?;
-        let mut client = Client::open(self.server, "/connection/websocket", self.number(), receive_buffer).await?;
+        let mut client = self.upgraded(receive_buffer).await?;
         client.connect("").await?;
-        drop(place);
-        self.has_opened();
         Ok(client)
     }
 
@@ -102,7 +102,7 @@ impl Attack {
 pub(crate) async fn run(arguments: &Arguments) -> Result {
     let flood = arguments.flood;
     let attack = Rc::new(Attack {
-        server: arguments.server,
+        server: arguments.server.into(),
         token: forged::token()?,
         opening: Semaphore::new(OPENING),
         last: Cell::new(0),
@@ -122,11 +122,12 @@ pub(crate) async fn run(arguments: &Arguments) -> Result {
         });
     }
     let begun = Instant::now();
-    while if flood.holds() {
-        attack.opened.get() < arguments.connections && begun.elapsed() < OPEN_TIMEOUT
-    } else {
-        begun.elapsed() < STORM_START
-    } {
+    let (connections, counted) = (arguments.connections, attack.clone());
+    let is_there = || {
+        let time = begun.elapsed();
+        if flood.holds() { counted.opened.get() >= connections || time > OPEN_TIMEOUT } else { time > STORM_START }
+    };
+    while !is_there() {
         sleep(Duration::from_millis(10)).await;
     }
     println!("{READY}");

@@ -17,7 +17,8 @@ impl Counted {
         let row = |line: &str| {
             let (series, value) = line.strip_prefix(PREFIX)?.rsplit_once(' ')?;
             let name = series.split('{').next()?;
-            COUNTERS.contains(&name).then(|| Some((series.replace("_total", ""), value.parse().ok()?)))?
+            let value = value.parse().ok().filter(|_| COUNTERS.contains(&name))?;
+            Some((series.replace("_total", ""), value))
         };
         Self(metrics.lines().filter_map(row).collect())
     }

@@ -2,13 +2,12 @@
 
 use super::attacker::Attack;
 use crate::{
-    client::{READ_SIZE, source, text_frame},
+    client::{READ_SIZE, text_frame},
     result::Result,
 };
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpSocket,
     time::sleep,
 };
 
@@ -43,7 +42,7 @@ pub(super) async fn slow_reader(attack: &Attack) -> Result {
 
 pub(super) async fn half_message(attack: &Attack) -> Result {
     let mut client = attack.connected(None).await?;
-    let whole = text_frame(&[b'x'; MESSAGE]);
+    let whole = text_frame(&vec![b'x'; MESSAGE]);
     client.send_bytes(&whole[..MESSAGE - 1024]).await?;
     attack.has_sent(1);
     while client.read(READ_SIZE, |_, _| ()).await.is_ok() {}
@@ -51,9 +50,7 @@ pub(super) async fn half_message(attack: &Attack) -> Result {
 }
 
 pub(super) async fn half_head(attack: &Attack) -> Result {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(source(attack.number()))?;
-    let mut stream = socket.connect(attack.server).await?;
+    let mut stream = attack.server.connect(attack.number(), None).await?;
     attack.has_opened();
     stream.write_all(b"GET /connection/websocket HTTP/1.1\r\nhost: bench\r\nx-padding: ").await?;
     stream.write_all(&vec![b'x'; HEAD]).await?;

@@ -76,7 +76,7 @@ async fn measure(binaries: &Binaries, arguments: &Arguments, flood: Flood) -> Re
     let _busy = Background(spawn_local(publish(Http::open(server.internal).await?)));
     let probes = Probes::open_every(&server, arguments.honest, HONEST_INTERVAL)?;
     let (mut without, mut with, mut growth, mut most_open) = (Vec::new(), Vec::new(), 0, 0);
-    let begun = Counted::of(&metrics(&server).await?);
+    let begun = Counted::of(&server.metrics().await?);
     let mut report = String::new();
     probes.measure(1).await?;
     for _ in 0..arguments.rounds {
@@ -86,12 +86,12 @@ async fn measure(binaries: &Binaries, arguments: &Arguments, flood: Flood) -> Re
         let mut attacker = Attacker::start(&server, flood, connections)?;
         attacker.wait_until_ready().await?;
         with.push(probes.measure(arguments.seconds).await?);
-        most_open = most_open.max(server.metric("switchboard_connections_open").await? as usize);
+        most_open = most_open.max(server.count("switchboard_connections_open").await?);
         report = attacker.stop().await?;
         growth = growth.max(memory.most().saturating_sub(before));
         wait_for_end(&server, arguments.honest).await?;
     }
-    let counted = Counted::of(&metrics(&server).await?).since(&begun);
+    let counted = Counted::of(&server.metrics().await?).since(&begun);
     let p99 = |all: &[RoundTrips]| median(all.iter().map(|round_trips| round_trips.p99));
     let each = |all: &[RoundTrips]| all.iter().map(|round_trips| format!("{:.2}", round_trips.p99)).collect::<Vec<_>>().join(", ");
     let (ratio, Bound { kib, formula }) = (p99(&with) / p99(&without), bound::of(flood, connections as u64));
@@ -130,14 +130,10 @@ async fn publish(mut http: Http) {
     }
 }
 
-async fn metrics(server: &Server) -> Result<String> {
-    Http::open(server.internal).await?.get("/metrics").await
-}
-
 /// Waits until only the honest clients are left.
 async fn wait_for_end(server: &Server, honest: usize) -> Result {
     let begun = Instant::now();
-    while server.metric("switchboard_connections_open").await? as usize != honest {
+    while server.count("switchboard_connections_open").await? != honest as u64 {
         if begun.elapsed() > END_TIMEOUT {
             return Err(format!("connections are left after the flood; only {honest} are honest").into());
         }
