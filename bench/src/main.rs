@@ -23,6 +23,7 @@ use scenarios::{
     handshakes::scenario as handshakes,
     hostile::{attacker, scenario as hostile},
     memory, publish, queues, resubscribe, slow_service,
+    soak::scenario as soak,
     streams, stuck,
 };
 use server::Binaries;
@@ -71,6 +72,8 @@ enum Scenario {
     Issuers(issuers::Arguments),
     /// Queues of events, and ingest: how fast they store and deliver, and what a failing entry and a million waiting entries cost
     Queues(queues::Arguments),
+    /// A mixed load that comes and goes for half an hour: memory, descriptors, threads and tasks return
+    Soak(soak::Arguments),
     /// How long a node with very many channels needs to resubscribe all of them
     Resubscribe(resubscribe::Arguments),
 }
@@ -96,6 +99,7 @@ async fn main() -> Result {
             Scenario::Reconnect(arguments) => reconnect::run(&binaries, &arguments).await,
             Scenario::Issuers(arguments) => issuers::run(&binaries, &arguments).await,
             Scenario::Queues(arguments) => queues::run(&binaries, &arguments).await,
+            Scenario::Soak(arguments) => soak::run(&binaries, &arguments).await,
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };

@@ -13,5 +13,6 @@ pub(crate) mod publish;
 pub(crate) mod queues;
 pub(crate) mod resubscribe;
 pub(crate) mod slow_service;
+pub(crate) mod soak;
 pub(crate) mod streams;
 pub(crate) mod stuck;
