@@ -201,6 +201,12 @@ bench *arguments:
     cargo build --release --package gateway --package bench
     @target/release/bench "$@"
 
+# Mixed load that comes and goes on one gateway, for half an hour: memory, files, threads and tasks return; `just soak 3` is a short try
+[group('develop')]
+soak minutes="30":
+    cargo build --release --package gateway --package bench
+    @target/release/bench soak --minutes "{{ minutes }}"
+
 # Make the pictures of the demo in docs/images again, from a new stack on the default ports
 [group('develop')]
 pictures: setup-node setup-browser setup-redis

@@ -1,26 +1,28 @@
 //! A persistent HTTP/1.1 connection that can pipeline requests.
 
-use crate::result::Result;
-use std::{fmt::Write as _, net::SocketAddr};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+use crate::{
+    client::{endpoint::Endpoint, socket::Socket},
+    result::Result,
 };
+use std::{fmt::Write as _, net::SocketAddr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The API key of `gateway/config/dev.toml`.
 pub(crate) const API_KEY: &str = "dev";
 
 /// A connection to a REST interface.
 pub(crate) struct Http {
-    stream: TcpStream,
+    socket: Socket,
     received: Vec<u8>,
 }
 
 impl Http {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, received: Vec::new() })
+        Self::open_at(&address.into()).await
+    }
+
+    pub(crate) async fn open_at(server: &Endpoint) -> Result<Self> {
+        Ok(Self { socket: server.connect(0, None).await?, received: Vec::new() })
     }
 
     /// Posts the body and returns the body of the response. Fails if the status is not 200.
@@ -39,7 +41,7 @@ impl Http {
                 body.len()
             )?;
         }
-        self.stream.write_all(request.as_bytes()).await?;
+        self.socket.write_all(request.as_bytes()).await?;
         let mut last = String::new();
         for _ in bodies {
             last = self.response().await?;
@@ -50,13 +52,13 @@ impl Http {
     /// Posts a body of this content type. Fails if the status is not 200 or 204.
     pub(crate) async fn post_as(&mut self, path: &str, content_type: &str, body: &[u8]) -> Result {
         let head = format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
-        self.stream.write_all(&[head.as_bytes(), body].concat()).await?;
+        self.socket.write_all(&[head.as_bytes(), body].concat()).await?;
         self.response().await.map(drop)
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {API_KEY}\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).await?;
+        self.socket.write_all(request.as_bytes()).await?;
         self.response().await
     }
 
@@ -72,7 +74,7 @@ impl Http {
                 let is_good = status.contains(" 200 ") || status.contains(" 204 ");
                 return if is_good { Ok(body) } else { Err(format!("{status}: {body}").into()) };
             }
-            if self.stream.read_buf(&mut self.received).await? == 0 {
+            if self.socket.read_buf(&mut self.received).await? == 0 {
                 return Err("the server closed the HTTP connection".into());
             }
         }

@@ -3,6 +3,7 @@
 mod callgrind;
 mod client;
 mod http;
+mod issuer;
 mod latency;
 mod probe;
 mod redis;
@@ -11,13 +12,19 @@ mod scenarios;
 mod server;
 mod sockets;
 mod statistics;
+mod tls;
 
 use clap::{Parser, Subcommand};
 use result::Result;
 use scenarios::{
     broadcast, calls,
     connects::{issuers, reconnect},
-    encodings, fanout, flood, limits, memory, publish, queues, resubscribe, slow_service, streams, stuck,
+    encodings, fanout, flood,
+    handshakes::scenario as handshakes,
+    hostile::{attacker, scenario as hostile},
+    limits, memory, publish, queues, resubscribe, slow_service,
+    soak::scenario as soak,
+    streams, stuck,
 };
 use server::Binaries;
 
@@ -44,6 +51,13 @@ enum Scenario {
     Stuck(stuck::Arguments),
     /// How much a flooding client and a large fan-out delay other clients
     Flood(flood::Arguments),
+    /// WebSockets that are opened and closed, with full and resumed TLS handshakes, beside Node's ws
+    Handshakes(handshakes::Arguments),
+    /// How much floods of attackers delay honest clients, and how much memory they take
+    Hostile(hostile::Arguments),
+    /// The process that attacks in `hostile`
+    #[command(hide = true)]
+    Attack(attacker::Arguments),
     /// Instructions of a delivery and of a command, with the limits of connections and users and without them; needs valgrind
     Limits(limits::Arguments),
     /// Publications with a history through one gateway into Redis, compared with redis-benchmark
@@ -60,6 +74,8 @@ enum Scenario {
     Issuers(issuers::Arguments),
     /// Queues of events, and ingest: how fast they store and deliver, and what a failing entry and a million waiting entries cost
     Queues(queues::Arguments),
+    /// A mixed load that comes and goes for half an hour: memory, descriptors, threads and tasks return
+    Soak(soak::Arguments),
     /// How long a node with very many channels needs to resubscribe all of them
     Resubscribe(resubscribe::Arguments),
 }
@@ -75,6 +91,9 @@ async fn main() -> Result {
             Scenario::Streams(arguments) => streams::run(&binaries, &arguments).await,
             Scenario::Stuck(arguments) => stuck::run(&binaries, &arguments).await,
             Scenario::Flood(arguments) => flood::run(&binaries, &arguments).await,
+            Scenario::Handshakes(arguments) => handshakes::run(&binaries, &arguments).await,
+            Scenario::Hostile(arguments) => hostile::run(&binaries, &arguments).await,
+            Scenario::Attack(arguments) => attacker::run(&arguments).await,
             Scenario::Limits(arguments) => limits::run(&binaries, &arguments).await,
             Scenario::Publish(arguments) => publish::run(&binaries, &arguments).await,
             Scenario::Broadcast(arguments) => broadcast::run(&binaries, &arguments).await,
@@ -83,6 +102,7 @@ async fn main() -> Result {
             Scenario::Reconnect(arguments) => reconnect::run(&binaries, &arguments).await,
             Scenario::Issuers(arguments) => issuers::run(&binaries, &arguments).await,
             Scenario::Queues(arguments) => queues::run(&binaries, &arguments).await,
+            Scenario::Soak(arguments) => soak::run(&binaries, &arguments).await,
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };

@@ -20,8 +20,11 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Time between two round trips of one probe.
+/// Time between two round trips of one probe, unless the scenario has its own.
 const INTERVAL: Duration = Duration::from_millis(10);
+
+/// The command of a probe. Its id is 3.
+const PING: &str = r#"{"id":3,"ping":{}}"#;
 
 /// Round-trip times of all probes in one measurement, in milliseconds.
 pub(crate) struct RoundTrips {
@@ -51,22 +54,31 @@ type AwaitReply = fn(&mut TcpStream) -> io::Result<()>;
 impl Probes {
     /// Opens probes that send pings.
     pub(crate) fn open(server: &Server, count: usize) -> Result<Self> {
-        Self::open_with(server.public, count, r#"{"id":3,"ping":{}}"#)
+        Self::open_with(server.public, count, PING)
+    }
+
+    /// Opens probes that send a ping in each interval.
+    pub(crate) fn open_every(server: &Server, count: usize, interval: Duration) -> Result<Self> {
+        Self::sockets(server.public, count, PING, interval)
     }
 
     /// Opens probes that send this command, whose id is 3. Blocks until they are connected.
     pub(crate) fn open_with(server: SocketAddr, count: usize, command: &str) -> Result<Self> {
+        Self::sockets(server, count, command, INTERVAL)
+    }
+
+    fn sockets(server: SocketAddr, count: usize, command: &str, interval: Duration) -> Result<Self> {
         let streams = (0..count).map(|_| open_connection(server)).collect::<Result<Vec<_>>>()?;
-        Self::start(streams, &text_frame(command.as_bytes()), |stream| await_reply(stream, br#""id":3"#))
+        Self::start(streams, &text_frame(command.as_bytes()), |stream| await_reply(stream, br#""id":3"#), interval)
     }
 
     /// Opens probes that send this HTTP request. Its answer must be 200.
     pub(crate) fn open_http(server: SocketAddr, count: usize, request: &str) -> Result<Self> {
         let streams = (0..count).map(|_| connect(server)).collect::<Result<Vec<_>>>()?;
-        Self::start(streams, request.as_bytes(), await_response)
+        Self::start(streams, request.as_bytes(), await_response, INTERVAL)
     }
 
-    fn start(streams: Vec<TcpStream>, request: &[u8], await_reply: AwaitReply) -> Result<Self> {
+    fn start(streams: Vec<TcpStream>, request: &[u8], await_reply: AwaitReply, interval: Duration) -> Result<Self> {
         let histograms = Histograms { round_trip: latency::histogram()?, send_delay: latency::histogram()?, failure: None };
         let histograms = Arc::new(Mutex::new(histograms));
         let (probes, request, count) = (Self { histograms: histograms.clone() }, request.to_vec(), streams.len());
@@ -76,10 +88,10 @@ impl Probes {
                 eprintln!("the probes have no real-time priority (chrt failed): their round trips include delays of the generator");
             }
             for (number, stream) in (0..).zip(streams) {
-                let first = Instant::now() + INTERVAL * number / count as u32;
+                let first = Instant::now() + interval * number / count as u32;
                 let (histograms, request) = (histograms.clone(), request.clone());
                 thread::spawn(move || {
-                    if let Err(error) = probe(stream, &request, await_reply, first, &histograms) {
+                    if let Err(error) = probe(stream, &request, await_reply, (first, interval), &histograms) {
                         let mut histograms = histograms.lock().unwrap_or_else(PoisonError::into_inner);
                         histograms.failure.get_or_insert(error.to_string());
                     }
@@ -148,8 +160,15 @@ fn connect(server: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-fn probe(mut stream: TcpStream, request: &[u8], await_reply: AwaitReply, first: Instant, histograms: &Mutex<Histograms>) -> io::Result<()> {
-    let mut due = first;
+/// `schedule` is the time of the first request, and the time between two.
+fn probe(
+    mut stream: TcpStream,
+    request: &[u8],
+    await_reply: AwaitReply,
+    schedule: (Instant, Duration),
+    histograms: &Mutex<Histograms>,
+) -> io::Result<()> {
+    let (mut due, interval) = schedule;
     loop {
         let early = due.checked_duration_since(Instant::now());
         while let Some(left) = due.checked_duration_since(Instant::now()) {
@@ -165,7 +184,7 @@ fn probe(mut stream: TcpStream, request: &[u8], await_reply: AwaitReply, first: 
         if let Some(send_delay) = send_delay {
             histograms.send_delay.saturating_record(send_delay.as_micros() as u64);
         }
-        due += INTERVAL;
+        due += interval;
     }
 }
 

@@ -1,6 +1,12 @@
 //! The server under load, and its use of CPU and memory according to the kernel.
 
-use crate::{callgrind::Callgrind, client::Client, http::Http, result::Result};
+use crate::{
+    callgrind::Callgrind,
+    client::{Client, endpoint::Endpoint},
+    http::Http,
+    result::Result,
+    tls::{Identity, Tickets},
+};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
@@ -58,6 +64,8 @@ pub(crate) struct Server {
     pub(crate) kind: Kind,
     /// The address for frontends.
     pub(crate) public: SocketAddr,
+    /// How frontends reach it.
+    pub(crate) endpoint: Endpoint,
     /// The address for publications.
     pub(crate) internal: SocketAddr,
     child: Child,
@@ -92,6 +100,22 @@ impl Binaries {
         self.launch(Kind::Gateway, command, [18_000, 18_001], config, settings).await
     }
 
+    /// Starts a gateway whose listener for frontends has TLS. Clients make full handshakes.
+    pub(crate) async fn start_with_tls(&self, identity: &Identity, settings: &[(&str, &str)]) -> Result<Server> {
+        let pair = identity.pair();
+        let mut server = self.start(Kind::Gateway, &[&[("PUBLIC__TLS__PAIRS", &*pair)], settings].concat()).await?;
+        server.endpoint = Endpoint::from(server.public).with_tls(identity.client(Tickets::Ignored)?);
+        Ok(server)
+    }
+
+    /// Starts another program that listens on this port.
+    pub(crate) async fn start_program(&self, words: &[String], port: u16) -> Result<Server> {
+        let Some((program, arguments)) = words.split_first() else { return Err("no program".into()) };
+        let mut command = command(&launcher(self.cpu), Path::new(program));
+        command.args(arguments);
+        self.launch(Kind::Bare, command, [port, port], &self.config, &[]).await
+    }
+
     /// Starts a gateway, in callgrind if instructions are to be counted.
     pub(crate) async fn start_counted(&self, settings: &[(&str, &str)], instructions: bool) -> Result<Server> {
         let callgrind = instructions.then(Callgrind::new);
@@ -123,7 +147,7 @@ impl Binaries {
             }
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut server = Server { kind, public, internal, child, callgrind: None, commands: Box::default() };
+        let mut server = Server { kind, public, endpoint: public.into(), internal, child, callgrind: None, commands: Box::default() };
         server.wait_until_ready().await?;
         Ok(server)
     }
@@ -177,7 +201,7 @@ impl Server {
     /// Opens a connection and subscribes it. A bare server has no channels: there the connection is a subscription.
     pub(crate) async fn subscriber(&self, number: usize, channel: &str) -> Result<Client> {
         match self.kind {
-            Kind::Bare => Client::open(self.public, "/", number, None).await,
+            Kind::Bare => Client::open(&self.endpoint, "/", number, None).await,
             Kind::Gateway => {
                 let mut client = self.open_connection(number, None).await?;
                 client.connect("").await?;
@@ -189,7 +213,7 @@ impl Server {
 
     /// Opens a connection to the gateway. The caller sends the connect command.
     pub(crate) async fn open_connection(&self, number: usize, receive_buffer: Option<u32>) -> Result<Client> {
-        Client::open(self.public, "/connection/websocket", number, receive_buffer).await
+        Client::open(&self.endpoint, "/connection/websocket", number, receive_buffer).await
     }
 
     /// Posts commands for the session of a stream.
@@ -201,23 +225,34 @@ impl Server {
             return Ok(());
         }
         // The gateway closes connections that were idle.
-        connection.insert(Http::open(self.public).await?).post_as("/emulation", content_type, body).await
+        connection.insert(Http::open_at(&self.endpoint).await?).post_as("/emulation", content_type, body).await
     }
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
-        self.memory_kib("VmRSS:")
+        self.status("VmRSS:")
     }
 
     /// The highest resident memory since the start, in KiB.
     pub(crate) fn peak_resident_kib(&self) -> Result<u64> {
-        self.memory_kib("VmHWM:")
+        self.status("VmHWM:")
     }
 
-    fn memory_kib(&self, name: &str) -> Result<u64> {
+    /// A number of /proc/PID/status.
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(|| format!("no {name} in /proc/PID/status"))?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// Threads of the process.
+    pub(crate) fn threads(&self) -> Result<u64> {
+        self.status("Threads:")
+    }
+
+    /// Open files of the process.
+    pub(crate) fn descriptors(&self) -> Result<u64> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count() as u64)
     }
 
     /// CPU time that the server has used, in seconds.
@@ -232,9 +267,17 @@ impl Server {
 
     /// The value of a metric from `/metrics`, summed over all labels.
     pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
-        let text = Http::open(self.internal).await?.get("/metrics").await?;
-        let rows = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
-        Ok(rows.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        Ok(rows(&self.metrics().await?, name).filter_map(|value| value.parse::<f64>().ok()).sum())
+    }
+
+    /// The same of a metric that is a whole number.
+    pub(crate) async fn count(&self, name: &str) -> Result<u64> {
+        Ok(rows(&self.metrics().await?, name).filter_map(|value| value.parse::<u64>().ok()).sum())
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) async fn metrics(&self) -> Result<String> {
+        Http::open(self.internal).await?.get("/metrics").await
     }
 }
 
@@ -243,6 +286,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The values of a metric in the text of `/metrics`.
+fn rows<'a>(metrics: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let rows = metrics.lines().filter(move |line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+    rows.filter_map(|line| line.rsplit(' ').next())
 }
 
 /// CPU time that the generator has used, in seconds.

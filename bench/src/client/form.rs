@@ -87,11 +87,11 @@ impl Form {
                     channels.extend([format!("{channel}-2"), format!("{channel}-3")]);
                 }
                 let request = EventsRequest { channels: &channels, has_envelope: self == Self::EventsEnvelope, ..EventsRequest::default() };
-                return Ok(Subscriber::Stream(StreamClient::event_source(server, number, None, request).await?.0));
+                return Ok(Subscriber::Stream(StreamClient::event_source(&server.endpoint, number, None, request).await?.0));
             }
             _ => return Ok(Subscriber::WebSocket(self.socket(server, number, channel).await?)),
         };
-        let connection = SdkConnection::open(server, sdk, number, None).await?;
+        let connection = SdkConnection::open(&server.endpoint, sdk, number, None).await?;
         Ok(Subscriber::Stream(connection.subscribe(server, channel, "").await?.0))
     }
 
@@ -100,7 +100,7 @@ impl Form {
             return stomp_subscriber(server, number, channel, &id).await;
         }
         let path = if self.is_protobuf() { "/connection/websocket?format=protobuf" } else { "/connection/websocket" };
-        let mut client = Client::open(server.public, path, number, None).await?;
+        let mut client = Client::open(&server.endpoint, path, number, None).await?;
         let flag = u32::from(matches!(self, Self::JsonCompact | Self::ProtobufCompact));
         let delta = if matches!(self, Self::JsonDelta | Self::ProtobufDelta) { "fossil" } else { "" };
         if self.is_protobuf() {
@@ -163,7 +163,7 @@ impl Form {
 
 /// Opens a STOMP connection and subscribes it.
 async fn stomp_subscriber(server: &Server, number: usize, channel: &str, id: &str) -> Result<Client> {
-    let mut client = Client::open(server.public, "/stomp", number, None).await?;
+    let mut client = Client::open(&server.endpoint, "/stomp", number, None).await?;
     client.send("CONNECT\naccept-version:1.2\nheart-beat:0,0\n\n\0").await?;
     client.expect("CONNECTED\n").await?;
     client.send(&format!("SUBSCRIBE\nid:{id}\ndestination:/topic/{channel}\nreceipt:r\n\n\0")).await?;

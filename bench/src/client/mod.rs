@@ -1,11 +1,13 @@
 //! Clients that cost the generator little.
 //!
-//! - [`receiver`]: what all of them share
+//! - [`endpoint`]: where they connect, with TLS or without; [`socket`]: the connection; [`receiver`]: what they received
 //! - [`web_socket`]: a WebSocket; [`stream`]: a response without an end
 //! - [`form`], [`transport`]: subscribers over either
 
+pub(crate) mod endpoint;
 pub(crate) mod form;
 mod receiver;
+pub(crate) mod socket;
 pub(crate) mod stream;
 pub(crate) mod transport;
 mod web_socket;

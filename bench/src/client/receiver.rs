@@ -1,18 +1,10 @@
 //! The receiving side of a connection. Messages are read in the buffer in which they were received.
 
+use super::{endpoint::Endpoint, socket::Socket};
 use crate::result::Result;
-use std::{
-    cell::RefCell,
-    io::{Error, ErrorKind},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
-};
+use std::{cell::RefCell, future::poll_fn, pin::Pin, task::Poll};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 
-/// Connections from one source address; well below the number of ephemeral ports.
-const CONNECTIONS_PER_ADDRESS: usize = 10_000;
 /// Maximum number of bytes in one read.
 pub(crate) const READ_SIZE: usize = 256 * 1024;
 
@@ -22,7 +14,7 @@ thread_local! {
 
 /// A connection behind the head of an HTTP response.
 pub(crate) struct Receiver {
-    pub(crate) stream: TcpStream,
+    pub(crate) socket: Socket,
     /// The received beginning of an incomplete message.
     partial: Vec<u8>,
 }
@@ -34,23 +26,16 @@ pub(crate) struct Closed;
 impl Receiver {
     /// Opens connection number `number`, sends a request, and reads the head of the response, which must have this status. With a small
     /// `receive_buffer` the kernel accepts little data for a client that does not read.
-    pub(crate) async fn open(server: SocketAddr, number: usize, receive_buffer: Option<u32>, request: &[u8], status: u16) -> Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        if let Some(size) = receive_buffer {
-            socket.set_recv_buffer_size(size)?;
-        }
-        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / CONNECTIONS_PER_ADDRESS) as u8);
-        socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
-        let mut stream = socket.connect(server).await?;
-        stream.set_nodelay(true)?;
-        stream.write_all(request).await?;
+    pub(crate) async fn open(endpoint: &Endpoint, number: usize, receive_buffer: Option<u32>, request: &[u8], status: u16) -> Result<Self> {
+        let mut socket = endpoint.connect(number, receive_buffer).await?;
+        socket.write_all(request).await?;
         let mut partial = Vec::new();
         let head_len = loop {
             if let Some(at) = partial.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
             }
             let mut bytes = [0; 512];
-            match stream.read(&mut bytes).await? {
+            match socket.read(&mut bytes).await? {
                 0 => return Err("the server closed before it answered the request".into()),
                 count => partial.extend_from_slice(&bytes[..count]),
             }
@@ -59,42 +44,42 @@ impl Receiver {
             return Err(String::from_utf8_lossy(&partial).into_owned().into());
         }
         partial.drain(..head_len);
-        Ok(Self { stream, partial })
+        Ok(Self { socket, partial })
     }
 
     pub(crate) fn local_port(&self) -> Result<u16> {
-        Ok(self.stream.local_addr()?.port())
+        Ok(self.socket.local_address()?.port())
     }
 
     /// Waits for bytes, then calls `take` with all bytes that it has not taken before. It returns how many it takes. Reads at most `limit` bytes.
     pub(crate) async fn read(&mut self, limit: usize, mut take: impl FnMut(&[u8]) -> usize) -> Result<(), Closed> {
-        loop {
-            self.stream.readable().await.map_err(|_| Closed)?;
-            let count = READ_BUFFER.with_borrow_mut(|scratch| {
-                let kept = self.partial.len();
+        let Self { socket, partial } = self;
+        let poll = poll_fn(|cx| {
+            READ_BUFFER.with_borrow_mut(|scratch| {
+                let kept = partial.len();
                 if scratch.len() < kept + limit {
                     scratch.resize(kept + limit, 0);
                 }
-                let count = match self.stream.try_read(&mut scratch[kept..kept + limit]) {
-                    Ok(0) => return Err(Error::from(ErrorKind::UnexpectedEof)),
-                    other => other?,
-                };
-                scratch[..kept].copy_from_slice(&self.partial);
+                let mut into = ReadBuf::new(&mut scratch[kept..kept + limit]);
+                let read = Pin::new(&mut *socket).poll_read(cx, &mut into);
+                let count = into.filled().len();
+                match read {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(())) if count > 0 => {}
+                    Poll::Ready(_) => return Poll::Ready(Err(Closed)),
+                }
+                scratch[..kept].copy_from_slice(partial);
                 let received = &scratch[..kept + count];
                 let rest = &received[take(received)..];
-                self.partial.clear();
-                self.partial.extend_from_slice(rest);
+                partial.clear();
+                partial.extend_from_slice(rest);
                 if rest.is_empty() {
-                    self.partial = Vec::new();
+                    *partial = Vec::new();
                 }
-                Ok(count)
-            });
-            match count {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Closed),
-            }
-        }
+                Poll::Ready(Ok(()))
+            })
+        });
+        poll.await
     }
 
     /// Calls `take` with what came with the head of the response.

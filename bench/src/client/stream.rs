@@ -2,9 +2,10 @@
 
 use super::{
     TEXT,
+    endpoint::Endpoint,
     receiver::{Closed, READ_SIZE, Receiver},
 };
-use crate::{result::Result, server::Server};
+use crate::{http::Http, result::Result, server::Server};
 use memchr::memmem;
 use prost::Message;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ pub(crate) struct EventsRequest<'a> {
 impl StreamClient {
     /// Opens the event stream of an EventSource. Returns what the stream begins with, too.
     pub(crate) async fn event_source(
-        server: &Server,
+        server: &Endpoint,
         number: usize,
         receive_buffer: Option<u32>,
         request: EventsRequest<'_>,
@@ -65,8 +66,8 @@ impl StreamClient {
         let mut path = format!("/events?envelope={has_envelope}");
         channels.iter().try_for_each(|channel| write!(path, "&channel={channel}"))?;
         let last_id = if last_id.is_empty() { String::new() } else { format!("last-event-id: {last_id}\r\n") };
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{last_id}\r\n");
-        let receiver = Receiver::open(server.public, number, receive_buffer, request.as_bytes(), 200).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{}{last_id}\r\n", server.headers);
+        let receiver = Receiver::open(server, number, receive_buffer, request.as_bytes(), 200).await?;
         let mut client = Self { receiver, framing: Framing::Events };
         let opening = client.receive(b"\n\n").await?;
         Ok((client, opening))
@@ -107,19 +108,22 @@ impl StreamClient {
 
 impl SdkConnection {
     /// Opens a stream and connects anonymously.
-    pub(crate) async fn open(server: &Server, kind: SdkStream, number: usize, receive_buffer: Option<u32>) -> Result<Self> {
+    pub(crate) async fn open(server: &Endpoint, kind: SdkStream, number: usize, receive_buffer: Option<u32>) -> Result<Self> {
         let (request, framing) = match kind {
-            SdkStream::Lines => (http_stream("application/json", br#"{"id":1,"connect":{}}"#), Framing::Lines),
+            SdkStream::Lines => (http_stream(server, "application/json", br#"{"id":1,"connect":{}}"#), Framing::Lines),
             SdkStream::Protobuf => {
                 let connect = Command { id: 1, connect: Some(Connect { name: String::new() }), subscribe: None };
-                (http_stream("application/octet-stream", &connect.encode_length_delimited_to_vec()), Framing::Lengths)
+                (http_stream(server, "application/octet-stream", &connect.encode_length_delimited_to_vec()), Framing::Lengths)
             }
             SdkStream::Events => {
                 let connect = "%7B%22id%22:1,%22connect%22:%7B%7D%7D";
-                (format!("GET /connection/sse?cf_connect={connect} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes(), Framing::Events)
+                (
+                    format!("GET /connection/sse?cf_connect={connect} HTTP/1.1\r\nhost: bench\r\n{}\r\n", server.headers).into_bytes(),
+                    Framing::Events,
+                )
             }
         };
-        let receiver = Receiver::open(server.public, number, receive_buffer, &request, 200).await?;
+        let receiver = Receiver::open(server, number, receive_buffer, &request, 200).await?;
         let mut client = StreamClient { receiver, framing };
         let answer = client.receive(if kind == SdkStream::Protobuf { b"" } else { br#""connect":"# }).await?;
         let (node, session) = match kind {
@@ -140,20 +144,35 @@ impl SdkConnection {
     }
 
     /// Subscribes with a request of its own, and returns what comes with the reply. `more` is added to the command in JSON.
-    pub(crate) async fn subscribe(mut self, server: &Server, channel: &str, more: &str) -> Result<(StreamClient, Vec<u8>)> {
+    pub(crate) async fn subscribe(self, server: &Server, channel: &str, more: &str) -> Result<(StreamClient, Vec<u8>)> {
+        let (content_type, body) = self.subscribe_request(channel, more);
+        server.post_commands(content_type, &body).await?;
+        self.subscribed().await
+    }
+
+    /// The same over this connection.
+    pub(crate) async fn subscribe_at(self, http: &mut Http, channel: &str, more: &str) -> Result<(StreamClient, Vec<u8>)> {
+        let (content_type, body) = self.subscribe_request(channel, more);
+        http.post_as("/emulation", content_type, &body).await?;
+        self.subscribed().await
+    }
+
+    fn subscribe_request(&self, channel: &str, more: &str) -> (&'static str, Vec<u8>) {
         let Self { kind, node, session, .. } = self;
-        let reply = if kind == SdkStream::Protobuf {
+        if *kind == SdkStream::Protobuf {
             let subscribe = Subscribe { channel: channel.into(), ..Subscribe::default() };
             let data = Command { id: 2, connect: None, subscribe: Some(subscribe) }.encode_length_delimited_to_vec();
-            let body = EmulationRequest { node, session, data }.encode_to_vec();
-            server.post_commands("application/octet-stream", &body).await?;
-            self.client.receive(b"").await?
-        } else {
-            let data = format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"{more}}}}}"#);
-            let body = json!({ "node": node, "session": session, "data": data }).to_string();
-            server.post_commands("application/json", body.as_bytes()).await?;
-            self.client.receive(br#""subscribe":"#).await?
-        };
+            let request = EmulationRequest { node: node.clone(), session: session.clone(), data };
+            return ("application/octet-stream", request.encode_to_vec());
+        }
+        let data = format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"{more}}}}}"#);
+        ("application/json", json!({ "node": node, "session": session, "data": data }).to_string().into_bytes())
+    }
+
+    /// Waits for the reply.
+    async fn subscribed(mut self) -> Result<(StreamClient, Vec<u8>)> {
+        let part: &[u8] = if self.kind == SdkStream::Protobuf { b"" } else { br#""subscribe":"# };
+        let reply = self.client.receive(part).await?;
         Ok((self.client, reply))
     }
 }
@@ -184,10 +203,11 @@ pub(crate) fn json_of(messages: &[u8]) -> impl Iterator<Item = Value> {
     lines.filter_map(|line| serde_json::from_slice(line).ok()).filter(Value::is_object)
 }
 
-fn http_stream(content_type: &str, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let head =
-        format!("POST /connection/http_stream HTTP/1.1\r\nhost: bench\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+fn http_stream(server: &Endpoint, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let (length, more) = (body.len(), &server.headers);
+    let head = format!(
+        "POST /connection/http_stream HTTP/1.1\r\nhost: bench\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n{more}\r\n"
+    );
     [head.as_bytes(), body].concat()
 }
 

@@ -63,12 +63,12 @@ impl Transport {
             Self::Events => {
                 let last_id = if is_new { String::new() } else { format!("{epoch}-{last}") };
                 let request = EventsRequest { channels: &[channel.to_owned()], last_id: &last_id, ..EventsRequest::default() };
-                let (client, opening) = StreamClient::event_source(server, number, receive_buffer, request).await?;
+                let (client, opening) = StreamClient::event_source(&server.endpoint, number, receive_buffer, request).await?;
                 got.add(self, TEXT, &opening);
                 return Ok(Subscriber::Stream(client));
             }
         };
-        let connection = SdkConnection::open(server, kind, number, receive_buffer).await?;
+        let connection = SdkConnection::open(&server.endpoint, kind, number, receive_buffer).await?;
         let (client, answer) = connection.subscribe(server, channel, &recover).await?;
         got.add(self, TEXT, &answer);
         Ok(Subscriber::Stream(client))

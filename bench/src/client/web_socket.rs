@@ -1,6 +1,9 @@
 //! A cheap WebSocket client. It masks with the key 0, so a payload is sent without a transformation.
 
-use super::receiver::{Closed, READ_SIZE, Receiver};
+use super::{
+    endpoint::Endpoint,
+    receiver::{Closed, READ_SIZE, Receiver},
+};
 use crate::{http::API_KEY, result::Result};
 use memchr::memmem;
 use std::net::SocketAddr;
@@ -23,21 +26,27 @@ pub(crate) struct Client(Receiver);
 
 impl Client {
     /// Opens connection number `number`. With a small `receive_buffer` the kernel accepts little data for a client that does not read.
-    pub(crate) async fn open(server: SocketAddr, path: &str, number: usize, receive_buffer: Option<u32>) -> Result<Self> {
+    pub(crate) async fn open(server: &Endpoint, path: &str, number: usize, receive_buffer: Option<u32>) -> Result<Self> {
         Self::open_with(server, path, number, receive_buffer, "").await
     }
 
     /// Opens a connection with the API key.
     pub(crate) async fn open_authorized(server: SocketAddr, path: &str) -> Result<Self> {
-        Self::open_with(server, path, 0, None, &format!("authorization: Bearer {API_KEY}\r\n")).await
+        Self::open_with(&server.into(), path, 0, None, &format!("authorization: Bearer {API_KEY}\r\n")).await
     }
 
-    async fn open_with(server: SocketAddr, path: &str, number: usize, receive_buffer: Option<u32>, headers: &str) -> Result<Self> {
+    async fn open_with(server: &Endpoint, path: &str, number: usize, receive_buffer: Option<u32>, headers: &str) -> Result<Self> {
+        let Endpoint { address, headers: shared, .. } = server;
         let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {server}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{shared}{headers}\r\n"
         );
         Ok(Self(Receiver::open(server, number, receive_buffer, request.as_bytes(), 101).await?))
+    }
+
+    /// Whether the TLS handshake resumed an earlier session.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.0.socket.is_resumed()
     }
 
     pub(crate) fn local_port(&self) -> Result<u16> {
@@ -46,18 +55,23 @@ impl Client {
 
     /// Sends one text message.
     pub(crate) async fn send(&mut self, text: &str) -> Result {
-        Ok(self.0.stream.write_all(&text_frame(text.as_bytes())).await?)
+        Ok(self.0.socket.write_all(&text_frame(text.as_bytes())).await?)
+    }
+
+    /// Sends frames, or parts of them.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> Result {
+        Ok(self.0.socket.write_all(bytes).await?)
     }
 
     /// Sends text messages in one write, and removes them.
     pub(crate) async fn send_all(&mut self, texts: &mut Vec<Vec<u8>>) -> Result {
         let frames: Vec<u8> = texts.drain(..).flat_map(|text| text_frame(&text)).collect();
-        Ok(self.0.stream.write_all(&frames).await?)
+        Ok(self.0.socket.write_all(&frames).await?)
     }
 
     /// Sends one binary message.
     pub(crate) async fn send_binary(&mut self, payload: &[u8]) -> Result {
-        Ok(self.0.stream.write_all(&frame(BINARY, payload)).await?)
+        Ok(self.0.socket.write_all(&frame(BINARY, payload)).await?)
     }
 
     /// Waits for a frame and drops it, together with all that came with it.

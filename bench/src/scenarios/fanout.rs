@@ -9,6 +9,8 @@ use crate::{
     result::Result,
     server::{Binaries, Kind, Server, generator_cpu_seconds},
     sockets,
+    statistics::median,
+    tls::Identity,
 };
 use hdrhistogram::Histogram;
 use std::{
@@ -54,6 +56,9 @@ pub(crate) struct Arguments {
     /// Also measure, interleaved, a gateway that gets its publications through Redis from another gateway
     #[arg(long)]
     redis: bool,
+    /// Also measure, interleaved, a gateway whose subscribers use TLS
+    #[arg(long)]
+    tls: bool,
     /// Channel for the publications
     #[arg(long, default_value = "open:fan")]
     channel: String,
@@ -92,6 +97,7 @@ impl Target {
     fn name(&self) -> &'static str {
         match self {
             Self::Single(Server { kind: Kind::Bare, .. }) => "bare",
+            Self::Single(server) if server.endpoint.has_tls() => "tls",
             Self::Single(_) => "memory",
             Self::Pair(_) => "redis",
         }
@@ -103,8 +109,12 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
         "server   rate/s  delivered            us CPU/delivery  segments/delivery  p50 ms   p99 ms   max ms  server  generator  others"
     );
     let one_worker = [("WORKERS", "1")];
+    let (identity, mut plain, mut secure) = (Identity::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        measure(Target::Single(binaries.start(Kind::Gateway, &one_worker).await?), arguments).await?;
+        plain.push(measure(Target::Single(binaries.start(Kind::Gateway, &one_worker).await?), arguments).await?);
+        if arguments.tls {
+            secure.push(measure(Target::Single(binaries.start_with_tls(&identity, &one_worker).await?), arguments).await?);
+        }
         if binaries.has_bare() {
             measure(Target::Single(binaries.start(Kind::Bare, &[]).await?), arguments).await?;
         }
@@ -112,17 +122,23 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
             measure(Target::Pair(GatewayPair::start(binaries, &one_worker).await?), arguments).await?;
         }
     }
+    for (number, rate) in arguments.rates.iter().enumerate().filter(|_| arguments.tls) {
+        let of = |rounds: &[Vec<f64>]| median(rounds.iter().filter_map(|rates| rates.get(number).copied()));
+        println!("{rate}/s with TLS: CPU per delivery {:.2} times that without (medians)", of(&secure) / of(&plain));
+    }
     Ok(())
 }
 
-async fn measure(target: Target, arguments: &Arguments) -> Result {
+/// Returns the CPU time of the server for a delivery at each rate, in microseconds.
+async fn measure(target: Target, arguments: &Arguments) -> Result<Vec<f64>> {
     let target = Rc::new(target);
     let subscribers = Subscribers::open(target.clone(), arguments).await?;
+    let mut cpu = Vec::new();
     for rate in &arguments.rates {
-        subscribers.measure_rate(*rate, arguments.seconds).await?;
+        cpu.push(subscribers.measure_rate(*rate, arguments.seconds).await?);
         sleep(Duration::from_secs(1)).await;
     }
-    Ok(())
+    Ok(cpu)
 }
 
 /// The subscribed connections and what they have received.
@@ -187,7 +203,7 @@ impl Subscribers {
         Ok(Publisher { http, kind: self.target.server().kind, channel: self.channel.clone() })
     }
 
-    async fn measure_rate(&self, rate: u32, seconds: u32) -> Result {
+    async fn measure_rate(&self, rate: u32, seconds: u32) -> Result<f64> {
         let server = self.target.server();
         self.received.delivered.set(0);
         self.received.latency.borrow_mut().reset();
@@ -211,12 +227,12 @@ impl Subscribers {
         let wall = begun.elapsed().as_secs_f64();
         let segments = sockets::segments_sent(server.public)? - segments;
         let delivered = self.received.delivered.get();
-        let latency = self.received.latency.borrow();
+        let (latency, cpu) = (self.received.latency.borrow(), server_cpu * 1e6 / delivered as f64);
         let ms = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
         println!(
             "{:<8} {rate:>6}  {delivered:>9}/{expected:<9}  {:>15.3}  {:>17.3}  {:>6.1}  {:>7.1}  {:>7.1}  {:>5.0} %  {:>7.0} %  {:>4.0} %",
             self.target.name(),
-            server_cpu * 1e6 / delivered as f64,
+            cpu,
             segments as f64 / delivered as f64,
             ms(0.5),
             ms(0.99),
@@ -225,7 +241,7 @@ impl Subscribers {
             100.0 * generator_cpu / wall,
             100.0 * other_cpu / wall,
         );
-        Ok(())
+        Ok(cpu)
     }
 }
 

@@ -119,7 +119,7 @@ impl<'a> Bench<'a> {
         let mut clients = Vec::new();
         for number in 0..self.arguments.connections {
             clients.push(match self.way {
-                Way::Bare => Client::open(self.server.public, "/", number, None).await?,
+                Way::Bare => Client::open(&self.server.endpoint, "/", number, None).await?,
                 Way::Link | Way::Webhook => {
                     let mut client = self.server.open_connection(number, None).await?;
                     client.connect("").await?;

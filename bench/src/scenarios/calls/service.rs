@@ -29,7 +29,7 @@ impl Drop for Running {
 impl Running {
     /// Sends each frame of the relay back.
     pub(super) async fn bare(server: &Server) -> Result<Self> {
-        let mut link = Client::open(server.public, "/link", 0, None).await?;
+        let mut link = Client::open(&server.endpoint, "/link", 0, None).await?;
         let task = spawn_local(async move {
             let mut answers = Vec::new();
             while link.read(READ_SIZE, |_, frame| answers.push(frame.to_vec())).await.is_ok() {

@@ -88,7 +88,9 @@ fn a_new_pair_is_seen_within_two_seconds_and_cuts_nobody() {
     let (first, second) = (authority.sign(&[NAME]), authority.sign_between(&[NAME], 2020, 3000));
     let mut mounted = Mounted::new(&first);
     let gateway = serve(authority, &mounted);
-    let mut sockets: Vec<_> = (0..200).map(|_| gateway.subscriber()).collect();
+    let config = trusting(&gateway.authority, &VERSIONS, None);
+    let connect = || subscribed(Client::connect(gateway.public).with_tls(config.clone(), NAME));
+    let mut sockets: Vec<_> = (0..1000).map(|_| connect()).collect();
     let expires = r#"switchboard_tls_certificate_expiry_timestamp_seconds{listener="public"}"#;
     assert_eq!((seen(&gateway, NAME), gateway.counted(expires)), (der(&first), 64_060_588_800));
     let began = Instant::now();
