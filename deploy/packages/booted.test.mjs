@@ -121,6 +121,33 @@ test('a program has no rights, and shows no secret', () => {
   assert.equal(show('switchboard-gateway', 'LimitNOFILE'), '1048576');
 });
 
+test('TLS ends at the gateway, and a new certificate is used without a restart', async () => {
+  const tls = join(etc, 'tls');
+  const renew = (name) => {
+    const [crt, key] = ['crt', 'key'].map((kind) => join(folder, `new.${kind}`));
+    run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-keyout', key, '-out', crt]);
+    // The files stay, with their owner, group and mode.
+    for (const [from, to] of [[crt, 'tls.crt'], [key, 'tls.key']]) writeFileSync(join(tls, to), readFileSync(from));
+  };
+  const ready = (name) => curl('--cacert', join(tls, 'tls.crt'), '--resolve', `${name}:8000:127.0.0.1`, `https://${name}:8000/readyz`);
+  mkdirSync(tls);
+  renew('one.example');
+  ok(commandsOf('TLS at the gateway'));
+  assert.match(ready('one.example'), /"ready":true/);
+  assert.equal(run('stat', ['--format', '%a', join(tls, 'tls.key')]), '640\n');
+  const process = show('switchboard-gateway', 'MainPID');
+  renew('two.example');
+  await until('the new certificate', () => {
+    try {
+      return /"ready":true/.test(ready('two.example'));
+    } catch {
+      return false;
+    }
+  });
+  assert.equal(show('switchboard-gateway', 'MainPID'), process);
+  assert.match(ok('switchboard-gateway health --config /etc/switchboard/gateway.toml'), /^ready/);
+});
+
 test('a program that dies starts again', async () => {
   ok('systemctl kill --signal KILL switchboard-chatbot');
   await until('the restart', () => show('switchboard-chatbot', 'NRestarts') === '1' && state('switchboard-chatbot') === 'active');
