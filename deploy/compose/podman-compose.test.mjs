@@ -40,10 +40,10 @@ if (inside(import.meta.filename, installSdk)) {
   test('only the proxy is published, and it does not reach the internal listeners', async () => {
     const published = SERVICES.flatMap((name) => Object.values(engine.inspect(it.container(name)).HostConfig.PortBindings ?? {}).flat().map(({ HostPort }) => [name, HostPort]));
     assert.deepEqual(published.sort(), [['proxy', '443'], ['proxy', '80']]);
-    const get = (url) => engine.tryPodman('exec', it.container('proxy'), 'wget', '-q', '-T', '2', '-t', '1', '-O', '-', url);
-    const named = engine.tryPodman('exec', it.container('proxy'), 'wget', '-q', '-T', '2', '-t', '1', '-O', '-', '--header', 'Host: localhost', 'http://gateway-1:8000/livez');
+    const get = (url, ...options) => engine.tryPodman('exec', it.container('proxy'), 'wget', '-q', '-T', '2', '-t', '1', '-O', '-', ...options, url);
+    const named = get('http://gateway-1:8000/livez', '--header', 'Host: localhost');
     assert.equal(named.status, 0, named.stderr);
-    assert.match(get('http://gateway-1:8000/livez').stderr, /421/, 'a name that is not in HOSTS');
+    assert.match(get('http://gateway-1:8000/livez', '-S').stderr, / 421 /, 'a name that is not in HOSTS');
     for (const url of ['http://gateway-1:8001/livez', 'http://172.30.81.11:8001/livez', 'http://gateway-2:8001/livez', 'http://redis:6379/']) assert.notEqual(get(url).status, 0, url);
   });
 
