@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -24,7 +24,7 @@ const VARIANTS = [
   ['no variables', BASE, {}],
   ['everything', ALL, {}],
   ['the demo on other ports', BASE, { DEMO: 'true', ALLOW_INSECURE: 'demo', HTTPS_PORT: '127.0.0.1:8443', HTTP_PORT: '127.0.0.1:8080', PUBLIC_URL: 'https://localhost:8443' }],
-  ['a real site', BASE, { SITE_HOST: 'chat.example', PUBLIC_URL: 'https://chat.example', PROXY_TLS: 'admin@chat.example', ALLOWED_ORIGINS: 'https://app.example,https://*.app.example', TOKEN_AUDIENCE: 'chat', TOKEN_ISSUER: 'https://login.example' }],
+  ['a real site', BASE, { SITE_HOST: 'chat.example', PUBLIC_URL: 'https://chat.example', PROXY_TLS: 'admin@chat.example', ALLOWED_ORIGINS: 'https://app.example,https://*.app.example', HOSTS: 'chat.example', TOKEN_AUDIENCE: 'chat', TOKEN_ISSUER: 'https://login.example' }],
   ['other networks and a registry', ALL, { FRONT_PREFIX: '10.9.0', BACK_PREFIX: '10.9.1', IMAGES: 'registry.example/switchboard', SWITCHBOARD_VERSION: '9.9.9', OTLP_ENDPOINT: 'http://10.0.0.1:4318', TRACE_RATIO: '1' }],
   ['a small machine', BASE, { MAX_CONNECTIONS: '500', NOFILE: '4096', REDIS_MAXMEMORY: '64mb', DRAIN_DELAY: '5s', DRAIN_WINDOW: '3s', DRAIN_DEADLINE: '5s', STOP_GRACE_PERIOD: '20s', LOG_FORMAT: 'text', LOG_LEVEL: 'warn' }],
 ];
@@ -85,6 +85,8 @@ for (const [title, files, variables] of VARIANTS) {
       const value = (key) => new RegExp(`^${key.replace('.', '\\.')} = (.*)$`, 'm').exec(stdout)?.[1];
       assert.equal(value('demo.enabled'), String(variables.DEMO ?? false));
       assert.equal(value('tokens.anonymous'), 'false');
+      assert.equal(value('node.core_dumps'), 'false');
+      assert.equal(value('public.hosts'), variables.HOSTS ? `["${variables.HOSTS}"]` : '[]');
       assert.equal(value('broker.kind'), '"redis"');
       assert.equal(value('public.max_connections'), variables.MAX_CONNECTIONS ?? '100000');
       const proxy = model.services.proxy.networks.front.ipv4_address;
@@ -182,6 +184,27 @@ test('make-secrets makes what the files name, once', () => {
   const certificate = new X509Certificate(read('tls_certificate'));
   assert(certificate.checkPrivateKey(createPrivateKey(read('tls_key'))));
   assert.equal(certificate.checkHost('localhost'), 'localhost');
+});
+
+test('the user of Redis has the rights that the gateway names', () => {
+  const { stdout } = spawnSync(join(BIN, 'gateway'), ['redis-acl', '--config', join(FOLDER, '../gateway.toml')], { encoding: 'utf8' });
+  const rules = (text) => /^(?:ACL SETUSER|user) switchboard (.*)$/m.exec(text)[1].split(' ').filter((rule) => !/^(reset|on|resetchannels|-@all|[>#].*)$/.test(rule));
+  const made = rules(readFileSync(join(secrets, 'redis_users'), 'utf8'));
+  assert(made.length > 8);
+  assert.deepEqual(made, rules(stdout));
+});
+
+test('a key of the operator may be known to the gateways by its hash', () => {
+  const other = join(folder, 'hashed');
+  makeSecrets(other);
+  const file = join(other, 'api_keys');
+  const key = readFileSync(join(other, 'operator_api_key'), 'utf8').trim();
+  const text = readFileSync(file, 'utf8').replace(key, `sha256:${createHash('sha256').update(key).digest('hex')}`);
+  rmSync(file);
+  writeFileSync(file, text);
+  const { status, stdout, stderr } = check('gateway-1', config(BASE, { SECRETS: other }));
+  assert.deepEqual([status, stderr], [0, '']);
+  assert.match(stdout, /^api_keys: "operator", which may do \["publish", .*"revoke", "queues", "admin"\]$/m);
 });
 
 test('make-secrets makes a lost file again from the others, and leaves half a certificate to its owner', () => {

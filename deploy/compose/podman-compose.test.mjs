@@ -13,7 +13,7 @@ import { makeSecrets, seconds, secretsIn } from './testing.mjs';
 
 if (inside(import.meta.filename, installSdk)) {
   const engine = startEngine();
-  const it = stackOf(engine, ['compose.yaml'], {});
+  const it = stackOf(engine, ['compose.yaml'], { HOSTS: 'localhost' });
   const { ca } = it;
   let alice;
 
@@ -40,8 +40,10 @@ if (inside(import.meta.filename, installSdk)) {
   test('only the proxy is published, and it does not reach the internal listeners', async () => {
     const published = SERVICES.flatMap((name) => Object.values(engine.inspect(it.container(name)).HostConfig.PortBindings ?? {}).flat().map(({ HostPort }) => [name, HostPort]));
     assert.deepEqual(published.sort(), [['proxy', '443'], ['proxy', '80']]);
-    const get = (url) => engine.tryPodman('exec', it.container('proxy'), 'wget', '-q', '-T', '2', '-t', '1', '-O', '-', url);
-    assert.equal(get('http://gateway-1:8000/livez').status, 0);
+    const get = (url, ...options) => engine.tryPodman('exec', it.container('proxy'), 'wget', '-q', '-T', '2', '-t', '1', '-O', '-', ...options, url);
+    const named = get('http://gateway-1:8000/livez', '--header', 'Host: localhost');
+    assert.equal(named.status, 0, named.stderr);
+    assert.match(get('http://gateway-1:8000/livez', '-S').stderr, / 421 /, 'a name that is not in HOSTS');
     for (const url of ['http://gateway-1:8001/livez', 'http://172.30.81.11:8001/livez', 'http://gateway-2:8001/livez', 'http://redis:6379/']) assert.notEqual(get(url).status, 0, url);
   });
 
@@ -75,6 +77,15 @@ if (inside(import.meta.filename, installSdk)) {
     await alice.client.rpc('chatbot.say', { channel: 'chat:lobby', text: 'help' });
     await until('the answer', () => room.some(({ kind, from }) => kind === 'message' && from === 'bot'));
     assert(room.some(({ from, text }) => from === 'alice' && text === 'help'));
+  });
+
+  test('an operator revokes a user, and another key may not', async () => {
+    const bob = await connect(SITE, { token: it.token('bob'), ca });
+    const revoke = (key) => fetch(`http://${it.address('gateway-2')}:8001/v1/revocations`, { method: 'POST', body: '{"user":"bob"}', headers: { authorization: `Bearer ${it.secret(key)}`, 'content-type': 'application/json' } });
+    assert.equal((await revoke('notifier_api_key')).status, 403);
+    const closed = new Promise((resolve) => bob.client.once('disconnected', ({ code }) => resolve(code)));
+    assert.equal((await revoke('operator_api_key')).status, 200);
+    assert.equal(await closed, 3503);
   });
 
   test('a notification arrives, with a key only', async () => {

@@ -50,7 +50,8 @@ function checkReferences(objects) {
     const services = objects.of('Service').filter((service) => isSubset(spec.selector.matchLabels, service.metadata.labels));
     const watched = services.flatMap((service) => objects.selected(service.spec.selector)).map(componentOf);
     assert.deepEqual(watched.sort(), objects.workloads.map(componentOf).sort(), `${metadata.name} watches each pod once`);
-    for (const { port } of spec.endpoints) for (const service of services) assert(service.spec.ports.some(({ name }) => name === port));
+    const read = spec.endpoints.map(({ port }) => port);
+    for (const service of services) assert.equal(service.spec.ports.filter(({ name }) => read.includes(name)).length, 1, service.metadata.name);
   }
   for (const { spec } of objects.of('PodDisruptionBudget')) assert.equal(objects.selected(spec.selector.matchLabels).length, 1);
   for (const { spec, kind } of objects.workloads) {

@@ -30,7 +30,10 @@ function checkGateway({ settings, spec, pod, container }, set) {
   assert(end >= (set === 'demo' ? 30 : 120), 'the drain takes minutes');
   assert.equal(settings['node.name'], `"${pod.name}"`);
   const address = set === 'ipv6' ? `[${pod.ip}]` : pod.ip;
-  assert.equal(settings['cluster.link_url'], `"ws://${address}:8001"`);
+  assert.equal(settings['cluster.link_url'], `"${set === 'tls' ? 'wss' : 'ws'}://${address}:8001"`);
+  const hosts = ['tls', 'identity-provider'].includes(set) ? '["ws.example.com"]' : '[]';
+  assert.equal(settings['public.hosts'], hosts);
+  assert.equal(settings['node.core_dumps'], 'false');
 }
 
 function checkService({ settings, spec }) {

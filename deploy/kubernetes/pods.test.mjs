@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -55,7 +56,7 @@ async function startPods(t, set, { replicas = {}, withRedis = true, args = [] })
     /** Carries out a probe, such as "readinessProbe": the status, or 0. */
     pod.probe = async (name) => {
       const { httpGet } = container[name];
-      return (await pod.request(pod.ports[httpGet.port], httpGet.path)).status;
+      return (await pod.request(pod.ports[httpGet.port], httpGet.path, { scheme: httpGet.scheme })).status;
     };
   }
   return { cluster, hosts, secrets, objects, pods, of: (component) => pods.filter((pod) => pod.component === component), ...words };
@@ -70,12 +71,11 @@ const ready = async (pod) => {
 };
 
 test('all pods become ready and reach each other by their Services', async (t) => {
-  const { objects, pods, of, words, callers } = await startPods(t, 'default', { replicas: { gateway: 2 }, args: ['--set', 'api.enabled=true'] });
+  const { objects, pods, of, words, operator: key, callers } = await startPods(t, 'default', { replicas: { gateway: 2 }, args: ['--set', 'api.enabled=true'] });
   for (const pod of pods) await ready(pod);
   for (const pod of pods) for (const name of ['startupProbe', 'livenessProbe']) assert.equal(await pod.probe(name), 200, `${name} of ${pod.name}`);
 
   const [api] = of('api');
-  const [key] = words;
   const nodes = [...of('gateway'), api];
   const known = JSON.parse((await api.request(8001, '/v1/nodes', bearer(key))).body).nodes;
   assert.deepEqual(known.map(({ name }) => name).sort(), nodes.map(({ name }) => name).sort(), 'the nodes have the names of their pods');
@@ -116,6 +116,31 @@ async function checkMetrics(objects, gateway) {
   const adapter = readFileSync(join(HERE, 'prometheus-adapter.yaml'), 'utf8');
   assert(adapter.includes(`as: ${name}\n`) && adapter.includes(`seriesQuery: ${name}{`), 'the adapter serves another metric');
 }
+
+test('TLS ends at the pods, services check it, and a new certificate needs no restart', async (t) => {
+  const { objects, pods, of, secrets, operator } = await startPods(t, 'tls', {});
+  for (const pod of pods) await ready(pod);
+  const [gateway] = of('gateway');
+  const ask = (port, path, options) => gateway.request(port, path, { scheme: 'HTTPS', ...options });
+  assert.deepEqual([await gateway.request(8001, '/livez'), await gateway.request(8000, '/livez')].map(({ status }) => status), [0, 0], 'plain HTTP');
+  for (const probe of ['startupProbe', 'livenessProbe']) assert.equal(await gateway.probe(probe), 200, probe);
+  const links = async () => JSON.parse((await ask(8001, '/v1/services', bearer(operator))).body).services[0].instances.length;
+  await until('the link of the chat bot', async () => (await links()) === 1);
+
+  const site = { headers: { host: 'ws.example.com' } };
+  assert.deepEqual(await ask(8000, '/livez', site).then(({ status, certificate }) => [status, certificate.names]), [200, 'DNS:ws.example.com']);
+  assert.equal((await ask(8000, '/livez')).status, 421, 'a name that is not in gateway.hosts');
+  assert.equal((await ask(8000, '/connection/websocket', { ...site, upgrade: true })).status, 101);
+
+  const { tlsConfig, scheme } = objects.of('ServiceMonitor')[0].spec.endpoints.find(({ port }) => port === 'metrics-tls');
+  assert.deepEqual([scheme, tlsConfig.serverName], ['https', (await ask(8001, '/livez')).certificate.names.replace('DNS:', '')]);
+  assert(secrets[tlsConfig.ca.secret.name][tlsConfig.ca.secret.key]);
+
+  const renewed = secretsFor('tls').secrets['ws-example-com'];
+  for (const name of ['tls.crt', 'tls.key']) writeFileSync(join(gateway.running.root, 'run/secrets', `public_${name}`), renewed[name]);
+  const { fingerprint256 } = new X509Certificate(renewed['tls.crt']);
+  await until('the new certificate', async () => (await ask(8000, '/livez', site)).certificate.fingerprint === fingerprint256);
+});
 
 test('pods have IPv6 addresses', async (t) => {
   const { of } = await startPods(t, 'ipv6', { args: ['--set', 'chatbot.enabled=false,notifier.enabled=false'] });

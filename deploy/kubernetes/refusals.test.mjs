@@ -17,6 +17,8 @@ const REFUSED = [
   ['gateway: { drain: { delaySeconds: 10s } }', /at '\/gateway\/drain\/delaySeconds': got string, want integer/],
   ['gateway: { trustedProxies: [ingress] }', /at '\/gateway\/trustedProxies\/0': 'ingress' does not match pattern/],
   ['gateway: { allowedOrigins: [app.example.com] }', /at '\/gateway\/allowedOrigins\/0': 'app.example.com' does not match pattern '.*:\/\//],
+  ['gateway: { hosts: ["https://app.example.com"] }', /at '\/gateway\/hosts\/0': 'https:\/\/app.example.com' does not match pattern/],
+  ['gateway: { tls: { secret: a } }', /at '\/gateway\/tls': additional properties 'secret' not allowed/],
   ['redis: { url: "redis://user:word@redis" }', /at '\/redis\/url'/],
   ['service: { type: ExternalName }', /at '\/service\/type': value must be one of 'ClusterIP', 'LoadBalancer', 'NodePort'/],
   ['notifier: { storage: { size: big } }', /at '\/notifier\/storage\/size'/],

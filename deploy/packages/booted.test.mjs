@@ -109,6 +109,10 @@ test('the commands of the page start all three, and a notification comes through
   const { id } = JSON.parse(curl(...key, ...hello));
   await until('the delivery', () => /"delivered"/.test(curl(...key, `${notifications}/${id}`)));
   assert(existsSync(join(root, 'var/lib/private/switchboard/notifier.sqlite')));
+
+  const revoke = ['-H', 'content-type: application/json', '-d', '{"user":"mallory"}', 'http://127.0.0.1:8001/v1/revocations'];
+  const as = (name) => curl('--write-out', '%{http_code}', '--output', '/dev/null', '-H', `authorization: Bearer ${secret(name)}`, ...revoke);
+  assert.deepEqual(['notifier_api_key', 'operator_api_key'].map(as), ['403', '200']);
 });
 
 test('a program has no rights, and shows no secret', () => {
@@ -117,8 +121,35 @@ test('a program has no rights, and shows no secret', () => {
   for (const line of [/^Uid:\t6\d{4}\t/m, /^CapBnd:\t0+$/m, /^CapEff:\t0+$/m, /^NoNewPrivs:\t1$/m, /^Seccomp:\t2$/m]) assert.match(status, line);
   const shown = ok(`tr '\\0' '\\n' </proc/${pid}/environ; tr '\\0' ' ' </proc/${pid}/cmdline; journalctl --no-pager; systemctl show ${UNITS.join(' ')}`);
   assert.match(shown, /GATEWAY__TOKENS__HMAC_SECRET_FILE=\/run\/credentials\/switchboard-gateway.service\/hmac_secret/);
-  for (const name of ['hmac_secret', 'chatbot_api_key', 'notifier_api_key', 'notifier_callers']) assert(!shown.includes(secret(name)), name);
+  for (const name of ['hmac_secret', 'chatbot_api_key', 'notifier_api_key', 'notifier_callers', 'operator_api_key']) assert(!shown.includes(secret(name)), name);
   assert.equal(show('switchboard-gateway', 'LimitNOFILE'), '1048576');
+});
+
+test('TLS ends at the gateway, and a new certificate is used without a restart', async () => {
+  const tls = join(etc, 'tls');
+  const renew = (name) => {
+    const [crt, key] = ['crt', 'key'].map((kind) => join(folder, `new.${kind}`));
+    run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-keyout', key, '-out', crt]);
+    // The files stay, with their owner, group and mode.
+    for (const [from, to] of [[crt, 'tls.crt'], [key, 'tls.key']]) writeFileSync(join(tls, to), readFileSync(from));
+  };
+  const ready = (name) => curl('--cacert', join(tls, 'tls.crt'), '--resolve', `${name}:8000:127.0.0.1`, `https://${name}:8000/readyz`);
+  mkdirSync(tls);
+  renew('one.example');
+  ok(commandsOf('TLS at the gateway'));
+  assert.match(ready('one.example'), /"ready":true/);
+  assert.equal(run('stat', ['--format', '%a', join(tls, 'tls.key')]), '640\n');
+  const process = show('switchboard-gateway', 'MainPID');
+  renew('two.example');
+  await until('the new certificate', () => {
+    try {
+      return /"ready":true/.test(ready('two.example'));
+    } catch {
+      return false;
+    }
+  });
+  assert.equal(show('switchboard-gateway', 'MainPID'), process);
+  assert.match(ok('switchboard-gateway health --config /etc/switchboard/gateway.toml'), /^ready/);
 });
 
 test('a program that dies starts again', async () => {

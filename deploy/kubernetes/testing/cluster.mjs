@@ -70,9 +70,9 @@ export class Cluster {
       this.#children.push(running.child);
       return running;
     };
-    /** Asks as the kubelet does, from outside of the pod: `{ status, body }`; status 0 without an answer. */
-    pod.request = async (port, path, options = {}) => {
-      const url = `http://${host}:${port}${path}`;
+    /** Asks as the kubelet does, from outside of the pod: `{ status, body, certificate }`; status 0 without an answer. */
+    pod.request = async (port, path, { scheme = 'HTTP', ...options } = {}) => {
+      const url = `${scheme.toLowerCase()}://${host}:${port}${path}`;
       const { stdout } = await run('nsenter', [...enter(this.holder), process.execPath, REQUEST, url, JSON.stringify(options)]);
       return JSON.parse(stdout);
     };

@@ -25,10 +25,10 @@ rollingUpdate:
 {{- end -}}
 {{- end -}}
 
-{{- /* Files of a gateway from Secrets, as a JSON list of { secret, key, file, env }. */ -}}
+{{- /* Files of a gateway with this `role` from Secrets, as a JSON list of { secret, key, file, env }. */ -}}
 {{- define "switchboard.gatewayFiles" -}}
 {{- $files := list -}}
-{{- $values := .Values -}}
+{{- $values := .root.Values -}}
 {{- if $values.gateway.hmacSecret -}}
 {{- $files = append $files (dict "secret" $values.secrets.gateway "key" "hmac_secret" "file" "hmac_secret" "env" "GATEWAY__TOKENS__HMAC_SECRET_FILE") -}}
 {{- end -}}
@@ -46,15 +46,31 @@ rollingUpdate:
 {{- $files = append $files (dict "secret" . "key" "tls.key" "file" "redis_tls.key" "env" "GATEWAY__REDIS__KEY_FILE") -}}
 {{- end -}}
 {{- end -}}
+{{- range $listener, $secret := include "switchboard.tlsSecrets" . | fromJson -}}
+{{- range list "tls.crt" "tls.key" -}}
+{{- $files = append $files (dict "secret" $secret "key" . "file" (printf "%s_%s" $listener .)) -}}
+{{- end -}}
+{{- end -}}
 {{- range $values.gateway.extraSecretFiles -}}
 {{- $files = append $files . -}}
 {{- end -}}
 {{- toJson $files -}}
 {{- end -}}
 
+{{- /* The Secret of each listener of this `role` that has TLS, as JSON: { listener: secret }. */ -}}
+{{- define "switchboard.tlsSecrets" -}}
+{{- $secrets := dict -}}
+{{- with .root.Values.gateway.tls.internalSecret }}{{ $_ := set $secrets "internal" . }}{{ end -}}
+{{- if eq .role "full" -}}
+{{- with .root.Values.gateway.tls.publicSecret }}{{ $_ := set $secrets "public" . }}{{ end -}}
+{{- end -}}
+{{- toJson $secrets -}}
+{{- end -}}
+
 {{- define "switchboard.gatewayEnv" -}}
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
+{{- $tls := $values.gateway.tls -}}
 {{- $any := ternary "[::]" "0.0.0.0" $values.ipv6 -}}
 {{- $own := ternary "[$(POD_IP)]" "$(POD_IP)" $values.ipv6 -}}
 - name: POD_IP
@@ -63,13 +79,16 @@ rollingUpdate:
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
 - { name: GATEWAY__NODE__ROLE, value: {{ .role }} }
 - { name: GATEWAY__INTERNAL__ADDRESS, value: "{{ $any }}:8001" }
-- { name: GATEWAY__CLUSTER__LINK_URL, value: "ws://{{ $own }}:8001" }
+- { name: GATEWAY__CLUSTER__LINK_URL, value: "{{ ternary "wss" "ws" (ne $tls.internalSecret "") }}://{{ $own }}:8001" }
 {{- if eq .role "full" }}
 - { name: GATEWAY__PUBLIC__ADDRESS, value: "{{ $any }}:8000" }
-- { name: GATEWAY__CLUSTER__PUBLIC_URL, value: {{ $values.gateway.publicUrl | default (printf "http://%s:8000" $own) | quote }} }
+- { name: GATEWAY__CLUSTER__PUBLIC_URL, value: {{ $values.gateway.publicUrl | default (printf "%s://%s:8000" (ternary "https" "http" (ne $tls.publicSecret "")) $own) | quote }} }
 - { name: GATEWAY__WORKERS, value: {{ $values.gateway.workers | quote }} }
 {{- with $values.gateway.allowedOrigins }}
 - { name: GATEWAY__PUBLIC__ALLOWED_ORIGINS, value: {{ join "," . | quote }} }
+{{- end }}
+{{- with $values.gateway.hosts }}
+- { name: GATEWAY__PUBLIC__HOSTS, value: {{ join "," . | quote }} }
 {{- end }}
 {{- with $values.gateway.trustedProxies }}
 - { name: GATEWAY__PUBLIC__TRUSTED_PROXIES, value: {{ join "," . | quote }} }
@@ -90,7 +109,10 @@ rollingUpdate:
 - { name: GATEWAY__REDIS__SENTINEL_USER, value: {{ .user | quote }} }
 {{- end }}
 {{- end }}
-{{- range include "switchboard.gatewayFiles" $root | fromJsonArray }}
+{{- range $listener, $_ := include "switchboard.tlsSecrets" . | fromJson }}
+- { name: GATEWAY__{{ upper $listener }}__TLS__PAIRS, value: "/run/secrets/{{ $listener }}_tls.crt=/run/secrets/{{ $listener }}_tls.key" }
+{{- end }}
+{{- range include "switchboard.gatewayFiles" . | fromJsonArray }}
 {{- if .env }}
 - { name: {{ .env }}, value: /run/secrets/{{ .file }} }
 {{- end }}
@@ -136,7 +158,7 @@ spec:
         - { name: public, containerPort: 8000 }
         {{- end }}
         - { name: internal, containerPort: 8001 }
-      {{- include "switchboard.probes" "internal" | nindent 6 }}
+      {{- include "switchboard.probes" (dict "port" "internal" "tls" $root.Values.gateway.tls.internalSecret) | nindent 6 }}
       {{- with $root.Values.gateway.preStopSleepSeconds }}
       lifecycle:
         preStop:
@@ -150,5 +172,5 @@ spec:
       configMap:
         name: {{ include "switchboard.name" $root }}-settings
     - name: secrets
-      {{- include "switchboard.secretFiles" (include "switchboard.gatewayFiles" $root | fromJsonArray) | nindent 6 }}
+      {{- include "switchboard.secretFiles" (include "switchboard.gatewayFiles" . | fromJsonArray) | nindent 6 }}
 {{- end -}}

@@ -25,7 +25,17 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- with .root.Values.image.registry }}{{ . }}/{{ end }}{{ .image }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
 
+{{- /* The name in the certificate of the internal listener. */ -}}
+{{- define "switchboard.internalName" -}}
+{{ .Values.gateway.tls.internalName | default (printf "%s-internal" (include "switchboard.name" .)) }}
+{{- end -}}
+
+{{- /* The port of the public Service. Some proxies choose TLS to the pods by its name. */ -}}
+{{- define "switchboard.publicPort" -}}
+{{ ternary "https" "http" (ne .Values.gateway.tls.publicSecret "") }}
+{{- end -}}
+
 {{- /* Where services reach the REST interface: at the API-only pods, if there are any. */ -}}
 {{- define "switchboard.internalUrl" -}}
-http://{{ include "switchboard.name" . }}-internal:8001
+{{ ternary "https" "http" (ne .Values.gateway.tls.internalSecret "") }}://{{ include "switchboard.name" . }}-internal:8001
 {{- end -}}

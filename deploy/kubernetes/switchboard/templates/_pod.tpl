@@ -52,21 +52,22 @@ resources: {{- toYaml .own.resources | nindent 2 }}
 
 {{- /*
 Probes. Restarting cures a process that hangs, not one that waits for Redis, so only /livez can end a container. It answers at once, needs
-nothing else, and has a minute before it counts.
+nothing else, and has a minute before it counts. `tls`: the listener has TLS; the kubelet believes every certificate.
 */ -}}
 {{- define "switchboard.probes" -}}
+{{- $scheme := ternary ", scheme: HTTPS" "" (not (empty .tls)) -}}
 startupProbe:
-  httpGet: { path: /livez, port: {{ . }} }
+  httpGet: { path: /livez, port: {{ .port }}{{ $scheme }} }
   periodSeconds: 1
   timeoutSeconds: 5
   failureThreshold: 60
 readinessProbe:
-  httpGet: { path: /readyz, port: {{ . }} }
+  httpGet: { path: /readyz, port: {{ .port }}{{ $scheme }} }
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2
 livenessProbe:
-  httpGet: { path: /livez, port: {{ . }} }
+  httpGet: { path: /livez, port: {{ .port }}{{ $scheme }} }
   periodSeconds: 10
   timeoutSeconds: 10
   failureThreshold: 6

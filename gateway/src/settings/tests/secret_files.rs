@@ -79,7 +79,7 @@ fn lists_and_tables_of_secrets_may_be_in_files() {
     assert_eq!(urls.iter().map(|(name, url)| (name.as_str(), url.expose_secret())).collect::<Vec<_>>(), [("a", "hush-1"), ("b", "hush-2")]);
     assert!(!settings.effective().contains("hush") && !settings.effective().contains(&one));
 
-    let keys = files.write("keys", "orders=k-1\nbilling=k-2, web=k-3\n");
+    let keys = files.write("keys", "orders=k-1\nbilling=k-2, web=k-3\nshop=sha256:ab read publish:shop:*\n");
     let secrets = files.write("secrets", "s-1\ns-2\n");
     let variables = [
         ("GATEWAY__API_KEYS_FILE", &*keys),
@@ -89,7 +89,9 @@ fn lists_and_tables_of_secrets_may_be_in_files() {
     ];
     let settings = load(None, &variables, &[]).expect("valid");
     let keys: Vec<_> = settings.api_keys.iter().map(|key| (key.name.as_str(), key.key.expose_secret())).collect();
-    assert_eq!(keys, [("orders", "k-1"), ("billing", "k-2"), ("web", "k-3")]);
+    assert_eq!(keys, [("orders", "k-1"), ("billing", "k-2"), ("web", "k-3"), ("shop", "")]);
+    let shop = &settings.api_keys[3];
+    assert_eq!((shop.key_hash.expose_secret(), shop.scopes.0.as_ref().map(Vec::len)), ("sha256:ab", Some(2)), "a hash is no key");
     assert_eq!(settings.services["shop"].service.secrets.0.len(), 2);
 }
 
