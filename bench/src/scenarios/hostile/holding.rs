@@ -1,6 +1,6 @@
 //! Floods that hold what they got, until the gateway closes their connections. Then they come back.
 
-use super::attacker::Attack;
+use super::attack::Attack;
 use crate::{
     client::{READ_SIZE, text_frame},
     result::Result,

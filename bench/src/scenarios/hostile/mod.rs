@@ -1,9 +1,10 @@
 //! Floods of attackers beside honest clients. Gateway, honest clients and attacker are separate processes.
 //!
 //! - [`scenario`]: measures each [`flood`], and compares it with its [`bound`]
-//! - [`attacker`]: the process that attacks; its floods hold what they got ([`holding`]) or send without a pause ([`storming`])
+//! - [`attacker`]: the process that makes an [`attack`]; its floods hold what they got ([`holding`]) or send without a pause ([`storming`])
 //! - [`counted`]: what the gateway counted meanwhile
 
+mod attack;
 pub(crate) mod attacker;
 mod bound;
 mod counted;

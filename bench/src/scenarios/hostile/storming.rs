@@ -1,6 +1,6 @@
 //! Floods that send as much as they can.
 
-use super::attacker::Attack;
+use super::attack::Attack;
 use crate::{
     client::{Client, READ_SIZE, text_frame},
     result::Result,
