@@ -96,6 +96,12 @@ test-examples: setup-node setup-redis setup-go setup-maven
     @PATH="$(dirname "$("{{ native }}/requirement" go)"):$PATH" node "{{ examples }}/build.mjs" go java spring-boot
     @EXAMPLES="go java spring-boot" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk examples.test.mjs
 
+# Keycloak as identity provider, with the cases that npm's oidc-provider passes; installs a JDK, Maven, and Keycloak from Maven Central
+[group('test')]
+test-identity: setup-node setup-redis setup-maven
+    cargo build {{ test_targets }}
+    @KEYCLOAK="$("{{ native }}/keycloak")" PROVIDERS="oidc-provider Keycloak" STACK_OPTIONS=--embedded "{{ native }}/node-tests" gateway/tests/sdk identity.test.mjs
+
 # Tests of the demo page in Chromium, against a stack on free ports
 [group('test')]
 test-browser *files: setup-node setup-browser setup-redis

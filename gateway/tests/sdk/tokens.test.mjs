@@ -61,6 +61,26 @@ test('the SDK fetches another token if its token has expired', async (t) => {
     assert.deepEqual(errors.all.map(({ type, error }) => [type, error.code]), [['connect', 109]]);
 });
 
+test('the SDK with an expired token and no way to another one connects once and gives up', async (t) => {
+    const gateway = await ownGateway(t, SETTINGS);
+    const opened = () => gateway.metric('switchboard_connections_opened_total');
+    const expired = token({ sub: 'ann', exp: inSeconds(-60) });
+    const it = client(t, gateway, { token: expired });
+    const [errors, states] = [new EventRecorder(it, 'error'), new EventRecorder(it, 'state', ({ newState }) => newState)];
+    const ended = next(it, 'disconnected');
+    it.connect();
+    const { code, reason } = await ended;
+    assert.deepEqual([code, reason], [1, 'unauthorized']);
+    assert.deepEqual(errors.all.map(({ type, error }) => [type, error.code]), [['connect', 109], ['configuration', 12]]);
+
+    // The honest twin comes in at its second try, which is later than any further try of the other one would be.
+    const twin = client(t, gateway, { token: expired, getToken: async () => token({ sub: 'ann' }), minReconnectDelay: 500, maxReconnectDelay: 500 });
+    twin.connect();
+    await next(twin, 'connected');
+    assert.deepEqual([it.state, states.all], ['disconnected', ['connecting', 'disconnected']]);
+    assert.equal(await opened(), 3);
+});
+
 test('a subscription token admits its user to its channel, and sets the channel info', async (t) => {
     const gateway = await ownGateway(t, SETTINGS);
     const channel = unique('private:');

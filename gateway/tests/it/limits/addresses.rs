@@ -1,7 +1,7 @@
 //! Limits of one address, behind a trusted proxy that tells the addresses.
 
 use super::support::{Gateway, send, until_closed, upgrade};
-use crate::client::Client;
+use crate::{client::Client, listeners};
 use serde_json::json;
 
 const PROXY: &str = "[public]\ntrusted_proxies = [\"127.0.0.0/8\"]\nallowed_origins = [\"*\"]\n";
@@ -123,4 +123,25 @@ fn this_machine_is_exempt() {
     let gateway = Gateway::with("[limits.address]\nconnections = 1\nhttp_connections = 1\nupgrades_per_second = 1\nupgrades_burst = 1");
     let open: Vec<_> = (0..5).map(|_| upgrade(gateway.public, PATH, "")).collect();
     assert!(open.iter().all(|(_, status, _)| *status == 101));
+}
+
+#[test]
+fn a_warning_names_the_setting_when_nearly_all_connections_come_from_one_address() {
+    shared_proto::http::raise_open_files();
+    let gateway = listeners::Gateway::start(&["public.trusted_proxies=127.0.0.0/8", "connection.connect_timeout=1m", "drain.delay=1h"]);
+    let open = |address: &str| {
+        let (client, status, head) = upgrade(gateway.public, PATH, &from(address));
+        assert_eq!(status, 101, "{head}");
+        client
+    };
+    // Others have more than a twentieth of a thousand connections, and then no longer.
+    let mut clients: Vec<_> = (1..=60).map(|host| open(&format!("198.51.100.{host}"))).collect();
+    clients.extend((0..1140).map(|_| open("203.0.113.9")));
+    let warning = "nearly all connections come from one address; if that is a proxy, name it in public.trusted_proxies";
+    gateway.wait_for_log(|log| log.contains(warning));
+    clients.extend((0..10).map(|_| open("203.0.113.9")));
+    gateway.terminate();
+    let log = gateway.wait_for_log(|log| log.contains("a second signal ends the process at once"));
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains(warning)).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("WARN") && warnings[0].contains("connections=1200"), "{warnings:?}");
 }

@@ -1,5 +1,6 @@
 // A real identity provider (npm oidc-provider), and a user who logs in and out of it as a browser would.
 
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
@@ -7,14 +8,19 @@ import Provider from 'oidc-provider';
 const CLIENT = 'chat';
 const REDIRECT = 'https://chat.example/signed-in';
 
-/** An identity provider whose one client is the application `chat`. */
+/** An identity provider whose one client is the application `chat`. `keycloak.mjs` has another one, with the same methods. */
 export class IdentityProvider {
     #server;
+    #logoutUri;
+    /** The keys that it publishes. The first one signs. */
+    #keys = [];
+    #answer;
 
     /** Reserves the address of a provider, which its settings and those of others need. It ends with the test. */
-    static async start(t) {
+    static async open(t) {
         const provider = new IdentityProvider();
-        provider.#server = createServer();
+        const notYet = (request, response) => response.writeHead(503).end();
+        provider.#server = createServer((request, response) => (provider.#answer ?? notYet)(request, response));
         provider.#server.listen(0, '127.0.0.1');
         await once(provider.#server, 'listening');
         t.after(() => provider.#server.close());
@@ -22,10 +28,37 @@ export class IdentityProvider {
         return provider;
     }
 
+    /** What a gateway needs in its settings to accept the tokens. */
+    get settings() {
+        return `
+            [[tokens.issuers]]
+            issuer = "${this.issuer}"
+            audiences = ["chat"]
+            jwks_url = "${this.issuer}/jwks"
+            backchannel_logout = true`;
+    }
+
     /** Begins to serve. The provider tells `logoutUri` when somebody logs out. */
     async serve(logoutUri) {
-        const key = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign']);
-        const signing = { ...(await crypto.subtle.exportKey('jwk', key.privateKey)), use: 'sig', kid: 'one' };
+        this.#logoutUri = logoutUri;
+        await this.rotate();
+    }
+
+    /** Signs with a new key from now on. It still publishes the former one. */
+    async rotate() {
+        const { privateKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign']);
+        const key = await crypto.subtle.exportKey('jwk', privateKey);
+        this.#use([{ ...key, use: 'sig', kid: randomUUID() }, ...this.#keys]);
+    }
+
+    /** No longer publishes the keys before the present one. */
+    async disable() {
+        this.#use(this.#keys.slice(0, 1));
+    }
+
+    /** Sets the provider up with these keys. It forgets who has logged in. */
+    #use(keys) {
+        this.#keys = keys;
         const provider = new Provider(this.issuer, {
             clients: [{
                 client_id: CLIENT,
@@ -33,22 +66,17 @@ export class IdentityProvider {
                 redirect_uris: [REDIRECT],
                 grant_types: ['authorization_code'],
                 id_token_signed_response_alg: 'ES256',
-                backchannel_logout_uri: logoutUri,
+                backchannel_logout_uri: this.#logoutUri,
                 backchannel_logout_session_required: true,
             }],
-            jwks: { keys: [signing] },
+            jwks: { keys },
             features: { backchannelLogout: { enabled: true } },
             findAccount: (ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
             // The provider's own client refuses addresses of this machine.
             fetch: (url, { dispatcher, ...options }) => fetch(url, options),
         });
         provider.on('backchannel.error', (ctx, error) => { throw error; });
-        this.#server.on('request', provider.callback());
-    }
-
-    /** Where the provider publishes its keys. */
-    get keys() {
-        return `${this.issuer}/jwks`;
+        this.#answer = provider.callback();
     }
 
     /** Opens a browser in which nobody has logged in. */

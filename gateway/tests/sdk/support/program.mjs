@@ -36,13 +36,13 @@ export class Program {
         return this.#process.pid;
     }
 
-    /** Calls `probe` until it returns a truthy value, and returns that value. Fails if the process ends. */
-    until(probe) {
+    /** Calls `probe` until it returns a truthy value, and returns that value. Fails if the process ends, or after `limit` milliseconds. */
+    until(probe, limit) {
         const alive = () => {
             if (this.hasEnded) throw new Error(`${this.name} ended:\n${this.log}`);
             return probe();
         };
-        return eventually(alive, () => `${this.name} to be ready:\n${this.log}`);
+        return eventually(alive, () => `${this.name} to be ready:\n${this.log}`, limit);
     }
 
     get hasEnded() {
