@@ -5,10 +5,11 @@ use super::secret_files;
 use crate::process::program::Program;
 use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source, Value};
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 
 /// The sources that override the defaults, in ascending priority.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Layers<'a> {
     /// A TOML file.
     pub file: Option<&'a Path>,
@@ -16,6 +17,13 @@ pub struct Layers<'a> {
     pub variables: Option<HashMap<String, String>>,
     /// Flags. Each is a key such as `http.address`, and its value.
     pub flags: &'a [(String, String)],
+}
+
+/// Shows no variables and flags, which may have secrets.
+impl fmt::Debug for Layers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layers").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl Layers<'_> {
