@@ -5,7 +5,7 @@ use gateway::{
     RunError,
     auth::{ConnectionClaims, NewKey, SubscriptionClaims, TokenReport, Tokens},
     jwks::Fetchers,
-    settings::{self, Layers, NAME_BYTES, PROGRAM, Problems, Settings, is_plain_name, parse_duration},
+    settings::{self, KeySources, Layers, NAME_BYTES, PROGRAM, Problems, Settings, is_plain_name, parse_duration},
 };
 use gateway_core::{
     channel::Capabilities,
@@ -92,7 +92,16 @@ pub(crate) struct TokenRequest {
 impl Sources {
     /// Reads all layers of settings.
     pub(crate) fn load(&self) -> Result<Settings, Problems> {
-        Settings::load(&Layers { file: self.config.as_deref(), variables: None, flags: &self.flags })
+        Settings::load(&self.layers())
+    }
+
+    /// Finds the sources of the API keys.
+    pub(crate) fn keys(&self) -> Result<KeySources, Problems> {
+        KeySources::new(&self.layers())
+    }
+
+    fn layers(&self) -> Layers<'_> {
+        Layers { file: self.config.as_deref(), variables: None, flags: &self.flags }
     }
 }
 

@@ -81,8 +81,8 @@ fn start(cli: Cli) -> Result<ExitCode, RunError> {
         gateway::warnings(&settings).iter().for_each(|warning| eprintln!("gateway: warning: {warning}"));
         return print(&settings.effective());
     }
-    let telemetry = Telemetry::start(&settings)?;
-    let ended = gateway::run(&settings, &telemetry);
+    let (keys, telemetry) = (cli.sources.keys()?, Telemetry::start(&settings)?);
+    let ended = gateway::run(&settings, keys, &telemetry);
     telemetry.shutdown();
     ended.map(|()| ExitCode::SUCCESS)
 }

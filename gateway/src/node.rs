@@ -1,7 +1,7 @@
 //! One gateway process: what the REST interface and the connections share.
 
 use crate::{
-    auth::{ApiKeys, Tokens},
+    auth::{CurrentKeys, Tokens},
     broker::{Broker, BrokerError, Nodes, Readiness},
     cluster::Cluster,
     ingest::Ingest,
@@ -51,7 +51,7 @@ pub struct Node {
     /// Verifies tokens of frontends.
     pub tokens: Tokens,
     /// Verifies API keys of services.
-    pub api_keys: ApiKeys,
+    pub api_keys: CurrentKeys,
     /// What the clients of each address may do.
     pub addresses: Addresses,
     /// How many open connections a user may have on all nodes together.
@@ -218,6 +218,7 @@ impl Node {
     /// A node for tests, alone in its cluster and without services.
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, session_config: SessionConfig) -> Self {
         use crate::{
+            auth::ApiKeys,
             cluster::{Holds, NodeDescription},
             publish::PublishLimits,
             queues::{MemoryLimits, MemoryQueues},
@@ -253,7 +254,7 @@ impl Node {
             cluster: Cluster::single(about, mailboxes, Holds::new(broker.clone(), std::time::Duration::from_secs(2))),
             broker,
             tokens: Tokens::from(&settings.tokens),
-            api_keys: ApiKeys::try_from(&*settings.api_keys).expect("valid"),
+            api_keys: CurrentKeys::new(ApiKeys::try_from(&*settings.api_keys).expect("valid")),
             addresses: Addresses::unlimited(),
             user_connections: UserConnections::UNLIMITED,
             key_rates: KeyRates::new(None, []),

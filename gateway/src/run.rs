@@ -6,7 +6,7 @@ use crate::{
     jwks::Fetchers,
     server::{self, RunError},
     services::ServiceConfig,
-    settings::{BrokerKind, Problems, Settings},
+    settings::{BrokerKind, KeySources, Problems, Settings},
     telemetry::Telemetry,
 };
 
@@ -64,9 +64,9 @@ pub fn warnings(settings: &Settings) -> Problems {
     warnings
 }
 
-/// Runs a node until a signal stops it. Must not be called from async code: it starts the runtimes itself.
-pub fn run(settings: &Settings, telemetry: &Telemetry) -> Result<(), RunError> {
+/// Runs a node until a signal stops it. Its API keys change with their sources. Must not be called from async code: it starts the runtimes itself.
+pub fn run(settings: &Settings, keys: KeySources, telemetry: &Telemetry) -> Result<(), RunError> {
     check(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("main").build()?;
-    runtime.block_on(server::run(settings, telemetry.metrics()))
+    runtime.block_on(server::run(settings, keys, telemetry.metrics()))
 }

@@ -3,6 +3,7 @@
 //! A question is a call whose method begins with [`PREFIX`]; it is the call's `data`. The answer is the reply. Frontends cannot call such a method.
 
 use crate::json::{optional_object, or_default, present};
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -20,7 +21,8 @@ pub const PUBLISH: &str = "guard.publish";
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConnectQuestion {
     /// The token that the frontend sent; empty if it sent none.
-    pub token: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub token: Secret,
     /// The claims of the token, if the gateway has verified it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]

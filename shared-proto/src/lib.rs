@@ -10,6 +10,7 @@
 //! - [`name`]: rules for the names of channels, users and services
 //! - [`producer`]: the number that a producer gives to a publish
 //! - [`rest`]: bodies of the gateway's REST interface
+//! - [`secret`]: texts that no log shows
 //! - [`webhook`]: bodies of the requests to services that are reached by HTTP
 //! - `client` (feature `client`): the typed REST and link clients for services
 //! - `http` (feature `http`): the parts that all HTTP listeners share
@@ -25,6 +26,7 @@ pub mod link;
 pub mod name;
 pub mod producer;
 pub mod rest;
+pub mod secret;
 pub mod webhook;
 
 #[cfg(feature = "client")]

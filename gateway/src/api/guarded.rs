@@ -141,5 +141,5 @@ fn find_key(request: &ServiceRequest) -> Result<Arc<ApiKey>, Refusal> {
     let node = request.app_data::<Data<Node>>().ok_or(ErrorCode::Internal)?;
     let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let certificate = request.conn_data::<PeerCertificate>().map(|PeerCertificate(der)| &**der);
-    node.api_keys.authorize(shown, certificate).cloned()
+    node.api_keys.authorize(shown, certificate)
 }

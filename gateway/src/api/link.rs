@@ -59,6 +59,7 @@ pub(super) async fn open(
     if let Ok(name) = HeaderValue::from_str(&node.name) {
         response.headers_mut().insert(HeaderName::from_static(NODE_HEADER), name);
     }
+    let key = node.api_keys.hold(key);
     let peer = Peer { service, key, audit: Arc::clone(&node.audit), node: Arc::clone(&node.name), nodes: node.cluster.links() };
     actix_web::rt::spawn(run(node.into_inner(), peer, session, body.into_inner()));
     Ok(response)

@@ -13,7 +13,7 @@ mod scopes;
 
 use super::configure;
 use crate::{
-    auth::{ApiKeys, Tokens},
+    auth::{ApiKeys, CurrentKeys, Tokens},
     broker::{
         Broker, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits,
         mailbox::{ConnectionSummary, HubQuery},
@@ -121,7 +121,7 @@ fn node(mailbox: &Arc<Mailbox>, queues: &Arc<Queues>) -> Node {
         ),
         broker,
         tokens: Tokens::from(&settings.tokens),
-        api_keys: ApiKeys::try_from(&*settings.api_keys).expect("valid"),
+        api_keys: CurrentKeys::new(ApiKeys::try_from(&*settings.api_keys).expect("valid")),
         addresses: Addresses::unlimited(),
         user_connections: UserConnections::UNLIMITED,
         key_rates: KeyRates::new(None, []),
@@ -146,7 +146,7 @@ impl Fixture {
     fn with_scopes(keys: &[(&str, &str)]) -> Self {
         let entry = |(key, scopes): &(&str, &str)| format!("[[api_keys]]\nname = \"{key}\"\nkey = \"{key}\"\nscopes = [{scopes}]\n");
         let settings = Settings::from_toml(&keys.iter().map(entry).collect::<String>()).expect("valid");
-        Self::with_node(|node| Node { api_keys: ApiKeys::try_from(&*settings.api_keys).expect("valid"), ..node })
+        Self::with_node(|node| Node { api_keys: CurrentKeys::new(ApiKeys::try_from(&*settings.api_keys).expect("valid")), ..node })
     }
 
     fn with_node(change: impl FnOnce(Node) -> Node) -> Self {

@@ -11,7 +11,7 @@ mod tokens;
 
 pub use exposure::{check_exposure, exposure_warnings};
 pub use hosts::Hosts;
-pub use keys::{ApiKey, ApiKeys, NewKey, Scope};
+pub use keys::{ApiKey, ApiKeys, CurrentKeys, HeldKey, NewKey, Scope};
 pub use origins::Origins;
 pub use page::RequestingPage;
 pub use proxies::{Client, ProxyHeaders, TrustedProxies};

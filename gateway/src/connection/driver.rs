@@ -15,7 +15,7 @@ use crate::{
     telemetry::{CommandKind, Count, TransportEnd},
 };
 use gateway_core::{
-    model::{ClientInfo, ConnectionId, Disconnect, Meta, Refusal, ServerCommand, Tick, WallClock},
+    model::{ClientInfo, ConnectionId, Disconnect, Meta, Refusal, Secret, ServerCommand, Tick, WallClock},
     protocol::{
         Command, Request,
         centrifuge::{Codec, Encoding, Payload},
@@ -337,11 +337,11 @@ impl Driver {
     }
 
     /// Takes what is needed of the headers of a connect command.
-    fn take_headers(&mut self, mut headers: BTreeMap<String, String>) -> Result<(), Refusal> {
+    fn take_headers(&mut self, mut headers: BTreeMap<String, Secret>) -> Result<(), Refusal> {
         if let Some(traceparent) = headers.remove("traceparent") {
-            self.traceparent = Some(traceparent.into());
+            self.traceparent = Some(traceparent.expose().into());
         }
-        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
         self.request = self.worker.node.services.request_keeper().add_emulated(&self.request, headers)?;
         Ok(())
     }

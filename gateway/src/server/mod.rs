@@ -4,14 +4,16 @@
 //! - [`rates`]: the limits of the settings
 //! - [`public`]: the listener for frontends
 //! - [`internal`]: the listener for services and operators
-//! - [`tls`]: the certificates of the listeners
+//! - [`follow`]: follows files that change; [`tls`]: the certificates of the listeners; [`keys`]: the API keys
 //! - [`observe`], [`observe_queues`]: expose counters of other modules as metrics
 //! - [`open_files`]: fits the connection limits to the limit of open files
 //! - [`signals`]: waits for the signals that end the process
 //! - [`running`]: starts the listeners, drains and stops the node
 
 mod error;
+mod follow;
 mod internal;
+mod keys;
 mod observe;
 mod observe_queues;
 mod open_files;

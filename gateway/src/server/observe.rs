@@ -50,7 +50,7 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     let weak = Arc::downgrade(node);
     metrics.observe(Series::KeyRequestsLimited, move |report| {
         let Some(node) = weak.upgrade() else { return };
-        node.key_rates.refused().for_each(|(name, number)| report(&[name], number));
+        node.key_rates.refused().iter().for_each(|(name, number)| report(&[&**name], *number));
     });
     let users = node.session_config.user_rates.clone();
     let weak = Arc::downgrade(node);

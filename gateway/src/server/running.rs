@@ -1,13 +1,14 @@
 //! Runs a gateway from its start to its end: listen, serve, drain, stop.
 
+use super::follow::{Followed, Follower};
 use super::public::Admissions;
-use super::tls::{self, Followed, ListenerTls};
-use super::{error::RunError, internal, observe, open_files, public, signals, wiring};
+use super::tls::{self, FollowedTls, ListenerTls};
+use super::{error::RunError, internal, keys::FollowedKeys, observe, open_files, public, signals, wiring};
 use crate::{
     auth::exposure_warnings,
     broker::{Mailbox, MailboxEntry, mailbox::DrainPlan},
     node::{Node, ProcessEvent},
-    settings::{self, NodeRole, Settings},
+    settings::{self, KeySources, NodeRole, Settings},
     telemetry::Metrics,
 };
 use futures_util::future::OptionFuture;
@@ -69,8 +70,9 @@ impl Server {
     }
 }
 
-/// Runs a gateway until `SIGTERM` or `SIGINT`, and then drains it. A second signal ends the drain at once.
-pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(), RunError> {
+/// Runs a gateway until `SIGTERM` or `SIGINT`, and then drains it. A second signal ends the drain at once. Meanwhile the API keys are those that the
+/// sources have.
+pub(crate) async fn run(settings: &Settings, keys: KeySources, metrics: &Arc<Metrics>) -> Result<(), RunError> {
     if !settings.node.core_dumps
         && let Err(error) = forbid_core_dumps()
     {
@@ -81,7 +83,7 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
     tracing::info!(open_files = files, "effective settings:\n{}", settings.effective());
     settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let listeners = Listeners::bind(settings)?;
-    let mut running = start(settings, listeners, metrics)?;
+    let mut running = start_with(settings, listeners, metrics, Some(keys))?;
     exposure_warnings(settings, &running.node.tokens).iter().for_each(|warning| tracing::warn!("{warning}"));
     let (public, internal) = running.addresses();
     tracing::info!(public = public.map(tracing::field::display), %internal, node = %running.node.name, "ready");
@@ -102,13 +104,20 @@ pub(crate) async fn run(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(
     Ok(())
 }
 
-/// Starts a gateway on bound listeners.
+/// Starts a gateway on bound listeners. Its API keys stay as they are.
 pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) -> Result<Running, RunError> {
+    start_with(settings, listeners, metrics, None)
+}
+
+fn start_with(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>, keys: Option<KeySources>) -> Result<Running, RunError> {
     let public_address = listeners.public.as_ref().map(TcpListener::local_addr).transpose()?;
     let addresses = (public_address, listeners.internal.local_addr()?);
     let (tls, followed) = load_tls(settings)?;
     tls::observe(metrics, &followed);
     let parts = wiring::wire(settings, addresses, metrics)?;
+    let keys = keys.map(|sources| FollowedKeys::new(sources, settings, &parts.node, metrics)).transpose()?;
+    let followed = followed.into_iter().map(|tls| Box::new(tls) as Box<dyn Followed>);
+    let followed = followed.chain(keys.map(|keys| Box::new(keys) as Box<dyn Followed>)).collect();
     let admissions = Arc::new(Admissions::new(parts.node.clone(), settings.public.max_connections, settings.public.retry_after));
     let errors = ["public", "internal"].map(|listener| Arc::new(ConnectionErrors::new(listener)));
     observe::observe_listeners(metrics, errors.clone());
@@ -119,11 +128,13 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
     };
     let internal = Server::spawn(internal::server(&settings.internal, listeners.internal, &parts.node, internal_errors, internal_tls)?);
     let stop = CancellationToken::new();
-    tokio::spawn(stop.clone().run_until_cancelled_owned(async {
-        if let Err(error) = tls::follow(followed).await {
-            tracing::warn!(%error, "changes of certificates are not noticed");
-        }
-    }));
+    if let Some(follower) = Follower::new(followed)? {
+        tokio::spawn(stop.clone().run_until_cancelled_owned(async {
+            if let Err(error) = follower.run().await {
+                tracing::warn!(%error, "changes of certificates and API keys are no longer noticed");
+            }
+        }));
+    }
     parts.key_fetchers.spawn(&stop);
     let background = tokio::spawn({
         let (node, stop) = (parts.node.clone(), stop.clone());
@@ -152,7 +163,7 @@ pub fn start(settings: &Settings, listeners: Listeners, metrics: &Arc<Metrics>) 
 }
 
 /// Reads the certificates of the public and the internal listener.
-fn load_tls(settings: &Settings) -> Result<([Option<Tls>; 2], Vec<Followed>), RunError> {
+fn load_tls(settings: &Settings) -> Result<([Option<Tls>; 2], Vec<FollowedTls>), RunError> {
     let has_public = settings.node.role == NodeRole::Full;
     let public = if has_public { ListenerTls::load("public", &settings.public.tls)? } else { None };
     let internal = ListenerTls::load("internal", &settings.internal.tls)?;

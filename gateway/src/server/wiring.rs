@@ -2,7 +2,7 @@
 
 use super::{observe, rates};
 use crate::{
-    auth::{ApiKeys, Hosts, Origins, Tokens, TrustedProxies},
+    auth::{ApiKeys, CurrentKeys, Hosts, Origins, Tokens, TrustedProxies},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PresenceLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
     cluster::{Cluster, ClusterTimings, Holds, NodeDescription},
     connection::ConnectionLimits,
@@ -88,7 +88,7 @@ pub(super) fn wire(settings: &Settings, addresses: (Option<SocketAddr>, SocketAd
         queues: QueueOperations::new(queue_store, queue_partitions(settings)),
         queue_monitor: QueueMonitor::default(),
         tokens: Tokens::try_from(settings)?,
-        api_keys: ApiKeys::try_from(&settings.api_keys[..])?,
+        api_keys: CurrentKeys::new(ApiKeys::try_from(&settings.api_keys[..])?),
         addresses: rates::of_addresses(settings, &proxies),
         user_connections: rates::of_users_connections(settings),
         key_rates: rates::of_keys(settings),

@@ -64,6 +64,7 @@ counts! {
     LinkHeartbeatTimeout, "links", "heartbeat_timeout";
     LinkRefused, "links", "refused";
     LinkReplaced, "links", "replaced";
+    LinkKeyRemoved, "links", "key_removed";
     LinkStopped, "links", "stopped";
 }
 

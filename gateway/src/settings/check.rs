@@ -91,7 +91,7 @@ fn listeners(settings: &Settings, problems: &mut Problems) {
 }
 
 /// A certificate stands for a key only if the listener asks for certificates.
-fn key_certificates(settings: &Settings, problems: &mut Problems) {
+pub(super) fn key_certificates(settings: &Settings, problems: &mut Problems) {
     let has_client_ca = !settings.internal.tls.pairs.is_empty() && !settings.internal.tls.client_ca_file.is_empty();
     for (at, _) in settings.api_keys.iter().enumerate().filter(|(_, key)| !has_client_ca && !key.certificate.is_empty()) {
         let why = "without internal.tls.client_ca_file nobody shows a certificate: set it, with a pair of the listener's own, or use a key";

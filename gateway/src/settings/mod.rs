@@ -7,11 +7,13 @@
 //! - [`stomp`]: those of STOMP connections; [`stomp_rules`] checks and converts them
 //! - [`queue_rules`]: checks the queues of services
 //! - [`types`]: the types of settings and their notation
+//! - [`key_sources`]: reads the API keys again
 //! - [`load`]: merges the layers of the [`program`] and reads them with [`reader`] and [`check`]
 //! - [`channels`]: converts settings to the options of channels
 
 mod channels;
 mod check;
+mod key_sources;
 mod load;
 mod program;
 mod queue_rules;
@@ -27,6 +29,7 @@ mod types;
 mod tests;
 
 pub use check::{NAME_BYTES, is_plain_name};
+pub use key_sources::KeySources;
 pub use program::{DEFAULTS, PROGRAM};
 pub use routes::{Route, RoutedService};
 pub use sections::{

@@ -168,7 +168,7 @@ impl Client {
         let channel = self.channel.parse().expect("valid");
         let claims = ConnectionClaims { channels: vec![channel], ..ConnectionClaims::of(UserId::anonymous()) };
         let token = worker.worker.node.tokens.sign_connection(&claims, 0).expect("a key");
-        let request = ConnectRequest { token, subs: vec![(self.channel.clone(), recover)], ..ConnectRequest::default() };
+        let request = ConnectRequest { token: token.into(), subs: vec![(self.channel.clone(), recover)], ..ConnectRequest::default() };
         self.connection
             .insert(SocketlessConnection::new(worker.worker.clone(), self.kind.codec))
             .receive(Command { id: 1, request: Request::Connect(Box::new(request)) })

@@ -93,6 +93,7 @@ series! {
     LimitsForgotten, "limits_forgotten", Counter, ["table"], "Peers that lost their place in a full table while it counted something, so that they have their whole burst again.";
     KeyRequestsLimited, "key_requests_limited", Counter, ["key"], "Requests of services that were refused because there were too many with their API key, by its name.";
     KeyRefusals, "key_refusals", Counter, ["result"], "Requests and publications of services that were refused because of their API key, by whether the audit log has a line.";
+    KeyReloads, "key_reloads", Counter, ["result"], "Changes of the API keys, by what became of them.";
     Revocations, "revocations", Counter, ["by"], "Revocations that this node stored, by what they are about.";
     Logouts, "logouts", Counter, ["result"], "Logout tokens of issuers, by what became of them.";
     TokensUnchecked, "tokens_unchecked", Counter, ["result"], "New tokens of open connections, and subscription tokens, whose revocation could not be looked up because the store did not answer.";

@@ -55,6 +55,7 @@ fn a_scrape_has_every_series_of_the_list_once_and_no_other() {
 const OBSERVED: &[Series] = &[
     Series::HttpConnectionErrors,
     Series::KeyRefusals,
+    Series::KeyReloads,
     Series::Revocations,
     Series::KeyRequestsLimited,
     Series::LimitsForgotten,

@@ -14,7 +14,7 @@ const KEYS: &str =
     "api_keys=dev=dev,orders=narrow publish:news:* link:bot publish:#alice,reader=reads read:news:*,ops=ops users revoke admin";
 
 /// Status and problem code of a request.
-fn asked(gateway: &Gateway, key: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+pub(super) fn asked(gateway: &Gateway, key: &str, method: &str, path: &str, body: &str) -> (u16, String) {
     let lines = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\nX-Request-Id: r-7\r\n");
     let (head, body) = ask(gateway.internal, method, path, &lines, body);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{head}"));
@@ -23,7 +23,7 @@ fn asked(gateway: &Gateway, key: &str, method: &str, path: &str, body: &str) -> 
 }
 
 /// A request for a link of a service: the client, and the head of the answer.
-fn link(gateway: &Gateway, key: &str, service: &str) -> (Client, String) {
+pub(super) fn link(gateway: &Gateway, key: &str, service: &str) -> (Client, String) {
     let mut client = Client::connect(gateway.internal);
     let request = handshake(&format!("/v1/services/{service}/link"));
     client.send(request.replacen("\r\n\r\n", &format!("\r\nAuthorization: Bearer {key}\r\n\r\n"), 1).as_bytes());

@@ -59,6 +59,11 @@ impl Gateway {
         self.signal(rustix::process::Signal::HUP);
     }
 
+    /// The number of files that the process has open. Needs `node.core_dumps = true`, because otherwise only root may look.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("it runs").count()
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         let id = self.process.id().try_into().ok().and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(id.expect("it runs"), signal).expect("it takes signals");

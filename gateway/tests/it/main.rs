@@ -15,6 +15,7 @@ mod hostile;
 mod hosts;
 mod issuers;
 mod java;
+mod key_changes;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -1,7 +1,7 @@
 //! Patterns of channel names.
 
 /// A pattern. `*` matches any number of characters, `?` matches exactly one, and every other character matches itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     /// Several `*` in a row are stored as one.
     pattern: Vec<u8>,

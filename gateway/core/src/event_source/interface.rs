@@ -2,20 +2,21 @@
 
 use super::rejection::Rejection;
 use crate::{
-    model::RecoverFrom,
+    model::{RecoverFrom, Secret},
     protocol::{
         Command,
         event_stream::{ChannelList, LastPositions},
     },
 };
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 /// With what an event stream starts.
+#[derive(Debug)]
 pub struct EventSourceStart {
     /// The channels of the request.
     pub channels: ChannelList,
     /// The connection token; empty for an anonymous connection.
-    pub token: Box<str>,
+    pub token: Secret,
     /// Where the stream begins.
     pub begin: Begin,
     /// Whether the data of a single channel is in an envelope. That of several always is.
@@ -24,13 +25,6 @@ pub struct EventSourceStart {
     pub is_return: bool,
     /// After which time the client connects again.
     pub retry: Duration,
-}
-
-/// The token is for the gateway alone.
-impl fmt::Debug for EventSourceStart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventSourceStart").field("channels", &self.channels).field("begin", &self.begin).finish_non_exhaustive()
-    }
 }
 
 /// Where a stream begins.

@@ -50,7 +50,7 @@ impl Translator {
     /// Sends the connect command of a request.
     pub fn begin(start: EventSourceStart, steps: &mut Vec<Step>) -> Self {
         let EventSourceStart { channels, token, begin, has_envelope, is_return, retry } = start;
-        let connect = ConnectRequest { token: token.into(), ..ConnectRequest::default() };
+        let connect = ConnectRequest { token, ..ConnectRequest::default() };
         steps.push(Step::Command(Command { id: CONNECT, request: Request::Connect(Box::new(connect)) }));
         let phase = Phase::Connecting(Box::new(Opening::new(begin, retry)));
         Self { stream: Stream::new(channels, has_envelope), phase, is_return, last_command: CONNECT }

@@ -45,7 +45,10 @@ pub use refusal::Refusal;
 pub use rendezvous::rendezvous_score;
 pub use revocation::{ClaimDigest, RevocableClaim, RevocableClaims, RevocableToken, Revocation, RevocationTarget};
 pub use session_key::{InvalidSessionKey, SessionKey};
-pub use shared_proto::errors::{Disconnect, ErrorCode, Retry, Unsubscribe};
+pub use shared_proto::{
+    errors::{Disconnect, ErrorCode, Retry, Unsubscribe},
+    secret::Secret,
+};
 pub use side::SubscriptionSide;
 pub use time::{Tick, WallClock};
 pub use transitions::{Transition, Transitions, UnlistedTransition};

@@ -2,7 +2,7 @@
 
 use crate::{
     channel::TagsFilter,
-    model::{Content, Data, RecoverFrom, Refusal, Tags},
+    model::{Content, Data, RecoverFrom, Refusal, Secret, Tags},
     protocol::DeliveryForm,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -73,14 +73,14 @@ pub enum Request {
     /// Replace the connection token.
     Refresh {
         /// The new token.
-        token: String,
+        token: Secret,
     },
     /// Replace a subscription token.
     SubRefresh {
         /// The channel of the subscription.
         channel: String,
         /// The new token.
-        token: String,
+        token: Secret,
     },
     /// Reply with an empty reply.
     Ping,
@@ -113,7 +113,7 @@ impl Request {
 #[derive(Debug, Default)]
 pub struct ConnectRequest {
     /// The connection token; empty for an anonymous connection.
-    pub token: String,
+    pub token: Secret,
     /// What the application says about itself, for the service that decides about connections; none: nothing.
     pub data: Option<Data>,
     /// The positions of server-side subscriptions to recover, by channel.
@@ -121,7 +121,7 @@ pub struct ConnectRequest {
     /// Whether the client finds a channel by its number (docs/decisions/0047-numbers-in-place-of-channel-names.md).
     pub resolves_numbers: bool,
     /// Headers that stand for those of an HTTP request, such as `traceparent`, because a page cannot set the headers of a WebSocket's request.
-    pub headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, Secret>,
 }
 
 /// The fields of [`Request::Subscribe`].
@@ -130,7 +130,7 @@ pub struct SubscribeRequest {
     /// The channel.
     pub channel: String,
     /// The subscription token; empty if the client has none.
-    pub token: String,
+    pub token: Secret,
     /// What the application says about the subscription, for the guard of the channel; none: nothing.
     pub data: Option<Data>,
     /// The position to recover from; none: start with the next publication.

@@ -41,8 +41,8 @@ impl Connecting {
             Version::negotiate(headers.get("accept-version")).map_err(|error| Failure::of_versions(error.to_string(), Version::LIST))?;
         let heart_beat = HeartBeat::parse(headers.get("heart-beat"))?;
         let request = ConnectRequest {
-            token: token_of(headers).or(token).unwrap_or_default().to_owned(),
-            headers: others(headers).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            token: token_of(headers).or(token).unwrap_or_default().into(),
+            headers: others(headers).map(|(name, value)| (name.to_owned(), value.into())).collect(),
             ..ConnectRequest::default()
         };
         let command = cx.numbers.command_id();

@@ -1,7 +1,7 @@
 //! What a translator takes and returns.
 
 use crate::{
-    model::{ChannelName, Tick},
+    model::{ChannelName, Secret, Tick},
     protocol::{
         Command,
         stomp::{Framing, MessageForm},
@@ -15,7 +15,7 @@ pub struct StompStart {
     /// How frames become WebSocket messages.
     pub framing: Framing,
     /// The connection token of the handshake, from the query or a cookie. It counts if CONNECT has none.
-    pub token: Option<Box<str>>,
+    pub token: Option<Secret>,
     /// The time of the start.
     pub now: Tick,
 }

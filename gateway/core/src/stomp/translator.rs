@@ -10,7 +10,7 @@ use super::{
     rules::body::CORRELATION_ID,
 };
 use crate::{
-    model::{ChannelName, ClientInfo, ErrorCode, Position, Refusal, Tick},
+    model::{ChannelName, ClientInfo, ErrorCode, Position, Refusal, Secret, Tick},
     protocol::{
         Push, Reply,
         centrifuge::Payload,
@@ -37,7 +37,7 @@ pub struct Translator {
 #[derive(Debug)]
 enum Phase {
     /// The token of the handshake.
-    AwaitingConnect(Option<Box<str>>),
+    AwaitingConnect(Option<Secret>),
     Connecting(Box<Connecting>),
     Open(OpenConnection),
     Ending(Box<Ending>),
@@ -309,7 +309,7 @@ impl Translator {
         let correlation_id: Option<Box<str>> = frame.headers.get(CORRELATION_ID).map(Into::into);
         let mut cx = context!(self, now, steps);
         let result = match &mut self.phase {
-            Phase::AwaitingConnect(token) => Connecting::begin(&mut cx, &frame, token.as_deref()).map(Some),
+            Phase::AwaitingConnect(token) => Connecting::begin(&mut cx, &frame, token.as_ref().map(Secret::expose)).map(Some),
             Phase::Open(_) if frame.command == ClientCommand::Disconnect => {
                 return self.begin_ending(PhaseEvent::DisconnectReceived, LastFrame::Receipt(receipt));
             }

@@ -1,29 +1,34 @@
 //! An API key as requests use it.
 
-use super::scopes::{Permit, Scope};
+use super::{
+    proof::Proof,
+    scopes::{Permit, Scope},
+};
 use gateway_core::model::{ChannelName, ErrorCode, Refusal, ServiceName};
 
 /// Name and rights of an API key, without the key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     name: Box<str>,
+    proof: Proof,
     rights: Rights,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Rights {
     Everything,
     Only(Box<[Permit]>),
 }
 
 impl ApiKey {
-    /// A key without scopes, which may do everything.
-    pub fn unlimited(name: &str) -> Self {
-        Self { name: name.into(), rights: Rights::Everything }
+    /// A key with these permits. `None`: it may do everything.
+    pub(super) fn new(name: &str, proof: Proof, permits: Option<Vec<Permit>>) -> Self {
+        Self { name: name.into(), proof, rights: permits.map_or(Rights::Everything, |permits| Rights::Only(permits.into())) }
     }
 
-    pub(super) fn limited(name: &str, permits: Vec<Permit>) -> Self {
-        Self { name: name.into(), rights: Rights::Only(permits.into()) }
+    /// What a caller shows to use it.
+    pub(super) fn proof(&self) -> &Proof {
+        &self.proof
     }
 
     /// The name, for logs, metrics and the scope of idempotency keys. Several keys may have it.

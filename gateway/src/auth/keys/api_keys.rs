@@ -2,8 +2,8 @@
 
 use super::{
     api_key::ApiKey,
-    certificate,
-    entry::{Digest, Entry, Proof},
+    certificate, entry,
+    proof::{Digest, Proof},
 };
 use crate::settings::{self, Problems};
 use gateway_core::model::{ErrorCode, Refusal};
@@ -12,7 +12,8 @@ use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq as _;
 
 /// All accepted keys.
-pub struct ApiKeys(Vec<(Arc<ApiKey>, Proof)>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKeys(Vec<Arc<ApiKey>>);
 
 impl ApiKeys {
     /// Finds the key of a request: of its `Authorization` header, or without one that of the caller's certificate (DER), which the handshake has
@@ -29,8 +30,8 @@ impl ApiKeys {
     fn of_secret(&self, shown: &str) -> Option<&Arc<ApiKey>> {
         let digest: Digest = Sha256::digest(shown).into();
         let mut found = None;
-        for (key, proof) in &self.0 {
-            if let Proof::Secret(known) = proof
+        for key in &self.0 {
+            if let Proof::Secret(known) = key.proof()
                 && bool::from(known.ct_eq(&digest))
             {
                 found = Some(key);
@@ -42,18 +43,23 @@ impl ApiKeys {
     /// The first key of which the certificate has the name.
     fn of_certificate(&self, certificate: &[u8]) -> Option<&Arc<ApiKey>> {
         let names = certificate::names(certificate);
-        let mut keys = self.0.iter();
-        keys.find(|(_, proof)| matches!(proof, Proof::Certificate(name) if names.contains(name))).map(|(key, _)| key)
+        self.0.iter().find(|key| matches!(key.proof(), Proof::Certificate(name) if names.contains(name)))
     }
 
-    /// Number of keys.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// The key here that the same callers have as `other`, which may have another name and other scopes.
+    pub(super) fn same(&self, other: &ApiKey) -> Option<&Arc<ApiKey>> {
+        self.0.iter().find(|key| key.proof() == other.proof())
     }
 
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The first key.
+    #[cfg(test)]
+    pub(super) fn first(&self) -> &Arc<ApiKey> {
+        &self.0[0]
+    }
+
+    /// The name of each key. Several may be equal.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|key| key.name())
     }
 }
 
@@ -68,16 +74,16 @@ impl TryFrom<&[settings::ApiKey]> for ApiKeys {
 
     /// Checks all entries. Each key belongs to one entry, so that it is clear which scopes count.
     fn try_from(entries: &[settings::ApiKey]) -> Result<Self, Problems> {
-        let (mut problems, mut places, mut keys) = (Problems::default(), Vec::new(), Vec::<(Arc<ApiKey>, Proof)>::new());
+        let (mut problems, mut places, mut keys) = (Problems::default(), Vec::new(), Vec::<Arc<ApiKey>>::new());
         for (at, entry) in entries.iter().enumerate() {
             let place = format!("api_keys[{at}]");
-            let Some(Entry { key, proof }) = Entry::read(entry, &place, &mut problems) else { continue };
-            if let Some(other) = keys.iter().position(|(_, known)| *known == proof) {
+            let Some(key) = entry::read(entry, &place, &mut problems) else { continue };
+            if let Some(other) = keys.iter().position(|known| known.proof() == key.proof()) {
                 let cure = "remove one of the two, or make a key with gateway new-key";
                 problems.add(&place, format!("has the same key as {}: {cure}", places[other]));
             }
             places.push(place);
-            keys.push((Arc::new(key), proof));
+            keys.push(Arc::new(key));
         }
         problems.into_result(Self(keys))
     }
@@ -85,6 +91,6 @@ impl TryFrom<&[settings::ApiKey]> for ApiKeys {
 
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(key, _)| key.name())).finish()
+        f.debug_list().entries(self.names()).finish()
     }
 }

@@ -1,45 +1,27 @@
 //! An entry of `api_keys`, checked.
 
-use super::{api_key::ApiKey, certificate::CertificateName, scopes::Permit};
+use super::{
+    api_key::ApiKey,
+    certificate::CertificateName,
+    proof::{Digest, Proof},
+    scopes::Permit,
+};
 use crate::settings::{self, NAME_BYTES, Problems, is_plain_name};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a key.
-pub(super) type Digest = [u8; 32];
-
 /// What may stand before the digits of a hash.
 pub(super) const ALGORITHM: &str = settings::ApiKey::HASHED;
 
-/// What a caller shows to use a key.
-#[derive(PartialEq, Eq)]
-pub(super) enum Proof {
-    /// A text with this digest. The digests are random, so they need no slow hash.
-    Secret(Digest),
-    /// A certificate with this name.
-    Certificate(CertificateName),
-}
-
-/// A key with its proof.
-pub(super) struct Entry {
-    pub(super) key: ApiKey,
-    pub(super) proof: Proof,
-}
-
-impl Entry {
-    /// Reads an entry, and adds a problem for each rule that it breaks. No message shows a key or a hash.
-    pub(super) fn read(entry: &settings::ApiKey, place: &str, problems: &mut Problems) -> Option<Self> {
-        if !is_plain_name(&entry.name) {
-            let message = format!("expected 1 to {NAME_BYTES} characters of A-Z a-z 0-9 . _ -; found {:?}", entry.name);
-            problems.add(format!("{place}.name"), message);
-        }
-        let proof = proof(entry, place, problems);
-        let key = match &entry.scopes.0 {
-            None => ApiKey::unlimited(&entry.name),
-            Some(scopes) => ApiKey::limited(&entry.name, permits(scopes, &format!("{place}.scopes"), problems)),
-        };
-        Some(Self { key, proof: proof? })
+/// Reads an entry, and adds a problem for each rule that it breaks. No message shows a key or a hash.
+pub(super) fn read(entry: &settings::ApiKey, place: &str, problems: &mut Problems) -> Option<ApiKey> {
+    if !is_plain_name(&entry.name) {
+        let message = format!("expected 1 to {NAME_BYTES} characters of A-Z a-z 0-9 . _ -; found {:?}", entry.name);
+        problems.add(format!("{place}.name"), message);
     }
+    let proof = proof(entry, place, problems);
+    let permits = entry.scopes.0.as_ref().map(|scopes| permits(scopes, &format!("{place}.scopes"), problems));
+    Some(ApiKey::new(&entry.name, proof?, permits))
 }
 
 fn proof(entry: &settings::ApiKey, place: &str, problems: &mut Problems) -> Option<Proof> {

@@ -74,7 +74,7 @@ impl fmt::Display for Scope {
 }
 
 /// One entry of `scopes`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Permit {
     /// Everything of a scope.
     All(Scope),

@@ -1,6 +1,8 @@
 use super::*;
 use crate::settings::Settings;
+use futures_util::FutureExt as _;
 use gateway_core::model::ErrorCode;
+use std::sync::Arc;
 
 /// The SHA-256 of "two", by another program.
 const TWO: &str = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3";
@@ -142,7 +144,7 @@ fn a_scope_counts_for_its_channels_and_services_only() {
     for scope in Scope::ALL {
         let has = matches!(scope, Scope::Publish | Scope::Read | Scope::Presence | Scope::Link);
         assert_eq!(key.check(scope).is_ok(), has, "{scope}");
-        assert!(ApiKey::unlimited("a").check(scope).is_ok());
+        assert!(two_names().authorize(Some("Bearer one"), None).expect("a key").check(scope).is_ok());
     }
     assert!(key.check_link(&"bot".parse().expect("a service")).is_ok());
     assert!(key.check_link(&"bots".parse().expect("a service")).is_err());
@@ -196,4 +198,68 @@ fn a_new_key_fits_its_hash_and_is_never_the_same() {
     let keys = keys(&format!("[[api_keys]]\nname = \"a\"\nkey_hash = \"{}\"", one.hash));
     assert!(keys.authorize(Some(&format!("Bearer {}", one.key)), None).is_ok());
     assert!(keys.authorize(Some(&format!("Bearer {}", other.key)), None).is_err());
+}
+
+const CERTIFICATE: &str = "[[api_keys]]\nname = \"orders\"\ncertificate = \"orders.internal\"\n";
+
+/// An entry with this key.
+fn narrow(name: &str, secret: &str, scopes: &str) -> String {
+    format!("[[api_keys]]\nname = \"{name}\"\nkey = \"{secret}\"\nscopes = [{scopes}]\n")
+}
+
+#[test]
+fn a_held_key_has_the_name_and_the_scopes_that_count_now() {
+    let current = CurrentKeys::new(keys(&narrow("orders", "k", "\"link:bot\"")));
+    let held = current.hold(current.authorize(Some("Bearer k"), None).expect("a key"));
+    current.replace(keys(&[narrow("billing", "other", "\"admin\""), narrow("shop", "k", "\"read\"")].concat()));
+    let now = held.now().expect("it counts");
+    assert_eq!((now.name(), now.check(Scope::Read), now.check(Scope::Link).is_err()), ("shop", Ok(()), true));
+    current.replace(keys(&narrow("orders", "new", "\"link:bot\"")));
+    let refusal = held.now().expect_err("the name alone is not enough");
+    assert!(refusal.code == ErrorCode::Unauthorized && refusal.detail.contains("\"orders\""), "{refusal:?}");
+    assert!(current.authorize(Some("Bearer k"), None).is_err() && current.authorize(Some("Bearer new"), None).is_ok());
+    current.replace(keys(&narrow("orders", "k", "\"link:bot\"")));
+    assert_eq!(held.now().map(|key| key.name().to_owned()), Ok("orders".into()));
+}
+
+#[test]
+fn a_link_loses_its_key_when_it_is_removed_or_has_no_scope_for_it() {
+    let bot = "bot".parse().expect("a service");
+    let held_of = |toml: &str| {
+        let keys = keys(toml);
+        let key = Arc::clone(keys.first());
+        let current = CurrentKeys::new(keys);
+        (current.hold(key), current)
+    };
+    for (first, kept, lost, code) in [
+        (
+            narrow("orders", "k", "\"link:bot\""),
+            narrow("shop", "k", "\"link:bot\", \"read\""),
+            narrow("orders", "k2", "\"link:bot\""),
+            ErrorCode::Unauthorized,
+        ),
+        (
+            narrow("orders", "k", "\"link:bot\""),
+            narrow("orders", "k", "\"link:bot\""),
+            narrow("orders", "k", "\"link:shop\""),
+            ErrorCode::PermissionDenied,
+        ),
+        (CERTIFICATE.to_owned(), CERTIFICATE.replace("orders\"\nc", "shop\"\nc"), String::new(), ErrorCode::Unauthorized),
+    ] {
+        let (held, current) = held_of(&first);
+        let mut waiting = Box::pin(held.lost(&bot));
+        let mut is_lost = || waiting.as_mut().now_or_never().map(|refusal| refusal.code);
+        assert_eq!(is_lost(), None, "{first}");
+        current.replace(keys(&kept));
+        assert_eq!(is_lost(), None, "{kept}");
+        current.replace(keys(&lost));
+        assert_eq!(is_lost(), Some(code), "{lost}");
+        assert_eq!(held.lost(&bot).now_or_never().map(|refusal| refusal.code), Some(code), "it need not change again: {lost}");
+    }
+}
+
+#[test]
+fn a_key_shows_neither_itself_nor_its_hash() {
+    let shown = format!("{:?}", two_names().authorize(Some("Bearer two"), None).expect("a key"));
+    assert!(shown.contains("new") && !shown.contains("two") && !shown.contains("63, 196") && !shown.contains(&TWO[..8]), "{shown}");
 }

@@ -4,7 +4,7 @@ use super::{deferred::Deferred, event_source::EventSourceDialect};
 use crate::hub::{PostedSession, Protocol};
 use gateway_core::{
     event_source::EventSourceStart,
-    model::Tick,
+    model::{Secret, Tick},
     protocol::{centrifuge::Encoding, stomp::Framing},
     session::{PingForm, ServerSide},
     stomp::{StompConfig, StompStart, Translator},
@@ -26,7 +26,7 @@ pub enum ChosenProtocol {
         /// How messages carry STOMP frames.
         framing: Framing,
         /// The connection token of the query or a cookie, if there is one.
-        token: Option<Box<str>>,
+        token: Option<Secret>,
     },
     /// An event stream of an EventSource.
     EventSource(Box<EventSourceStart>),

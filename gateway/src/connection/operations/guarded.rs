@@ -16,19 +16,19 @@ impl Requester {
     /// Finds out who the connection is.
     pub(super) async fn authenticate(&self, question: ConnectQuestion) -> Outcome {
         let node = &self.worker.node;
-        let Some(guard) = node.services.connect_guard() else { return self.authenticate_by_token(&question.token).await };
+        let Some(guard) = node.services.connect_guard() else { return self.authenticate_by_token(question.token.expose()).await };
         let verified = match guard.tokens {
-            TokenCheck::First if !question.token.is_empty() => match self.verify_connection(&question.token).await {
+            TokenCheck::First if !question.token.is_empty() => match self.verify_connection(question.token.expose()).await {
                 Ok(verified) => Some(verified),
                 Err(error) => return token_refused(error),
             },
             TokenCheck::First | TokenCheck::Never => None,
         };
         let facts = ConnectFacts {
-            digest: digest(&question.token),
+            digest: digest(question.token.expose()),
             user: user_of(verified.as_ref()),
             occasion: Occasion::Begin,
-            claims: verified.as_ref().and_then(|_| node.tokens.claims_json(&question.token)),
+            claims: verified.as_ref().and_then(|_| node.tokens.claims_json(question.token.expose())),
             token: question.token.clone(),
             data: question.data.clone(),
         };
@@ -44,16 +44,16 @@ impl Requester {
         let by_token = guard.tokens == TokenCheck::First && !question.token.is_empty();
         // The token may have expired meanwhile. Its expiry ends the connection by itself.
         let is_valid = by_token
-            && match self.verify_connection(&question.token).await {
+            && match self.verify_connection(question.token.expose()).await {
                 Err(error @ TokenError::KeysAway) => return token_refused(error),
                 verified => verified.is_ok(),
             };
         let verified = by_token.then(|| VerifiedToken { claims: ConnectionClaims::of(info.user.clone()), expires_in: None });
         let facts = ConnectFacts {
-            digest: digest(&question.token),
+            digest: digest(question.token.expose()),
             user: user_of(verified.as_ref()),
             occasion: Occasion::Renewal,
-            claims: if is_valid { node.tokens.claims_json(&question.token) } else { None },
+            claims: if is_valid { node.tokens.claims_json(question.token.expose()) } else { None },
             token: question.token.clone(),
             data: question.data.clone(),
         };

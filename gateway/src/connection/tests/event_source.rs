@@ -3,7 +3,7 @@
 use super::*;
 use gateway_core::{
     event_source::{Begin, Decision, EventSourceStart, Rejection},
-    model::ErrorCode,
+    model::{ErrorCode, Secret},
     protocol::event_stream::{
         ChannelList, LastEventId,
         testing::{Event, Read, read},
@@ -39,7 +39,7 @@ impl World {
         Opening::new(self.worker.clone(), Handshake { id, protocol, address: None, traceparent: None, request })
     }
 
-    fn token_of(&self, user: &str) -> Box<str> {
+    fn token_of(&self, user: &str) -> Secret {
         let claims = ConnectionClaims::of(user.parse().expect("valid"));
         self.worker.node.tokens.sign_connection(&claims, 0).expect("a key").into()
     }

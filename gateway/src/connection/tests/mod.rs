@@ -349,7 +349,7 @@ impl Bot {
         let node = world.worker.node.clone();
         let peer = link::Peer {
             service: "bot".parse().expect("valid"),
-            key: Arc::new(crate::auth::ApiKey::unlimited("dev")),
+            key: crate::auth::HeldKey::unlimited("dev"),
             audit: Arc::new(crate::telemetry::Audit::new(1)),
             node: "n1".into(),
             nodes: tokio::sync::watch::channel([].into()).1,

@@ -22,7 +22,7 @@ fn a_token_is_accepted_after_half_a_second_without_an_answer() {
         let (key, request) = (registration.key(), KeptRequest::default());
         let requester = Requester { worker: worker.clone(), key, connection, info: None, traceparent: None, request, meta: None };
         let began = Instant::now();
-        let task = RunningTask::operation(OpId(1), Op::Refresh { token }, requester);
+        let task = RunningTask::operation(OpId(1), Op::Refresh { token: token.into() }, requester);
         let result = timeout(Duration::from_secs(5), task.future).await.expect("before the client gives up");
         assert!(matches!(result, TaskResult::Operation(Outcome::Refreshed { user, .. }) if user.as_str() == "alice"));
         assert_eq!(began.elapsed().as_millis() / 10, 50);

@@ -18,7 +18,10 @@ use crate::{
     auth::Origins,
 };
 use actix_web::{HttpResponse, http::header, middleware::from_fn, web};
-use gateway_core::{model::ErrorCode, protocol::stomp::Framing};
+use gateway_core::{
+    model::{ErrorCode, Secret},
+    protocol::stomp::Framing,
+};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -51,7 +54,7 @@ impl StompPaths {
     }
 
     /// The connection token of a handshake: in the query (`token`, `access_token`) or in the cookie of the settings.
-    pub(super) fn token(&self, query: Option<&str>, headers: &CountedHeaders<'_>) -> Option<Box<str>> {
+    pub(super) fn token(&self, query: Option<&str>, headers: &CountedHeaders<'_>) -> Option<Secret> {
         let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         let mut in_query =
             pairs.filter(|(name, value)| matches!(*name, "token" | "access_token") && !value.is_empty()).map(|(_, token)| token);

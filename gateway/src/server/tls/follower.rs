@@ -2,45 +2,37 @@
 
 use super::{config::Loaded, files::Files};
 use crate::{
+    server::follow::{Followed, Occasion, Seen},
     settings::{self, Problems},
     telemetry::{Metrics, Series},
 };
 use rustls::ServerConfig;
 use shared_proto::http::{HandshakeCounts, Tls};
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::{Semaphore, watch},
-    task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
-};
-
-/// Time between two looks at the files.
-const INTERVAL: Duration = Duration::from_secs(1);
+use tokio::sync::{Semaphore, watch};
 
 /// Receives the values of a metric's labels, and its number.
 type Report<'a> = &'a mut dyn FnMut(&[&str], u64);
 
 /// A listener whose files are followed.
-pub(in crate::server) struct Followed {
+pub(in crate::server) struct FollowedTls {
     status: Arc<Status>,
     settings: settings::Tls,
     configs: watch::Sender<Arc<ServerConfig>>,
-    /// The digest of the files at the last look.
-    seen: [u8; 32],
+    /// Digests of the files.
+    seen: Seen<[u8; 32]>,
 }
 
 /// TLS of one listener at the start.
 pub(in crate::server) struct ListenerTls {
     pub(in crate::server) tls: Tls,
-    pub(in crate::server) followed: Followed,
+    pub(in crate::server) followed: FollowedTls,
 }
 
 /// What metrics tell about a listener.
@@ -68,7 +60,8 @@ impl ListenerTls {
         let (sender, configs) = watch::channel(loaded.config);
         let handshakes = Arc::new(Semaphore::new(settings.handshakes));
         let tls = Tls { configs, handshake_timeout: settings.handshake_timeout, handshakes, counts };
-        let followed = Followed { status: Arc::new(status), settings: settings.clone(), configs: sender, seen: files.digest() };
+        let seen = Seen::new(files.digest());
+        let followed = FollowedTls { status: Arc::new(status), settings: settings.clone(), configs: sender, seen };
         Ok(Some(Self { tls, followed }))
     }
 }
@@ -80,21 +73,15 @@ impl Status {
     }
 }
 
-impl Followed {
-    /// Reads the files, and uses them if they have changed or `always`. Keeps the configuration if they cannot be used.
-    async fn look(&mut self, always: bool) {
-        let (settings, listener, seen) = (self.settings.clone(), self.status.listener, self.seen);
-        let look = move || {
-            let files = Files::read(&settings);
-            let digest = files.digest();
-            // Files that change at this moment are for the next look.
-            let is_new = always || (digest != seen && Files::read(&settings).digest() == digest);
-            is_new.then(|| (digest, files.config(listener)))
-        };
-        // Only a panic or the end of the runtime loses the answer.
-        let Ok(Some((digest, read))) = spawn_blocking(look).await else { return };
-        self.seen = digest;
-        match read {
+impl Followed for FollowedTls {
+    /// Keeps the configuration if the files cannot be used.
+    fn look(&mut self, occasion: Occasion) {
+        let files = Files::read(&self.settings);
+        if !self.seen.is_due(files.digest(), occasion) {
+            return;
+        }
+        let listener = self.status.listener;
+        match files.config(listener) {
             Ok(loaded) => {
                 self.status.take(&loaded);
                 self.status.loaded.fetch_add(1, Relaxed);
@@ -111,26 +98,8 @@ impl Followed {
     }
 }
 
-/// Looks at the files every second, and at each SIGHUP.
-pub(in crate::server) async fn follow(mut all: Vec<Followed>) -> io::Result<()> {
-    if all.is_empty() {
-        return Ok(());
-    }
-    let (mut hangup, mut ticks) = (signal(SignalKind::hangup())?, interval(INTERVAL));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let always = tokio::select! {
-            _ = hangup.recv() => true,
-            _ = ticks.tick() => false,
-        };
-        for followed in &mut all {
-            followed.look(always).await;
-        }
-    }
-}
-
 /// Exposes what happens to certificates and handshakes.
-pub(in crate::server) fn observe(metrics: &Metrics, all: &[Followed]) {
+pub(in crate::server) fn observe(metrics: &Metrics, all: &[FollowedTls]) {
     let status: Vec<_> = all.iter().map(|followed| followed.status.clone()).collect();
     let each = |series, read: fn(&Status, Report<'_>)| {
         let status = status.clone();

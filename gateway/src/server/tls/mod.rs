@@ -16,7 +16,7 @@ mod validity;
 #[cfg(test)]
 mod tests;
 
-pub(super) use follower::{Followed, ListenerTls, follow, observe};
+pub(super) use follower::{FollowedTls, ListenerTls, observe};
 pub use probe::probe_tls;
 
 use crate::settings::{NodeRole, Problems, Settings};

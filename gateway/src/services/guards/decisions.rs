@@ -11,7 +11,7 @@ use super::{
 };
 use gateway_core::{
     channel::{Guard, WhenAway},
-    model::{ChannelName, Content, Data, ErrorCode, Refusal, UserId},
+    model::{ChannelName, Content, Data, ErrorCode, Refusal, Secret, UserId},
     session::{Occasion, SubscribePermit},
 };
 use serde_json::value::RawValue;
@@ -26,7 +26,7 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct ConnectFacts {
     /// The token that the frontend sent; empty if it sent none.
-    pub token: String,
+    pub token: Secret,
     /// The digest of the token, under which the answer is remembered; none: it is not.
     pub digest: Option<[u8; 32]>,
     /// The user of the token; anonymous if the gateway has verified none.

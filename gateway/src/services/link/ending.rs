@@ -30,6 +30,8 @@ pub enum Ending {
     TooLarge(usize),
     /// The instance is not allowed to have a link.
     Refused(Refusal),
+    /// Its API key was removed, or may no longer open links of the service.
+    KeyRemoved(Refusal),
     /// The instance opened another link.
     Replaced,
     /// The node stops.
@@ -42,7 +44,7 @@ impl Ending {
         match self {
             Self::ClosedByInstance | Self::Lost | Self::HeartbeatTimeout | Self::Replaced | Self::Stopped => None,
             Self::NoHello => Some(Refusal::new(ErrorCode::BadRequest, "hello did not arrive in time. Send hello first.")),
-            Self::Malformed(refusal) | Self::Refused(refusal) => Some(refusal.clone()),
+            Self::Malformed(refusal) | Self::Refused(refusal) | Self::KeyRemoved(refusal) => Some(refusal.clone()),
             Self::TooLarge(limit) => {
                 let detail = format!("The message is larger than {limit} bytes, the limit in welcome.");
                 Some(Refusal::new(ErrorCode::PayloadTooLarge, detail))
@@ -57,7 +59,7 @@ impl Ending {
             Self::Lost | Self::Stopped => 1001,
             Self::TooLarge(_) => 1009,
             Self::Refused(refusal) if refusal.code.temporary() => 1013,
-            Self::HeartbeatTimeout | Self::NoHello | Self::Malformed(_) | Self::Refused(_) | Self::Replaced => 1008,
+            Self::HeartbeatTimeout | Self::NoHello | Self::Malformed(_) | Self::Refused(_) | Self::KeyRemoved(_) | Self::Replaced => 1008,
         };
         let mut reason = self.to_string();
         while reason.len() > 123 {
@@ -72,6 +74,7 @@ impl Ending {
             Self::Lost => Count::LinkLost,
             Self::HeartbeatTimeout => Count::LinkHeartbeatTimeout,
             Self::NoHello | Self::Malformed(_) | Self::TooLarge(_) | Self::Refused(_) => Count::LinkRefused,
+            Self::KeyRemoved(_) => Count::LinkKeyRemoved,
             Self::Replaced => Count::LinkReplaced,
             Self::Stopped => Count::LinkStopped,
         }
@@ -85,7 +88,7 @@ impl fmt::Display for Ending {
             Self::Lost => f.write_str("connection lost"),
             Self::HeartbeatTimeout => f.write_str("no frame for two heartbeats"),
             Self::NoHello => f.write_str("no hello in time"),
-            Self::Malformed(refusal) | Self::Refused(refusal) => f.write_str(&refusal.detail),
+            Self::Malformed(refusal) | Self::Refused(refusal) | Self::KeyRemoved(refusal) => f.write_str(&refusal.detail),
             Self::TooLarge(limit) => write!(f, "message larger than {limit} bytes"),
             Self::Replaced => f.write_str("replaced by another link of the same instance"),
             Self::Stopped => f.write_str("node stops"),

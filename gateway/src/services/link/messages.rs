@@ -1,7 +1,7 @@
 //! Messages of a link in each direction, independent of the transport, and its peer.
 
 use super::ending::CloseFrame;
-use crate::{auth::ApiKey, telemetry::Audit};
+use crate::{auth::HeldKey, telemetry::Audit};
 use bytes::Bytes;
 use gateway_core::model::ServiceName;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub struct Peer {
     /// The service in the link's path.
     pub service: ServiceName,
     /// Its API key. The name is the scope of idempotency keys.
-    pub key: Arc<ApiKey>,
+    pub key: HeldKey,
     /// Gets what the key does not allow.
     pub audit: Arc<Audit>,
     /// Name of this node.

@@ -129,11 +129,12 @@ impl<'a> PublishQueues<'a> {
 }
 
 async fn store(publisher: &Publisher, peer: &Peer, publish: Publish) -> Result<Published, Refusal> {
-    let key = publish.idempotency_key.map(|key| CallerKey::new(peer.key.name(), &key)).transpose()?;
+    let api_key = peer.key.now()?;
+    let key = publish.idempotency_key.map(|key| CallerKey::new(api_key.name(), &key)).transpose()?;
     let identity = CallerIdentity::new(key, publish.producer)?;
     let content = ContentMembers { data: publish.data, text: publish.text, data_base64: publish.data_base64 }.read()?;
     let draft = Draft::parse(&publish.channel, content, publish.tags, publish.ephemeral)?;
-    permit(&peer.key, &peer.audit, &draft.channel)?;
+    permit(&api_key, &peer.audit, &draft.channel)?;
     publisher.publish(draft.within(publish.traceparent.map(Into::into), identity)).await
 }
 

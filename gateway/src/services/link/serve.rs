@@ -13,6 +13,7 @@ use super::{
 use crate::publish::Publisher;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use shared_proto::link::ToService;
+use std::pin::pin;
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
@@ -64,7 +65,12 @@ where
 {
     let links = services.links_of(&peer.service).map_err(Ending::Refused)?;
     let service = services.service(&peer.service).map_err(Ending::Refused)?;
-    let hello = hello::receive(services, peer, reader, writer).await?;
+    let mut key_lost = pin!(peer.key.lost(&peer.service));
+    let hello = tokio::select! {
+        biased;
+        refusal = &mut key_lost => return Err(Ending::KeyRemoved(refusal)),
+        hello = hello::receive(services, peer, reader, writer) => hello?,
+    };
     let (queue, mut queued) = mpsc::channel(services.links.queue);
     let link = Link::open(services, (service, links), hello, queue.clone(), phase).map_err(Ending::Refused)?;
     tracing::info!(service = %peer.service, instance = %link.instance, "link opened");
@@ -75,6 +81,7 @@ where
     let outcome = tokio::select! {
         biased;
         () = stop_deadline(services) => Ending::Stopped,
+        refusal = &mut key_lost => Ending::KeyRemoved(refusal),
         () = link.replaced.cancelled() => Ending::Replaced,
         ending = link.read(reader, &intake) => ending,
         ending = link.write(welcome, &mut queued, writer) => ending,

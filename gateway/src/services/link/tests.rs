@@ -1,10 +1,10 @@
 use super::*;
 use crate::{
-    auth::ApiKey,
+    auth::{ApiKeys, CurrentKeys, HeldKey},
     broker::{Broker, MemoryBroker, MemoryLimits},
     publish::{PublishLimits, Publisher},
     services::{BadReplyCause, CallError, Caller, Change, Count, End, Lifecycle, LinkLimits, Origin, Route, ServiceConfig, Services},
-    settings::OrderedBy,
+    settings::{OrderedBy, Settings},
     telemetry::Audit,
 };
 use futures_util::{poll, stream::poll_fn};
@@ -58,16 +58,14 @@ impl Instance {
 
     /// Opens a link to a node whose list of nodes changes.
     fn connect_to(gateway: &Arc<Gateway>, nodes: watch::Receiver<Arc<[String]>>) -> Self {
+        Self::connect_with(gateway, HeldKey::unlimited("dev"), nodes)
+    }
+
+    fn connect_with(gateway: &Arc<Gateway>, key: HeldKey, nodes: watch::Receiver<Arc<[String]>>) -> Self {
         let (to, mut reader) = mpsc::channel(64);
         let (writer, from) = mpsc::channel(64);
         let gateway = Arc::clone(gateway);
-        let peer = Peer {
-            service: "bot".parse().expect("valid"),
-            key: Arc::new(ApiKey::unlimited("dev")),
-            audit: Arc::new(Audit::new(1)),
-            node: "n1".into(),
-            nodes,
-        };
+        let peer = Peer { service: "bot".parse().expect("valid"), key, audit: Arc::new(Audit::new(1)), node: "n1".into(), nodes };
         let ending = tokio::task::spawn_local(async move {
             serve(&gateway.services, &gateway.publisher, peer, poll_fn(|cx| reader.poll_recv(cx)), PollSender::new(writer)).await
         });
@@ -493,6 +491,39 @@ fn links_end_when_replaced_when_the_peer_leaves_and_when_the_node_stops() {
     });
 }
 
+/// Keys in force: one with the scopes.
+fn keys_with(scopes: &str) -> ApiKeys {
+    let settings = Settings::from_toml(&format!("[[api_keys]]\nname = \"bot\"\nkey = \"k\"\nscopes = [{scopes}]"));
+    ApiKeys::try_from(&settings.expect("valid").api_keys[..]).expect("valid")
+}
+
+#[test]
+fn links_end_when_their_key_loses_its_scope_and_publish_by_the_scopes_that_it_has_now() {
+    run(async {
+        let gateway = gateway();
+        let keys = CurrentKeys::new(keys_with(r#""link:bot", "publish:chat:*""#));
+        let held = keys.hold(keys.authorize(Some("Bearer k"), None).expect("a key"));
+        let connect = || Instance::connect_with(&gateway, held.clone(), watch::channel([].into()).1);
+        let (mut bot, silent) = (connect(), connect());
+        bot.send(HELLO);
+        assert!(bot.frame().await["welcome"].is_object());
+        bot.send(r#"{"publish":{"id":1,"channel":"chat:a","data":1}}"#);
+        assert_eq!(bot.frame().await["ack"]["id"], 1);
+        keys.replace(keys_with(r#""link:bot""#));
+        bot.send(r#"{"publish":{"id":2,"channel":"chat:a","data":1}}"#);
+        assert_eq!(bot.frame().await["nack"]["error"]["code"], "permission_denied");
+        keys.replace(keys_with(r#""publish:chat:*""#));
+        let error = bot.frame().await["error"].take();
+        assert_eq!((&error["code"], &error["retryable"]), (&json!("permission_denied"), &json!(false)), "{error}");
+        for link in [bot, silent] {
+            let (code, ending) = link.closed().await;
+            assert!(code == 1008 && matches!(&ending, Ending::KeyRemoved(refusal) if refusal.detail.contains("`link:bot`")), "{ending:?}");
+        }
+        assert!(gateway.services.summary()[0].instances().is_empty());
+        assert_eq!(gateway.services.counters().get(Count::LinkKeyRemoved), 2);
+    });
+}
+
 #[test]
 fn a_node_that_stops_writes_all_frames_before_its_links_close() {
     run(async {
@@ -539,7 +570,7 @@ fn calls_that_a_stuck_link_did_not_send_are_unavailable() {
         let (writer, from) = mpsc::channel(1);
         let peer = Peer {
             service: "bot".parse().expect("valid"),
-            key: Arc::new(ApiKey::unlimited("dev")),
+            key: HeldKey::unlimited("dev"),
             audit: Arc::new(Audit::new(1)),
             node: "n1".into(),
             nodes: watch::channel([].into()).1,

@@ -5,10 +5,11 @@ use super::secret_files;
 use crate::process::program::Program;
 use config::{Config, ConfigError, Environment, File, FileFormat, Map, Source, Value};
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 
 /// The sources that override the defaults, in ascending priority.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Layers<'a> {
     /// A TOML file.
     pub file: Option<&'a Path>,
@@ -18,9 +19,21 @@ pub struct Layers<'a> {
     pub flags: &'a [(String, String)],
 }
 
+/// Shows no variables and flags, which may have secrets.
+impl fmt::Debug for Layers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layers").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
 impl Layers<'_> {
     /// Merges all layers into one table. Files that have secrets are replaced by their content.
     pub fn merge(&self, program: &Program) -> Result<Map<String, Value>, Problems> {
+        self.read(program)?.merge(program)
+    }
+
+    /// Reads all layers, without the files that have secrets.
+    pub fn read(&self, program: &Program) -> Result<LayerTables, Problems> {
         let mut layers = vec![collected(File::from_str(program.defaults, FileFormat::Toml))?];
         if let Some(path) = self.file {
             let text = std::fs::read_to_string(path)
@@ -43,7 +56,35 @@ impl Layers<'_> {
                 .map_err(|_| Problems::of(key, "is not a valid key; expected a key such as section.key"))?;
         }
         layers.push(flags.build().and_then(|config| config.collect()).map_err(problem)?);
-        merged(program, layers)
+        Ok(LayerTables(layers))
+    }
+}
+
+/// The table of each layer, in ascending priority. Files that have secrets are only named.
+pub struct LayerTables(Vec<Map<String, Value>>);
+
+impl LayerTables {
+    /// Leaves only one key, and the key of its file.
+    pub fn only(mut self, key: &str) -> Self {
+        self.0.iter_mut().for_each(|layer| layer.retain(|name, _| name.strip_suffix("_file").unwrap_or(name) == key));
+        self
+    }
+
+    /// The files that the layers name.
+    pub fn files(&self) -> Vec<String> {
+        self.0.iter().flat_map(secret_files::named).collect()
+    }
+
+    /// Merges the layers into one table. Reads the files of secrets first, so that a layer overrides a secret or its file by either of them.
+    pub fn merge(&self, program: &Program) -> Result<Map<String, Value>, Problems> {
+        let mut problems = Problems::default();
+        let mut builder = Config::builder();
+        for mut layer in self.0.iter().cloned() {
+            secret_files::read_all(&mut layer, program.secrets, &mut problems);
+            builder = builder.add_source(Layer(layer));
+        }
+        let merged = builder.build().and_then(|config| config.collect()).map_err(problem)?;
+        problems.into_result(merged)
     }
 }
 
@@ -51,7 +92,8 @@ impl Layers<'_> {
 pub fn merge_text(program: &Program, text: &str) -> Result<Map<String, Value>, Problems> {
     check_syntax(text, "settings")?;
     let texts = [program.defaults, text];
-    merged(program, texts.into_iter().map(|text| collected(File::from_str(text, FileFormat::Toml))).collect::<Result<_, _>>()?)
+    let layers = texts.into_iter().map(|text| collected(File::from_str(text, FileFormat::Toml))).collect::<Result<_, _>>()?;
+    LayerTables(layers).merge(program)
 }
 
 /// The table of one layer, or of all.
@@ -70,18 +112,6 @@ impl Source for Layer {
 
 pub(super) fn collected(source: impl Source + Send + Sync + 'static) -> Result<Map<String, Value>, Problems> {
     Config::builder().add_source(source).build().and_then(|config| config.collect()).map_err(problem)
-}
-
-/// Merges layers in ascending priority. The files of secrets are read first, so that a layer overrides a secret or its file by either of them.
-fn merged(program: &Program, layers: Vec<Map<String, Value>>) -> Result<Map<String, Value>, Problems> {
-    let mut problems = Problems::default();
-    let mut builder = Config::builder();
-    for mut layer in layers {
-        secret_files::read_all(&mut layer, program.secrets, &mut problems);
-        builder = builder.add_source(Layer(layer));
-    }
-    let merged = builder.build().and_then(|config| config.collect()).map_err(problem)?;
-    problems.into_result(merged)
 }
 
 fn problem(error: ConfigError) -> Problems {

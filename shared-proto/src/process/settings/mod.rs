@@ -10,7 +10,7 @@ pub mod problem;
 pub mod secret_files;
 pub mod values;
 
-pub use layers::Layers;
+pub use layers::{LayerTables, Layers};
 pub use load::Settings;
 pub use problem::{Problem, Problems};
 pub use values::{check_range, list, pair};

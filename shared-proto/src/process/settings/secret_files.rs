@@ -15,6 +15,22 @@ pub(super) fn read_all(layer: &mut Map<String, Value>, secrets: &[&str], problem
     }
 }
 
+/// The files that the keys of a table name.
+pub(super) fn named(table: &Map<String, Value>) -> Vec<String> {
+    table.iter().flat_map(|(name, value)| paths(value, name.ends_with("_file"))).collect()
+}
+
+/// The paths in a value. `is_path`: its texts are paths.
+fn paths(value: &Value, is_path: bool) -> Vec<String> {
+    match &value.kind {
+        ValueKind::String(path) if is_path && !path.is_empty() => vec![path.clone()],
+        ValueKind::Table(table) if is_path => table.values().flat_map(|value| paths(value, true)).collect(),
+        ValueKind::Table(table) => named(table),
+        ValueKind::Array(items) => items.iter().flat_map(|item| paths(item, is_path)).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn walk(table: &mut Map<String, Value>, prefix: &str, key: &str, problems: &mut Problems) {
     let Some((name, rest)) = key.split_once('.') else { return replace(table, prefix, key, problems) };
     if name == "*" {

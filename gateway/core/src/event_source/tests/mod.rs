@@ -166,7 +166,7 @@ impl Page {
 
     fn describe(&mut self, request: Request) -> String {
         match request {
-            Request::Connect(connect) => format!("connect {:?}", connect.token),
+            Request::Connect(connect) => format!("connect {:?}", connect.token.expose()),
             Request::Subscribe(request) => {
                 let from = request.recover.as_ref().map(|from| format!(" from {}-{}", from.epoch, from.offset)).unwrap_or_default();
                 let index = self.channels.iter().position(|channel| **channel == *request.channel).expect("a channel of the request");

@@ -3,7 +3,7 @@
 use super::bad_frame::BadFrame;
 use crate::{
     channel::{FilterNode, InvalidFilter, TagsFilter},
-    model::{Content, Data, ErrorCode, InvalidData, RecoverFrom, Refusal, Tags},
+    model::{Content, Data, ErrorCode, InvalidData, RecoverFrom, Refusal, Secret, Tags},
     protocol::{Command, Request, SubscribeRequest},
 };
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(super) fn only_command(id: u32, has_reply: bool, requests: impl IntoIterator
 #[derive(Debug, Default)]
 pub(super) struct SubscribeFields {
     pub(super) channel: String,
-    pub(super) token: String,
+    pub(super) token: Secret,
     pub(super) data: Option<Result<Data, DataError>>,
     pub(super) recover: Option<RecoverFrom>,
     pub(super) join_leave: bool,
@@ -93,7 +93,7 @@ pub(super) fn publish(kind: i32, channel: String, content: Result<Content, DataE
 }
 
 /// The replacement of a subscription token. `kind` is not 0 for keys that are tracked.
-pub(super) fn sub_refresh(kind: i32, channel: String, token: String) -> Request {
+pub(super) fn sub_refresh(kind: i32, channel: String, token: Secret) -> Request {
     if kind != 0 {
         return not_available("tracking keys is");
     }

@@ -89,8 +89,15 @@ impl std::fmt::Display for ClientCommand {
 }
 
 /// The headers of a frame in their order, unescaped. Of a repeated header only the first is kept (STOMP 1.2, "Repeated Header Entries").
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Box<str>, Box<str>)>);
+
+/// Shows names only, because a value may be a secret.
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Headers {
     /// The value of a header. Names are case-sensitive.

@@ -4,7 +4,7 @@ use crate::{
     channel::{Capabilities, TagsFilter},
     model::{
         ChannelName, ClientInfo, Content, Data, ErrorCode, Meta, MetaChange, Position, PresenceStats, Publication, RecoverFrom, Recovery,
-        Refusal, RevocableClaims, RevocableToken, SubscriptionSide, Tags, UserId,
+        Refusal, RevocableClaims, RevocableToken, Secret, SubscriptionSide, Tags, UserId,
     },
     protocol::DeliveryForm,
 };
@@ -30,14 +30,14 @@ pub enum Op {
     /// Check a new connection token.
     Refresh {
         /// The token.
-        token: String,
+        token: Secret,
     },
     /// Check a subscription token for this channel and the connection's user.
     Authorize {
         /// The channel.
         channel: ChannelName,
         /// The token.
-        token: String,
+        token: Secret,
     },
     /// Ask the guard of a channel whether the connection may subscribe.
     AskSubscribe {
@@ -233,7 +233,7 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectQuestion {
     /// The connection token; empty if the client has none.
-    pub token: String,
+    pub token: Secret,
     /// What the application says about itself.
     pub data: Option<Data>,
 }

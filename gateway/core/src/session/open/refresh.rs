@@ -3,7 +3,7 @@
 use super::{open_session::OpenSession, subscribe::parse_channel};
 use crate::{
     channel::may_stay,
-    model::{ChannelName, Disconnect, ErrorCode, Refusal, Unsubscribe},
+    model::{ChannelName, Disconnect, ErrorCode, Refusal, Secret, Unsubscribe},
     protocol::{Push, Reply},
     session::{
         Action, Op, Outcome,
@@ -25,7 +25,7 @@ impl OpenSession {
         &mut self,
         cx: &mut Context<'_>,
         command: u32,
-        token: Option<String>,
+        token: Option<Secret>,
         outcome: Outcome,
     ) -> Result<(), CloseReason> {
         match outcome {
@@ -74,7 +74,7 @@ impl OpenSession {
         }
     }
 
-    pub(super) fn sub_refresh(&mut self, cx: &mut Context<'_>, command: u32, channel: &str, token: String) -> Result<(), Refusal> {
+    pub(super) fn sub_refresh(&mut self, cx: &mut Context<'_>, command: u32, channel: &str, token: Secret) -> Result<(), Refusal> {
         let channel = parse_channel(channel)?;
         let subscription = self.subscriptions.get(&channel).filter(|it| it.is_live() && it.source == Source::Token);
         if subscription.is_none() {

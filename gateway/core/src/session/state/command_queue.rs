@@ -2,7 +2,7 @@
 
 use super::subscriptions::Source;
 use crate::{
-    model::{ChannelName, Data, Tick},
+    model::{ChannelName, Data, Secret, Tick},
     protocol::{Command, Request, SubscribeRequest},
     session::OpId,
 };
@@ -37,7 +37,7 @@ pub(crate) enum Purpose {
         data: Option<Data>,
     },
     /// Extend the connection. The token is kept if it has to be shown to a service later.
-    Refresh(Option<String>),
+    Refresh(Option<Secret>),
     /// Extend the subscription.
     SubRefresh,
     /// Extend what the service that let the connection in allowed.

@@ -9,6 +9,7 @@ mod lifetime;
 mod permitted_channels;
 mod random;
 mod request;
+mod secrets;
 mod server_commands;
 mod state_tables;
 mod subscribe;
@@ -225,8 +226,8 @@ fn claims(sid: &str, jti: &str) -> Option<Box<RevocableClaims>> {
 /// Formats an operation as text.
 fn describe(op: &Op) -> String {
     match op {
-        Op::Authenticate(question) => format!("authenticate {}", asked(&question.token, question.data.as_ref())),
-        Op::AskConnect(question) => format!("ask again {}", asked(&question.token, question.data.as_ref())),
+        Op::Authenticate(question) => format!("authenticate {}", asked(question.token.expose(), question.data.as_ref())),
+        Op::AskConnect(question) => format!("ask again {}", asked(question.token.expose(), question.data.as_ref())),
         Op::AskSubscribe { channel, data, within, occasion } => {
             let again = if *occasion == Occasion::Renewal { "again " } else { "" };
             format!("ask {again}about {} within {within:?}", asked(channel, data.as_ref()))
@@ -235,8 +236,8 @@ fn describe(op: &Op) -> String {
             let since = issued.map(|at| format!(" since {at}")).unwrap_or_default();
             format!("read subscriptions of {user:?}{since}{}", by(claims.as_deref()))
         }
-        Op::Refresh { token } => format!("refresh {token:?}"),
-        Op::Authorize { channel, token } => format!("authorize {channel} {token:?}"),
+        Op::Refresh { token } => format!("refresh {:?}", token.expose()),
+        Op::Authorize { channel, token } => format!("authorize {channel} {:?}", token.expose()),
         Op::Attach(attach) => {
             let from = attach.recover.as_ref().map(|from| format!(" from {:?}:{}", from.epoch, from.offset)).unwrap_or_default();
             let joins = if attach.join_leave { " with joins" } else { "" };

@@ -134,3 +134,16 @@ fn sockjs_messages_are_arrays_of_texts_in_both_directions() {
     let lines = page.lines(steps);
     assert!(lines[0].starts_with("ERROR message:a message is no SockJS message"), "{lines:?}");
 }
+
+#[test]
+fn frames_and_connections_are_printed_without_tokens() {
+    for token in ["Authorization:Bearer s3cr3t-2", "passcode:eyJh.s3cr3t.A", "X-Own:s3cr3t-3", "receipt:r"] {
+        let mut page = Page::begin(config(), Framing::WebSocket, Some("s3cr3t-1"));
+        let (mut steps, mut shown) = (Vec::new(), format!("{:?}", page.translator));
+        let frame = format!("CONNECT\naccept-version:1.2\n{token}\n\n\0");
+        page.translator.message(page.now, Payload::Binary(frame.as_bytes()), &mut steps);
+        shown.push_str(&format!("{steps:?} {:?}", page.translator));
+        assert!(shown.contains("AwaitingConnect(Some((a secret)))") && shown.contains("Connect(ConnectRequest {"), "{shown}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+    }
+}

@@ -201,8 +201,8 @@ fn describe(request: &Request) -> String {
     };
     match request {
         Request::Connect(connect) => {
-            let headers: String = connect.headers.iter().flat_map(|(name, value)| [" ", name.as_str(), "=", value.as_str()]).collect();
-            format!("connect {:?}{headers}", connect.token)
+            let headers: String = connect.headers.iter().flat_map(|(name, value)| [" ", name.as_str(), "=", value.expose()]).collect();
+            format!("connect {:?}{headers}", connect.token.expose())
         }
         Request::Subscribe(request) => {
             let from = request.recover.as_ref().map(|from| format!(" from {}-{}", from.epoch, from.offset)).unwrap_or_default();

@@ -4,7 +4,7 @@ use super::body::bad;
 use actix_web::http::header::{self, HeaderMap};
 use gateway_core::{
     event_source::Begin,
-    model::{ChannelName, InvalidName, RecoverFrom, Refusal},
+    model::{ChannelName, InvalidName, RecoverFrom, Refusal, Secret},
     protocol::event_stream::{ChannelList, LastEventId},
 };
 use shared_proto::http::query_pairs;
@@ -19,7 +19,7 @@ pub(super) struct EventQuery {
     pub(super) has_envelope: bool,
     pub(super) begin: Begin,
     /// The token of the query or the `Authorization` header.
-    pub(super) token: Option<String>,
+    pub(super) token: Option<Secret>,
     /// Whether the client comes back by itself.
     pub(super) is_return: bool,
     /// Whether the last event of a client that comes back by itself was an `end`.
@@ -64,7 +64,7 @@ impl EventQuery {
             (None, None, Some(since)) => Begin::Since(parse_since(&since)?),
             (None, None, None) => Begin::Now,
         };
-        let token = token.or_else(|| bearer(headers));
+        let token = token.map(Secret::from).or_else(|| bearer(headers));
         Ok(Self { channels, has_envelope, begin, token, is_return: header.is_some(), is_ended })
     }
 }
@@ -104,10 +104,10 @@ fn parse_since(text: &str) -> Result<RecoverFrom, Refusal> {
     parsed.ok_or_else(|| bad("since must be `epoch:offset` of an earlier answer, or `:offset`."))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<String> {
+fn bearer(headers: &HeaderMap) -> Option<Secret> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().into())
 }
 
 #[cfg(test)]
@@ -131,15 +131,18 @@ mod tests {
     fn a_query_names_channels_and_more() {
         let query = good("channel=chat%3Aa&channel=%23alice&envelope=true&token=t%20x&_=123", &[]);
         assert_eq!(*query.channels, ["chat:a", "#alice"].map(|name| name.parse().expect("valid")));
-        assert_eq!((query.has_envelope, query.token.as_deref(), query.is_return, query.begin), (true, Some("t x"), false, Begin::Now));
+        assert_eq!(
+            (query.has_envelope, query.token.as_ref().map(Secret::expose), query.is_return, query.begin),
+            (true, Some("t x"), false, Begin::Now)
+        );
         let query = good("channel=a", &[]);
         assert_eq!((query.has_envelope, query.token, query.is_ended), (false, None, false));
     }
 
     #[test]
     fn a_token_comes_from_the_query_or_the_header() {
-        assert_eq!(good("channel=a", &[("authorization", "bearer  abc")]).token.as_deref(), Some("abc"));
-        assert_eq!(good("channel=a&token=q", &[("authorization", "Bearer abc")]).token.as_deref(), Some("q"));
+        assert_eq!(good("channel=a", &[("authorization", "bearer  abc")]).token.as_ref().map(Secret::expose), Some("abc"));
+        assert_eq!(good("channel=a&token=q", &[("authorization", "Bearer abc")]).token.as_ref().map(Secret::expose), Some("q"));
         assert_eq!(good("channel=a", &[("authorization", "Basic abc")]).token, None);
     }
 

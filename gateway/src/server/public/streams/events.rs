@@ -35,7 +35,7 @@ pub(super) async fn get(request: HttpRequest) -> Result<HttpResponse, ApiError> 
     }
     let retry = host.retry.mul_f32(1.0 + JITTER * rand::random::<f32>());
     let headers = host.source.counted(request.headers());
-    let token = token.or_else(|| headers.cookie(host.token_cookie.as_deref()?).map(Into::into)).unwrap_or_default().into();
+    let token = token.or_else(|| headers.cookie(host.token_cookie.as_deref()?).map(Into::into)).unwrap_or_default();
     let start = EventSourceStart { channels, token, begin, has_envelope, is_return, retry };
     let permit = match host.admissions.admit(host.worker.hub.now(), client.address) {
         Ok(permit) => permit,

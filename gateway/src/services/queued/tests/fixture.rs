@@ -145,7 +145,7 @@ impl Instance {
         let nodes = watch::channel(["ws://n1".to_owned()].into()).1;
         let peer = Peer {
             service: "bot".parse().expect("valid"),
-            key: Arc::new(crate::auth::ApiKey::unlimited("dev")),
+            key: crate::auth::HeldKey::unlimited("dev"),
             audit: Arc::new(crate::telemetry::Audit::new(1)),
             node: "n1".into(),
             nodes,

@@ -7,6 +7,7 @@ pub mod foreign;
 pub mod iteration;
 pub mod layers;
 mod page;
+pub mod secrets;
 pub mod sizes;
 pub mod words;
 
@@ -17,7 +18,7 @@ use page::{ARCHITECTURE, fault};
 pub type Rule = (&'static str, fn(&Source) -> Vec<Finding>);
 
 /// All rules.
-pub const ALL: [Rule; 8] = [
+pub const ALL: [Rule; 9] = [
     ("circles", circles::check),
     ("layers", layers::check),
     ("foreign", foreign::check),
@@ -26,4 +27,5 @@ pub const ALL: [Rule; 8] = [
     ("words", words::check),
     ("iteration", iteration::check),
     ("citations", citations::check),
+    ("secrets", secrets::check),
 ];

@@ -6,6 +6,7 @@ mod iteration;
 mod layers;
 mod planted;
 mod reading;
+mod secrets;
 mod sizes;
 mod words;
 mod workspace;

@@ -3,7 +3,7 @@
 
 use crate::{
     channel::{FilterNode, InvalidFilter, TagsFilter},
-    model::{Data, RecoverFrom},
+    model::{Data, RecoverFrom, Secret},
     protocol::{
         Command, ConnectRequest, HistoryRequest, Request,
         centrifuge::{
@@ -44,7 +44,7 @@ pub(super) struct Frame<'a> {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Debug))]
 struct Connect<'a> {
-    token: Option<String>,
+    token: Option<Secret>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     subs: Option<BTreeMap<String, Option<Object<RememberedPosition>>>>,
@@ -64,7 +64,7 @@ struct RememberedPosition {
 #[cfg_attr(test, derive(Debug))]
 struct Subscribe<'a> {
     channel: Option<String>,
-    token: Option<String>,
+    token: Option<Secret>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     recover: Option<bool>,
@@ -141,14 +141,14 @@ struct Send<'a> {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Debug))]
 struct Refresh {
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Debug))]
 struct SubRefresh {
     channel: Option<String>,
-    token: Option<String>,
+    token: Option<Secret>,
     #[serde(rename = "type")]
     kind: Option<i32>,
 }
@@ -180,7 +180,7 @@ impl Connect<'_> {
         let position = |sub: Option<Object<RememberedPosition>>| sub.and_then(|Object(sub)| sub.into_position());
         let subs = self.subs.into_iter().flatten().map(|(channel, sub)| (channel, position(sub)));
         let header = |(name, value)| match value {
-            serde_json::Value::String(value) => Some((name, value)),
+            serde_json::Value::String(value) => Some((name, value.into())),
             _ => None,
         };
         let headers = self.headers.into_iter().flatten().filter_map(header).collect();

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use prost::Message as _;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// Names of the SDKs that find a channel by its number. centrifuge-js 5.8.0 does not in this encoding: it compares `Long` objects by identity,
 /// and drops the push.
@@ -53,6 +53,7 @@ pub(super) struct Frame {
 struct Empty {}
 
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 struct Connect {
     #[prost(string, tag = "1")]
     token: String,
@@ -68,6 +69,7 @@ struct Connect {
 
 /// A subscribe command, and the remembered position of a server-side subscription in a connect command.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 struct Subscribe {
     #[prost(string, tag = "1")]
     channel: String,
@@ -161,12 +163,14 @@ struct Rpc {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 struct Refresh {
     #[prost(string, tag = "1")]
     token: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 struct SubRefresh {
     #[prost(string, tag = "1")]
     channel: String,
@@ -175,6 +179,19 @@ struct SubRefresh {
     #[prost(int32, tag = "3")]
     kind: i32,
 }
+
+/// Messages with a token show nothing of their content.
+macro_rules! hide {
+    ($($message:ident),*) => {$(
+        impl fmt::Debug for $message {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($message)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+hide!(Connect, Subscribe, Refresh, SubRefresh);
 
 impl Frame {
     /// The command of the message.
@@ -190,8 +207,8 @@ impl Frame {
             self.history.map(History::into_request),
             self.rpc.map(|it| with_data(data_or_null(&it.data), |data| Request::Rpc { method: it.method, data })),
             self.send.map(|it| with_data(data_or_null(&it.data), |data| Request::Send { data })),
-            self.refresh.map(|it| Request::Refresh { token: it.token }),
-            self.sub_refresh.map(|it| request::sub_refresh(it.kind, it.channel, it.token)),
+            self.refresh.map(|it| Request::Refresh { token: it.token.into() }),
+            self.sub_refresh.map(|it| request::sub_refresh(it.kind, it.channel, it.token.into())),
             self.ping.map(|_| Request::Ping),
         ];
         only_command(self.id, has_reply, requests)
@@ -203,11 +220,11 @@ impl Connect {
         let subs = self.subs.into_iter().map(|(channel, sub)| (channel, sub.position())).collect();
         with_data(optional_data(&self.data), |data| {
             Request::Connect(Box::new(ConnectRequest {
-                token: self.token,
+                token: self.token.into(),
                 data,
                 subs,
                 resolves_numbers: RESOLVE_NUMBERS.contains(&&*self.name),
-                headers: self.headers,
+                headers: self.headers.into_iter().map(|(name, value)| (name, value.into())).collect(),
             }))
         })
     }
@@ -223,7 +240,8 @@ impl Subscribe {
         let (join_leave, flag, kind) = (self.join_leave, self.flag, self.kind);
         let filter = self.tf.take().map(|bytes| filter(&bytes));
         let data = optional_data(&self.data).transpose();
-        SubscribeFields { channel, token, data, recover: self.position(), join_leave, flag, kind, delta, filter }.into_request()
+        SubscribeFields { channel, token: token.into(), data, recover: self.position(), join_leave, flag, kind, delta, filter }
+            .into_request()
     }
 }
 

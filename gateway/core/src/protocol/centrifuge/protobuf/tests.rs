@@ -2,7 +2,7 @@
 
 use super::decode;
 use crate::{
-    model::RecoverFrom,
+    model::{RecoverFrom, Secret},
     protocol::{Command, Request, centrifuge::bad_frame::BadFrame},
 };
 use proptest::prelude::*;
@@ -116,8 +116,8 @@ fn a_frame_holds_several_commands_and_an_empty_one_is_a_pong() {
 fn each_command_has_its_fields() {
     let all: Vec<_> = every_command().iter().map(request).collect();
     let expected = [
-        r#"Connect(ConnectRequest { token: "t", data: Some([1]), subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, headers: {"traceparent": "00-a-b-01"} })"#,
-        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: "t", data: Some({}), recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))), form: None })"#,
+        r#"Connect(ConnectRequest { token: (a secret), data: Some([1]), subs: [("b", None), ("news", Some(RecoverFrom { epoch: "e", offset: 42 }))], resolves_numbers: true, headers: {"traceparent": (a secret)} })"#,
+        r#"Subscribe(SubscribeRequest { channel: "chat:7", token: (a secret), data: Some({}), recover: Some(RecoverFrom { epoch: "e", offset: 5 }), join_leave: true, all_or_nothing: true, compact: true, delta: "fossil", tags_filter: Some(TagsFilter(Tag("k", Exists))), form: None })"#,
         r#"Unsubscribe { channel: "c" }"#,
         r#"Publish { channel: "c", content: Json({"a":1}), tags: {} }"#,
         r#"Presence { channel: "c" }"#,
@@ -126,13 +126,20 @@ fn each_command_has_its_fields() {
         "Ping",
         "Send { data: 1 }",
         r#"Rpc { method: "bot.say", data: [1] }"#,
-        r#"Refresh { token: "t" }"#,
-        r#"SubRefresh { channel: "c", token: "t" }"#,
+        r#"Refresh { token: (a secret) }"#,
+        r#"SubRefresh { channel: "c", token: (a secret) }"#,
     ];
     for (request, expected) in all.iter().zip(expected) {
         assert_eq!(format!("{request:?}"), expected);
     }
     assert_eq!(all.len(), expected.len());
+    let secrets = all.iter().flat_map(|request| match request {
+        Request::Connect(it) => it.headers.values().chain([&it.token]).collect(),
+        Request::Subscribe(it) => vec![&it.token],
+        Request::Refresh { token } | Request::SubRefresh { token, .. } => vec![token],
+        _ => Vec::new(),
+    });
+    assert_eq!(secrets.map(Secret::expose).collect::<Vec<_>>(), ["00-a-b-01", "t", "t", "t", "t"]);
 }
 
 #[test]
