@@ -7,9 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The setting that lists the keys, or names the file with the list.
-const KEY: &str = "api_keys";
-
 /// The sources of the API keys: what the layers of settings say about them, and the files that they name.
 pub struct KeySources {
     file: Option<PathBuf>,
@@ -25,14 +22,14 @@ impl KeySources {
             file: layers.file.map(Path::to_owned),
             variables: layers.variables.clone(),
             flags: layers.flags.to_vec(),
-            tables: layers.read(&PROGRAM)?.only(KEY),
+            tables: layers.read(&PROGRAM)?.only(ApiKey::LIST),
         })
     }
 
     /// Reads the file of settings again. If it cannot be read, what it said earlier counts.
     pub fn read_again(&mut self) -> Result<(), Problems> {
         let layers = Layers { file: self.file.as_deref(), variables: self.variables.clone(), flags: &self.flags };
-        self.tables = layers.read(&PROGRAM)?.only(KEY);
+        self.tables = layers.read(&PROGRAM)?.only(ApiKey::LIST);
         Ok(())
     }
 
@@ -46,7 +43,7 @@ impl KeySources {
     pub fn read_into(&self, settings: &mut Settings) -> Result<(), Problems> {
         let mut problems = Problems::default();
         let mut reader = Reader::new(self.tables.merge(&PROGRAM)?, &mut problems);
-        let Some(keys) = reader.list(KEY, Some(&ApiKey::empty()), Some("scopes")) else { return Err(problems) };
+        let Some(keys) = ApiKey::read_all(&mut reader) else { return Err(problems) };
         settings.api_keys = keys;
         check::key_certificates(settings, &mut problems);
         problems.into_result(())

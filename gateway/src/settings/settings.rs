@@ -43,8 +43,7 @@ macro_rules! settings {
             pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
                 let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
                 let allow_insecure = reader.take("allow_insecure", None);
-                let api_keys = reader.list("api_keys", Some(&ApiKey::empty()), Some("scopes"));
-                let api_keys = api_keys.map(|keys| keys.into_iter().map(ApiKey::with_hash).collect());
+                let api_keys = ApiKey::read_all(reader);
                 let token_issuers = reader.inner_list("tokens", "issuers", &TokenIssuer::DEFAULT);
                 let namespaces = reader.sections("namespaces", &Channel::DEFAULT);
                 let services = reader.sections("services", &RoutedService::DEFAULT);

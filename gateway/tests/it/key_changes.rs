@@ -89,12 +89,15 @@ fn a_key_that_is_replaced_in_its_file_ends_its_links_and_no_others() {
     assert_eq!((status(&gateway, "old"), status(&gateway, "kept"), status(&gateway, "new")), (200, 200, 401));
 
     let changed = Instant::now();
-    file.write("orders=new link:bot publish:news:* read\nshop=kept link:bot publish:news:* read\n");
+    // The hash of "kept": the same key, written otherwise.
+    let hash = "sha256:79f076abdd19a752db7267bfff2f9022161d120dea919fdaca2ffdfc24ca8c96";
+    file.write(&format!("orders=new link:bot publish:news:* read\nshop={hash} link:bot publish:news:* read\n"));
     let (error, code) = end(&mut removed);
     assert!(changed.elapsed() < SOON, "{:?}", changed.elapsed());
     assert_eq!((&error["code"], &error["retryable"], code), (&json!("unauthorized"), &json!(false), 1008), "{error}");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("\"orders\" is no longer in the settings")), "{error}");
     assert_eq!((status(&gateway, "old"), status(&gateway, "kept"), status(&gateway, "new")), (401, 200, 200));
+    assert_eq!(status(&gateway, hash), 401, "a hash opens nothing");
     assert!(link(&gateway, "old", "bot").1.starts_with("HTTP/1.1 401 "));
 
     assert!(published(&mut kept, "news:a")["ack"].is_object(), "the link of a key that stays is not touched");

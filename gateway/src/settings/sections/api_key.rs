@@ -1,7 +1,7 @@
 //! The tables of the keys of services.
 
 use crate::settings::{
-    reader::section,
+    reader::{Reader, section},
     types::value::{ScopeList, Setting as _},
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,11 +23,19 @@ section! {
 }
 
 impl ApiKey {
+    /// The setting that lists the keys, or names the file with the list.
+    pub(in crate::settings) const LIST: &str = "api_keys";
     /// What the hash of a key begins with, where a key could stand.
     pub const HASHED: &str = "sha256:";
 
+    /// Reads all keys: a list of tables, or the text of a variable or a file.
+    pub(in crate::settings) fn read_all(reader: &mut Reader<'_>) -> Option<Vec<Self>> {
+        let keys = reader.list(Self::LIST, Some(&Self::empty()), Some("scopes"))?;
+        Some(keys.into_iter().map(Self::with_hash).collect())
+    }
+
     /// A hash in place of the key counts as the hash: variables and files have one place for both. Otherwise the hash itself would open.
-    pub(in crate::settings) fn with_hash(mut self) -> Self {
+    fn with_hash(mut self) -> Self {
         if self.key_hash.expose_secret().is_empty() && self.key.expose_secret().starts_with(Self::HASHED) {
             std::mem::swap(&mut self.key, &mut self.key_hash);
         }
@@ -35,7 +43,7 @@ impl ApiKey {
     }
 
     /// A table without keys.
-    pub(in crate::settings) fn empty() -> Self {
+    fn empty() -> Self {
         Self {
             name: String::new(),
             key: SecretString::default(),
