@@ -7,6 +7,9 @@ use shared_proto::process::settings::Problems;
 use std::collections::HashMap;
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
+/// What the hash of a secret begins with, where the secret itself could stand.
+const HASHED: &str = "sha256:";
+
 /// Returns the key and the allowed range of every setting of a table with this name.
 #[cfg(test)]
 pub(super) type KeysOf = fn(&str) -> Vec<(String, Option<String>)>;
@@ -188,12 +191,18 @@ pub(super) fn keys_of<T: Section>(table: &str) -> Vec<(String, Option<String>)> 
     keys.flatten().collect()
 }
 
+/// The key of a value in a pair. Secrets and their hashes have one place there; a hash that counted as the secret would open what it guards.
+fn key_of<T: Section>(key: &str, value: &str) -> String {
+    let hash = format!("{key}_hash");
+    if value.starts_with(HASHED) && T::KEYS.contains(&&*hash) { hash } else { key.to_owned() }
+}
+
 fn pairs<T: Section>(text: &str, words: Option<&str>) -> Vec<Value> {
     let table = |pair: &str| {
         let pair = pair.trim();
         let (values, list) =
             words.and_then(|key| pair.split_once(' ').map(|(pair, words)| (pair, Some((key, words))))).unwrap_or((pair, None));
-        let values = T::KEYS.iter().map(|key| (*key).to_owned()).zip(values.splitn(2, '=').map(Value::from));
+        let values = T::KEYS.iter().zip(values.splitn(2, '=')).map(|(key, value)| (key_of::<T>(key, value), Value::from(value)));
         let list = list.map(|(key, words)| (key.to_owned(), words.split_whitespace().map(Value::from).collect::<Vec<_>>().into()));
         Value::from(values.chain(list).collect::<Map<_, _>>())
     };

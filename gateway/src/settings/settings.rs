@@ -44,7 +44,6 @@ macro_rules! settings {
                 let workers = reader.take_within("workers", None, &(0..=gateway_core::model::WorkerId::MAX));
                 let allow_insecure = reader.take("allow_insecure", None);
                 let api_keys = reader.list("api_keys", Some(&ApiKey::empty()), Some("scopes"));
-                let api_keys = api_keys.map(|keys| keys.into_iter().map(ApiKey::with_hash).collect());
                 let token_issuers = reader.inner_list("tokens", "issuers", &TokenIssuer::DEFAULT);
                 let namespaces = reader.sections("namespaces", &Channel::DEFAULT);
                 let services = reader.sections("services", &RoutedService::DEFAULT);

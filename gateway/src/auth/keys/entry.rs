@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 pub(super) type Digest = [u8; 32];
 
 /// What may stand before the digits of a hash.
-pub(super) const ALGORITHM: &str = settings::ApiKey::HASHED;
+pub(super) const ALGORITHM: &str = "sha256:";
 
 /// What a caller shows to use a key.
 #[derive(PartialEq, Eq)]

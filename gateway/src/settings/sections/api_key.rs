@@ -4,7 +4,7 @@ use crate::settings::{
     reader::section,
     types::value::{ScopeList, Setting as _},
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 section! {
     /// `[[api_keys]]`: keys of services.
@@ -23,17 +23,6 @@ section! {
 }
 
 impl ApiKey {
-    /// What the hash of a key begins with, where a key could stand.
-    pub const HASHED: &str = "sha256:";
-
-    /// A hash in place of the key counts as the hash: variables and files have one place for both. Otherwise the hash itself would open.
-    pub(in crate::settings) fn with_hash(mut self) -> Self {
-        if self.key_hash.expose_secret().is_empty() && self.key.expose_secret().starts_with(Self::HASHED) {
-            std::mem::swap(&mut self.key, &mut self.key_hash);
-        }
-        self
-    }
-
     /// A table without keys.
     pub(in crate::settings) fn empty() -> Self {
         Self {
