@@ -6,7 +6,7 @@ use ring::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::{Value, json};
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::{
     cell::{Cell, RefCell},
     env, fs,

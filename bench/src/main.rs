@@ -106,5 +106,5 @@ async fn main() -> Result {
             Scenario::Resubscribe(arguments) => resubscribe::run(&binaries, &arguments).await,
         }
     };
-    tokio::task::LocalSet::new().run_until(run).await
+    tokio::task::LocalSet::new().run_until(Box::pin(run)).await
 }

@@ -2,7 +2,7 @@
 
 use gateway::{auth::Tokens, settings::Settings};
 use ring::hmac;
-use shared_proto::base64::encode_url;
+use shared_proto::json::base64::encode_url;
 use std::{sync::LazyLock, time::Duration};
 
 const NOW: Duration = Duration::from_secs(1_700_000_000);

@@ -9,7 +9,7 @@
 //! assert_eq!(several.read().expect_err("two members"), InvalidContent::Several("text", "data_base64"));
 //! ```
 
-use crate::base64;
+use crate::json::base64;
 use serde_json::value::RawValue;
 
 /// The content of a publication.

@@ -14,6 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -87,7 +88,7 @@ impl Serialize for Command {
 pub struct Connect {
     /// Connection token. `None` for an anonymous connection.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Server-side subscriptions to recover, by channel.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub subs: BTreeMap<String, Subscribe>,
@@ -101,7 +102,7 @@ pub struct Subscribe {
     pub channel: String,
     /// Subscription token, if the namespace requires one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Whether to recover the publications after `epoch` and `offset`. An empty epoch means the current one. With an empty epoch and offset 0,
     /// recovery starts at the oldest publication of the history.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -6,7 +6,7 @@
 //! - If a member is missing or has the wrong type, the error names it. See [`read`].
 //! - `data` belongs to the application. Its `null` is a value.
 //!
-//! The module `testing` checks that a type follows the rules.
+//! [`base64`] writes bytes. The module `testing` checks that a type follows the rules.
 
 use serde::{
     Deserialize, Deserializer,
@@ -15,6 +15,7 @@ use serde::{
 use serde_json::error::Category;
 use std::{fmt, marker::PhantomData};
 
+pub mod base64;
 #[cfg(any(test, feature = "json-testing"))]
 pub mod testing;
 #[cfg(test)]

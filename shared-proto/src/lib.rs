@@ -1,11 +1,10 @@
 //! Wire formats between Switchboard, its frontends and its services, and clients for services.
 //!
-//! - [`base64`]: the form of bytes in JSON
 //! - [`content`]: the content of a publication: JSON, text or bytes
 //! - [`errors`]: the table of all error, unsubscribe and disconnect codes
 //! - [`frontend`]: frames of the frontend protocol (JSON form of the Centrifuge client protocol)
 //! - [`guard`]: questions to services that decide what frontends may do
-//! - [`json`]: deserialisation that accepts only JSON objects
+//! - [`json`]: deserialisation that accepts only JSON objects, and the form of bytes
 //! - [`link`]: frames of the service link
 //! - [`name`]: rules for the names of channels, users and services
 //! - [`producer`]: the number that a producer gives to a publish
@@ -16,7 +15,6 @@
 //! - `http` (feature `http`): the parts that all HTTP listeners share
 //! - `process` (feature `process`): settings, telemetry, health and signals of a service process
 
-pub mod base64;
 pub mod content;
 pub mod errors;
 pub mod frontend;

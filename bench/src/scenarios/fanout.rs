@@ -69,20 +69,22 @@ enum Target {
     /// One server with subscribers and publications.
     Single(Server),
     /// Two gateways: one gets the publications, the other one has the subscribers.
-    Pair(GatewayPair),
+    Pair(Box<GatewayPair>),
 }
 
 impl Target {
     fn server(&self) -> &Server {
         match self {
-            Self::Single(server) | Self::Pair(GatewayPair { subscribed: server, .. }) => server,
+            Self::Single(server) => server,
+            Self::Pair(pair) => &pair.subscribed,
         }
     }
 
     /// The address for publications.
     fn publish_address(&self) -> SocketAddr {
         match self {
-            Self::Single(server) | Self::Pair(GatewayPair { publishing: server, .. }) => server.internal,
+            Self::Single(server) => server.internal,
+            Self::Pair(pair) => pair.publishing.internal,
         }
     }
 
@@ -90,7 +92,7 @@ impl Target {
     fn other_cpu_seconds(&self) -> Result<f64> {
         match self {
             Self::Single(_) => Ok(0.0),
-            Self::Pair(GatewayPair { publishing, redis, .. }) => Ok(publishing.cpu_seconds()? + redis.cpu_seconds()?),
+            Self::Pair(pair) => Ok(pair.publishing.cpu_seconds()? + pair.redis.cpu_seconds()?),
         }
     }
 
@@ -119,7 +121,7 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
             measure(Target::Single(binaries.start(Kind::Bare, &[]).await?), arguments).await?;
         }
         if arguments.redis {
-            measure(Target::Pair(GatewayPair::start(binaries, &one_worker).await?), arguments).await?;
+            measure(Target::Pair(Box::new(GatewayPair::start(binaries, &one_worker).await?)), arguments).await?;
         }
     }
     for (number, rate) in arguments.rates.iter().enumerate().filter(|_| arguments.tls) {

@@ -7,7 +7,7 @@ use gateway_core::model::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// See the module.

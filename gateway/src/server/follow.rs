@@ -78,7 +78,9 @@ impl Follower {
                 _ = ticks.tick() => Occasion::Tick,
             };
             let looked = spawn_blocking(move || {
-                all.iter_mut().for_each(|followed| followed.look(occasion));
+                for followed in &mut all {
+                    followed.look(occasion);
+                }
                 all
             });
             all = looked.await?;

@@ -1,11 +1,14 @@
 //! Checks names, and rules that concern several settings.
+//!
+//! - [`queue_rules`]: the queues of services; [`stomp_rules`]: STOMP, whose settings it also converts
+
+mod queue_rules;
+mod stomp_rules;
 
 use super::{
-    queue_rules,
     routes::RoutedService,
     sections::Service,
     settings::Settings,
-    stomp_rules,
     types::choices::{BrokerKind, Grant, NodeRole, Reach, TokenCheck},
     types::redis_url::RedisUrl,
     types::value::show_duration,

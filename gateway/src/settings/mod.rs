@@ -4,8 +4,7 @@
 //! There are four layers, in ascending priority: `config/default.toml`, a file, variables such as `GATEWAY__SECTION__KEY`, and flags.
 //!
 //! - [`settings`]: all settings as one value; [`sections`]: the tables; [`routes`]: those of services
-//! - [`stomp`]: those of STOMP connections; [`stomp_rules`] checks and converts them
-//! - [`queue_rules`]: checks the queues of services
+//! - [`stomp`]: those of STOMP connections
 //! - [`types`]: the types of settings and their notation
 //! - [`key_sources`]: reads the API keys again
 //! - [`load`]: merges the layers of the [`program`] and reads them with [`reader`] and [`check`]
@@ -16,13 +15,11 @@ mod check;
 mod key_sources;
 mod load;
 mod program;
-mod queue_rules;
 mod reader;
 mod routes;
 mod sections;
 mod settings;
 mod stomp;
-mod stomp_rules;
 mod types;
 
 #[cfg(test)]

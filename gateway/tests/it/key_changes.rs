@@ -155,10 +155,10 @@ fn keys_that_cannot_be_used_are_refused_and_the_earlier_ones_serve_on() {
         }
         until("the refusal", || counted(&gateway, r#"switchboard_key_reloads_total{result="refused"}"#) == number);
         let path = file.path().display().to_string();
-        let is_told = |line: &str| {
+        let is_logged = |line: &str| {
             line.contains("WARN") && line.contains("the earlier ones still count") && line.contains(why) && line.contains(&path)
         };
-        let log = gateway.wait_for_log(|log| log.lines().any(is_told));
+        let log = gateway.wait_for_log(|log| log.lines().any(is_logged));
         assert!(!log.contains("hush"), "{log}");
         assert_eq!((status(&gateway, "old"), status(&gateway, "hush-1")), (200, 401));
     }

@@ -11,7 +11,7 @@ import { ownGateway } from './support/gateway.mjs';
 import { backend, freePort, Program } from './support/program.mjs';
 import { next } from './support/wait.mjs';
 
-/** The address has no name, so the services are told the name in the certificate. */
+/** The address has no name, so settings of the services say which name the certificate has. */
 const NAME = 'gateway.internal';
 
 /** Starts a gateway with an internal listener for holders of a certificate. Returns the settings of a service that has one. */
@@ -41,9 +41,9 @@ test('the chat bot answers over a link with TLS and a certificate', async (t) =>
     await backend(t, 'chatbot-backend', url, { ...trust, ...certificate });
     const alice = await signedIn(t, gateway, 'alice');
     const room = await subscribed(alice, 'chat:tls');
-    const heard = next(room, 'publication', ({ data }) => data.text === 'hello');
+    const received = next(room, 'publication', ({ data }) => data.text === 'hello');
     await alice.rpc('chatbot.say', { channel: 'chat:tls', text: 'hello' });
-    assert.equal((await heard).data.from, 'alice');
+    assert.equal((await received).data.from, 'alice');
 });
 
 test('the notifier delivers over REST with TLS and a certificate', async (t) => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use shared_proto::{
-    base64,
+    json::base64,
     rest::{PublicationBody, PublishRequest},
 };
 

@@ -6,7 +6,7 @@ use ring::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 use serde_json::{Value, json};
-use shared_proto::base64;
+use shared_proto::json::base64;
 
 const ISSUER: &str = "https://login.bench";
 

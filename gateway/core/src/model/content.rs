@@ -121,7 +121,7 @@ mod tests {
         fn the_size_is_the_size_in_json(text in ".{0,20}|[\\x00-\\x7f]{0,20}", bytes in prop::collection::vec(any::<u8>(), 0..20)) {
             let written = serde_json::to_string(&text).expect("a string");
             prop_assert_eq!(Content::Text(text.into()).size(), written.len());
-            let written = shared_proto::base64::encode(&bytes).len() + 2;
+            let written = shared_proto::json::base64::encode(&bytes).len() + 2;
             prop_assert_eq!(Content::Bytes(bytes.into()).size(), written);
         }
     }

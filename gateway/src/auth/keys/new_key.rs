@@ -3,7 +3,7 @@
 use super::entry::ALGORITHM;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest as _, Sha256};
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::fmt::Write as _;
 
 /// How a generated key begins, so that people and scanners recognise one that leaked.

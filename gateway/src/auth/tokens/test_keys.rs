@@ -11,7 +11,7 @@ use ring::{
     },
 };
 use serde_json::{Value, json};
-use shared_proto::base64;
+use shared_proto::json::base64;
 
 const RSA: &[u8] = include_bytes!("test_keys/rsa_2048.pkcs8.der");
 

@@ -2,7 +2,7 @@
 
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::ops::RangeInclusive;
 
 const PREFIX: &str = "whsec_";

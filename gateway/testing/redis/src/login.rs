@@ -1,7 +1,7 @@
 //! Users of a server, and how URLs contain them.
 
 /// A user and a password. Both have only letters and digits, so that they need no encoding in a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// Name of the user.
     pub user: String,

@@ -8,7 +8,7 @@ use ring::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::{Value, json};
-use shared_proto::base64::encode_url;
+use shared_proto::json::base64::encode_url;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const OURS: &str = "https://login.example.com";

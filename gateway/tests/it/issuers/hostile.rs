@@ -4,7 +4,7 @@ use super::source::{Answer, Key, Node, Source};
 use crate::{listeners::Gateway, store_errors::until};
 use ring::hmac;
 use serde_json::json;
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::io::Write as _;
 
 #[test]

@@ -16,7 +16,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use serde_json::{Value, json};
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::{
     net::SocketAddr,
     sync::{

@@ -3,7 +3,7 @@
 use crate::public::{ask, start_with};
 use ring::hmac;
 use serde_json::{Value, json};
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::{
     net::SocketAddr,
     time::{Duration, SystemTime},

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::public::ask;
 use serde_json::{Value, json};
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::{io::Write as _, net::SocketAddr, time::Duration};
 
 const IDP: &str = "https://idp.example.com";

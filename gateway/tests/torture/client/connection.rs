@@ -56,7 +56,7 @@ impl Client {
     /// Connects to any node, and waits for the reply to the connect command.
     pub(crate) async fn connect_with(world: &Arc<World>, transport: Transport, form: Form, token: Option<String>) -> Result<Self, Ended> {
         let mut translator = Translator::new(form);
-        let command = translator.command(1, Method::Connect(Connect { token, ..Connect::default() }));
+        let command = translator.command(1, Method::Connect(Connect { token: token.map(Into::into), ..Connect::default() }));
         let opened = async {
             Ok(match transport {
                 Transport::WebSocket => Wire::WebSocket(Box::new(open_socket(world, form, command).await?)),

@@ -65,6 +65,7 @@ pub struct LayerTables(Vec<Map<String, Value>>);
 
 impl LayerTables {
     /// Leaves only one key, and the key of its file.
+    #[must_use]
     pub fn only(mut self, key: &str) -> Self {
         self.0.iter_mut().for_each(|layer| layer.retain(|name, _| name.strip_suffix("_file").unwrap_or(name) == key));
         self

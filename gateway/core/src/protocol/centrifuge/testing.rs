@@ -95,7 +95,7 @@ fn content<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error
     match (serde_json::from_slice::<Value>(bytes), std::str::from_utf8(bytes)) {
         (Ok(value), _) => value.serialize(serializer),
         (_, Ok(text)) => text.serialize(serializer),
-        (_, Err(_)) => shared_proto::base64::encode(bytes).serialize(serializer),
+        (_, Err(_)) => shared_proto::json::base64::encode(bytes).serialize(serializer),
     }
 }
 

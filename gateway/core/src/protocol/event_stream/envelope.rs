@@ -3,7 +3,7 @@
 use crate::model::{ChannelName, Content, ENCODING, Publication};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::collections::BTreeMap;
 
 /// A publication as the data of an event.

@@ -9,7 +9,7 @@ use super::{
     stream_positions::StreamPositions,
 };
 use crate::model::{ChannelName, Content, Publication};
-use shared_proto::base64;
+use shared_proto::json::base64;
 
 /// How the deliveries of one channel are written for one stream. Streams with equal forms get equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

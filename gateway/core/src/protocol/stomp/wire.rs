@@ -8,7 +8,7 @@ use crate::{
     model::{CONTENT_TYPE, Content, ENCODING},
     protocol::websocket::{Opcode, encode},
 };
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::{borrow::Cow, io::Write as _};
 
 /// Reason why writing cannot fail.

@@ -10,10 +10,10 @@ fn commands_operations_and_sessions_are_printed_without_tokens() {
     let mut ask = |it: &mut TestSession, message: &str| {
         for command in decode(&message.replace("MARK", MARK)) {
             let command = command.expect("a good frame");
-            shown.push_str(&format!("{command:?}\n{command:#?}\n"));
+            shown.extend([format!("{command:?}\n{command:#?}\n")]);
             let mut actions = Vec::new();
             it.session.handle(it.now, Input::Command(command), &mut actions);
-            shown.push_str(&format!("{actions:?}\n{:?}\n", it.session));
+            shown.extend([format!("{actions:?}\n{:?}\n", it.session)]);
         }
     };
     ask(&mut it, r#"{"id":1,"connect":{"token":"MARK-1","headers":{"authorization":"Bearer MARK-2"}}}"#);

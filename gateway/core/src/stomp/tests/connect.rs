@@ -142,7 +142,7 @@ fn frames_and_connections_are_printed_without_tokens() {
         let (mut steps, mut shown) = (Vec::new(), format!("{:?}", page.translator));
         let frame = format!("CONNECT\naccept-version:1.2\n{token}\n\n\0");
         page.translator.message(page.now, Payload::Binary(frame.as_bytes()), &mut steps);
-        shown.push_str(&format!("{steps:?} {:?}", page.translator));
+        shown.extend([format!("{steps:?} {:?}", page.translator)]);
         assert!(shown.contains("AwaitingConnect(Some((a secret)))") && shown.contains("Connect(ConnectRequest {"), "{shown}");
         assert!(!shown.contains("s3cr3t"), "{shown}");
     }

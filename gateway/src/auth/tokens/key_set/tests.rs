@@ -1,7 +1,7 @@
 use super::super::{signatures::install, test_keys::TestKey};
 use super::*;
 use serde_json::{Value, json};
-use shared_proto::base64;
+use shared_proto::json::base64;
 
 fn parse(text: &str) -> (KeySet, Vec<String>) {
     install();

@@ -16,7 +16,7 @@ use crate::broker::{Announcement, Delivery};
 use gateway_core::model::{ClientInfo, Content, Data, Epoch, Position, Publication, Tags};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use shared_proto::{base64, json::present};
+use shared_proto::json::{base64, present};
 use std::{borrow::Cow, sync::Arc};
 
 #[derive(Serialize, Deserialize)]

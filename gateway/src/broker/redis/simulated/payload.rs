@@ -5,7 +5,7 @@ use gateway_core::{
     model::{CONTENT_TYPE, Content, Data, Tags},
 };
 use serde_json::{Value, json, value::to_raw_value};
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::sync::{Arc, LazyLock};
 
 /// The part that is equal in all documents. It is long enough for a delta to be shorter than a document.

@@ -12,8 +12,8 @@ use crate::{
 use ring::hmac;
 use serde_json::{json, value::to_raw_value};
 use shared_proto::{
-    base64,
     frontend::{Error, Message, Method, Rpc},
+    json::base64,
 };
 use std::{
     sync::{

@@ -4,7 +4,7 @@ use crate::{
     model::{Content, Data},
     protocol::centrifuge::{fields::Field, writer::Writer},
 };
-use shared_proto::base64;
+use shared_proto::json::base64;
 use std::{fmt::Display, io::Write as _};
 
 /// Reason why writing cannot fail.

@@ -126,7 +126,7 @@ fn each_command_has_its_fields() {
         "Ping",
         "Send { data: 1 }",
         r#"Rpc { method: "bot.say", data: [1] }"#,
-        r#"Refresh { token: (a secret) }"#,
+        "Refresh { token: (a secret) }",
         r#"SubRefresh { channel: "c", token: (a secret) }"#,
     ];
     for (request, expected) in all.iter().zip(expected) {

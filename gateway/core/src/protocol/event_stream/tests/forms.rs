@@ -107,7 +107,7 @@ proptest! {
                 id = at.map_or(id, position_id);
                 prop_assert_eq!(&event.last_id, &id);
                 let text = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n");
-                let encoded = shared_proto::base64::encode(content.as_bytes());
+                let encoded = shared_proto::json::base64::encode(content.as_bytes());
                 if form == PLAIN {
                     let expected = match content {
                         Content::Json(data) => data.get().to_owned(),

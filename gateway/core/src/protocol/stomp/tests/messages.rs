@@ -98,7 +98,7 @@ fn the_kind_of_message_follows_the_body_and_its_type() {
             let received = read_messages(framing, Version::V1_1, &append(&form, &publication, 3).0).expect("valid").remove(0);
             let (binary, encoding) = if framing == Framing::WebSocket { (is_binary, None) } else { (false, encoding) };
             assert_eq!((received.get("content-type"), received.get("encoding"), received.is_binary), (Some(kind), encoding, binary));
-            let body = if encoding.is_some() { shared_proto::base64::encode(body).into_bytes() } else { body.to_vec() };
+            let body = if encoding.is_some() { shared_proto::json::base64::encode(body).into_bytes() } else { body.to_vec() };
             assert_eq!((received.get("message-id"), &received.body), (Some("n-3"), &body));
         }
     }
@@ -244,7 +244,7 @@ proptest! {
         for (it, message) in wanting.into_iter().zip(received) {
             let plain = publication.content.as_bytes();
             let in_base64 = form.framing == Framing::SockJs && str::from_utf8(plain).is_err();
-            let body = if in_base64 { shared_proto::base64::encode(plain).into_bytes() } else { plain.to_vec() };
+            let body = if in_base64 { shared_proto::json::base64::encode(plain).into_bytes() } else { plain.to_vec() };
             let is_octets = publication.tags.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
             let is_binary = form.framing == Framing::WebSocket && (is_octets || str::from_utf8(plain).is_err());
             let headers = expected_headers(&form, it, &publication, number, &body);

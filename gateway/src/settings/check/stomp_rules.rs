@@ -1,6 +1,6 @@
 //! Checks the settings of STOMP, and converts them.
 
-use super::{
+use super::super::{
     settings::Settings,
     stomp::Stomp,
     types::choices::{DestinationKind, UnknownDestination},

@@ -1,6 +1,6 @@
 //! Checks the queues of services: what they need, and which of their settings exclude each other.
 
-use super::{
+use super::super::{
     routes::{Route, RoutedService},
     sections::Service,
     settings::Settings,
