@@ -1,11 +1,12 @@
 //! What the limits of connections and users cost: instructions of a delivery and of a command, with the limits and without them.
 
 use crate::{
-    client::Client,
+    client::{Client, READ_SIZE},
     http::Http,
     result::Result,
     server::{Binaries, Server},
 };
+use memchr::memmem;
 use serde_json::{Value, json};
 use std::{cell::Cell, rc::Rc};
 use tokio::task::spawn_local;
@@ -15,8 +16,8 @@ const DELIVERIES: &str = "open:deliveries";
 const COMMANDS: &str = "recover:commands";
 /// Commands that are sent before the measurement, so that it has no first allocations.
 const WARM_UP: usize = 200;
-/// Commands in one write.
-const COMMANDS_AT_ONCE: usize = 20;
+/// Commands in one write; fewer than a connection may have in flight.
+const COMMANDS_AT_ONCE: usize = 10;
 
 /// 0 is no limit, so nothing is counted.
 const WITHOUT_LIMITS: &[(&str, &str)] = &[
@@ -27,6 +28,18 @@ const WITHOUT_LIMITS: &[(&str, &str)] = &[
     ("LIMITS__KEY__REQUESTS_PER_SECOND", "0"),
 ];
 
+/// The bursts are so large that nothing is refused.
+const WITH_LIMITS: &[(&str, &str)] = &[
+    ("LIMITS__CONNECTION__COMMANDS_PER_SECOND", "1000"),
+    ("LIMITS__CONNECTION__COMMANDS_BURST", "1000000"),
+    ("LIMITS__CONNECTION__BYTES_PER_SECOND", "1MiB"),
+    ("LIMITS__CONNECTION__BYTES_BURST", "1GiB"),
+    ("LIMITS__USER__COMMANDS_PER_SECOND", "1000"),
+    ("LIMITS__USER__COMMANDS_BURST", "1000000"),
+    ("LIMITS__USER__BYTES_PER_SECOND", "1MiB"),
+    ("LIMITS__USER__BYTES_BURST", "1GiB"),
+];
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Subscribed connections
@@ -35,7 +48,7 @@ pub(crate) struct Arguments {
     /// Publications to them
     #[arg(long, default_value_t = 100)]
     publications: usize,
-    /// Commands of each kind; a multiple of 20
+    /// Commands of each kind; a multiple of 10
     #[arg(long, default_value_t = 10_000)]
     commands: usize,
     /// Largest ratio of the instructions with limits to those without them
@@ -45,7 +58,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let without = measure(binaries, arguments, WITHOUT_LIMITS).await?;
-    let with = measure(binaries, arguments, &[]).await?;
+    let with = measure(binaries, arguments, WITH_LIMITS).await?;
     println!("instructions      without limits  with limits   ratio");
     let mut missed = Vec::new();
     for ((name, without), (_, with)) in without.into_iter().zip(with) {
@@ -90,19 +103,23 @@ async fn user_connection(server: &Server) -> Result<Client> {
     Ok(client)
 }
 
-/// Sends the command this many times, some at once, and waits for their replies.
+/// Sends the command this many times, some at once, and waits for all replies.
 async fn send(client: &mut Client, command: &Value, count: usize) -> Result {
-    let mut id = 100;
     for _ in (0..count).step_by(COMMANDS_AT_ONCE) {
-        let mut messages: Vec<Vec<u8>> = Vec::new();
-        for _ in 0..COMMANDS_AT_ONCE {
-            id += 1;
+        let message = |id: usize| {
             let mut command = command.clone();
             command["id"] = id.into();
-            messages.push(command.to_string().into_bytes());
+            command.to_string().into_bytes()
+        };
+        client.send_all(&mut (1..=COMMANDS_AT_ONCE).map(message).collect()).await?;
+        let (mut replies, mut last) = (0, Vec::new());
+        while replies < COMMANDS_AT_ONCE {
+            let read = client.read(READ_SIZE, |_, payload| {
+                replies += memmem::find_iter(payload, br#"{"id":"#).count();
+                last = payload.to_vec();
+            });
+            read.await.map_err(|_| format!("{command} was not answered; the last frame was {}", String::from_utf8_lossy(&last)))?;
         }
-        client.send_all(&mut messages).await?;
-        client.expect(&format!("\"id\":{id},")).await?;
     }
     Ok(())
 }
