@@ -25,6 +25,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("WORKERS", "1"),
     // The probes answer no pings.
     ("CONNECTION__PING_INTERVAL", "1h"),
+    ("CONNECTION__PONG_TIMEOUT", "10m"),
     ("CONNECTION__OUTBOX_BYTES", "256KiB"),
     ("CONNECTION__WORKER_OUTBOX_BYTES", "256MiB"),
     ("CONNECTION__MESSAGE_SIZE", "64KiB"),
