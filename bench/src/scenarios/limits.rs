@@ -8,12 +8,14 @@ use crate::{
 };
 use memchr::memmem;
 use serde_json::{Value, json};
-use std::{cell::Cell, rc::Rc};
-use tokio::task::spawn_local;
+use std::{cell::Cell, rc::Rc, time::Duration};
+use tokio::{sync::Notify, task::spawn_local, time::timeout};
 
 const DELIVERIES: &str = "open:deliveries";
 /// The namespace has a history, and its subscribers may publish and read it.
 const COMMANDS: &str = "recover:commands";
+/// Longest wait until all subscribers have a publication. In callgrind everything takes many times as long.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Commands that are sent before the measurement, so that it has no first allocations.
 const WARM_UP: usize = 200;
 /// Commands in one write; fewer than a connection may have in flight.
@@ -125,19 +127,25 @@ async fn send(client: &mut Client, command: &Value, count: usize) -> Result {
 }
 
 async fn deliveries(server: &Server, arguments: &Arguments) -> Result<f64> {
-    let received = Rc::new(Cell::new(0));
+    let received = Rc::new((Cell::new(0), Notify::new()));
     for number in 0..arguments.subscribers {
         let (client, received) = (server.subscriber(number, DELIVERIES).await?, received.clone());
-        spawn_local(client.receive_all(move |_, _| received.set(received.get() + 1)));
+        spawn_local(client.receive_all(move |_, _| {
+            received.0.set(received.0.get() + 1);
+            received.1.notify_one();
+        }));
     }
     let mut http = Http::open(server.internal).await?;
     let body = json!({ "data": "x".repeat(128) }).to_string();
     server.instructions()?;
     for number in 1..=arguments.publications {
         http.post(&format!("/v1/channels/{DELIVERIES}/publications"), &body).await?;
-        while received.get() < number * arguments.subscribers {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
+        let all = async {
+            while received.0.get() < number * arguments.subscribers {
+                received.1.notified().await;
+            }
+        };
+        timeout(DELIVERY_TIMEOUT, all).await.map_err(|_| format!("publication {number} did not reach all subscribers in time"))?;
     }
     Ok(counted(server)? / (arguments.publications * arguments.subscribers) as f64)
 }

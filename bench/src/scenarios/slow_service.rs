@@ -38,6 +38,7 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let settings = [
         ("WORKERS", "1"),
         ("CONNECTION__PING_INTERVAL", "1h"),
+        ("CONNECTION__PONG_TIMEOUT", "10m"),
         // The instances of this program answer no pings.
         ("LINK__HEARTBEAT", "10m"),
         ("SERVICES__CHATBOT__ORDER", "none"),

@@ -98,7 +98,8 @@ impl<'a> Bench<'a> {
     async fn start(binaries: &Binaries, way: Way, arguments: &'a Arguments) -> Result<Self> {
         let webhook = service::Running::webhook(DATA_SIZE).await?;
         let url = webhook.url();
-        let mut settings = vec![("WORKERS", "1"), ("CONNECTION__PING_INTERVAL", "1h"), ("SERVICES__CHATBOT__ORDER", "none")];
+        let mut settings = vec![("WORKERS", "1"), ("SERVICES__CHATBOT__ORDER", "none")];
+        settings.extend([("CONNECTION__PING_INTERVAL", "1h"), ("CONNECTION__PONG_TIMEOUT", "10m")]);
         if way == Way::Webhook {
             settings.extend([("SERVICES__CHATBOT__REACH", "webhook"), ("SERVICES__CHATBOT__URLS", &url)]);
             settings.push(("SERVICES__CHATBOT__SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));

@@ -36,6 +36,7 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     let settings = [
         ("WORKERS", "1"),
         ("CONNECTION__PING_INTERVAL", "1h"),
+        ("CONNECTION__PONG_TIMEOUT", "10m"),
         ("CONNECTION__CONNECT_TIMEOUT", "1m"),
         ("CONNECT__SERVICE", "door"),
         ("CONNECT__TOKENS", "never"),

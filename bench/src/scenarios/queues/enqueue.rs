@@ -74,6 +74,7 @@ pub(crate) async fn run(binaries: &Binaries, redis_cpu: Option<usize>, arguments
     let settings = [
         ("WORKERS", "1"),
         ("CONNECTION__PING_INTERVAL", "1h"),
+        ("CONNECTION__PONG_TIMEOUT", "10m"),
         ("LINK__HEARTBEAT", "10m"),
         ("BROKER__KIND", "redis"),
         ("REDIS__URL", &url),

@@ -68,6 +68,7 @@ async fn measure_reach(binaries: &Binaries, redis_cpu: Option<usize>, reach: Rea
     let settings = [
         ("WORKERS", "1"),
         ("CONNECTION__PING_INTERVAL", "1h"),
+        ("CONNECTION__PONG_TIMEOUT", "10m"),
         ("BROKER__KIND", "redis"),
         ("REDIS__URL", &url),
         ("SERVICES__WORK__TRIES", &arguments.tries),
