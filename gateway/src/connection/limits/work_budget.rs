@@ -21,11 +21,14 @@ pub(in crate::connection) struct WorkBudget {
     listed: RefCell<BTreeSet<(usize, ConnKey)>>,
     /// The connections that were chosen and have not ended yet, with what they use.
     chosen: RefCell<BTreeMap<ConnKey, usize>>,
+    /// The sum of [`Self::chosen`]. A flood makes thousands of them, so no change adds them up.
+    chosen_bytes: Cell<usize>,
 }
 
 impl WorkBudget {
     pub(in crate::connection) fn new(limit: usize) -> Self {
-        Self { limit, used: Cell::new(0), listed: RefCell::default(), chosen: RefCell::default() }
+        let (used, listed, chosen, chosen_bytes) = Default::default();
+        Self { limit, used, listed, chosen, chosen_bytes }
     }
 
     /// A connection that used `before` uses `now`. If the budget is spent, returns the connection that has to be closed.
@@ -33,6 +36,7 @@ impl WorkBudget {
         self.used.set((self.used.get() + now).saturating_sub(before));
         let (mut listed, mut chosen) = (self.listed.borrow_mut(), self.chosen.borrow_mut());
         if let Some(bytes) = chosen.get_mut(&key) {
+            self.chosen_bytes.set(self.chosen_bytes.get() - *bytes + now);
             *bytes = now;
             if now == 0 {
                 chosen.remove(&key);
@@ -45,11 +49,12 @@ impl WorkBudget {
                 listed.insert((now, key));
             }
         }
-        if self.used.get() <= self.limit || self.used.get() - chosen.values().sum::<usize>() <= self.limit {
+        if self.used.get() <= self.limit || self.used.get().saturating_sub(self.chosen_bytes.get()) <= self.limit {
             return None;
         }
         // If none uses much, they are many, and this one made it too much.
         let (bytes, victim) = listed.pop_last().unwrap_or((now, key));
+        self.chosen_bytes.set(self.chosen_bytes.get() + bytes);
         chosen.insert(victim, bytes);
         Some(victim)
     }
@@ -115,6 +120,7 @@ mod tests {
                 budget.change(keys[at], bytes[at], 0);
             }
             prop_assert!(budget.used() == 0 && budget.listed.borrow().is_empty() && budget.chosen.borrow().is_empty());
+            prop_assert_eq!(budget.chosen_bytes.get(), 0);
         }
     }
 }

@@ -44,7 +44,8 @@ fn a_client_pauses_between_its_reads_while_its_worker_determines_the_current_epo
         }
         assert_eq!(reads(), 2, "the attach, and the first page of the catch-up; the clock does not advance");
         elapse(1.0).await;
-        assert!((80..=102).contains(&reads()), "{} reads in a second, with pauses of 10 ms", reads());
+        // Each pause is random, from 5 to 15 ms. The sum of a hundred is far from these bounds; a second loop would exceed the upper one.
+        assert!((60..=150).contains(&reads()), "{} reads in a second, with pauses of about 10 ms", reads());
         drop(held);
         elapse(0.1).await;
         world.publish("kept:a", "live").await;
