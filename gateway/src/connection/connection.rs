@@ -1,6 +1,11 @@
 //! A connection: its driver and its socket.
 
-use super::{close_cause::CloseCause, connect_turns::Ticket, driver::Driver, driver::Handshake, worker_context::WorkerContext};
+use super::{
+    close_cause::CloseCause,
+    driver::{Driver, Handshake},
+    turns::Ticket,
+    worker_context::WorkerContext,
+};
 use crate::{
     broker::PostedCommands,
     hub::{Batch, Written},
@@ -21,6 +26,8 @@ pub struct Connection<T> {
     driver: Driver,
     /// Its place among those that wait for a turn.
     ticket: Option<Ticket>,
+    /// Whether the connection has ended, and waits for the turn in which it is removed.
+    has_ended: bool,
 }
 
 impl<T> Connection<T> {
@@ -30,7 +37,7 @@ impl<T> Connection<T> {
     }
 
     pub(super) fn of_driver(wire: Wire<T>, driver: Driver) -> Self {
-        Self { wire, driver, ticket: None }
+        Self { wire, driver, ticket: None, has_ended: false }
     }
 
     /// What comes before all messages.
@@ -56,7 +63,7 @@ impl<T> Connection<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads the messages of one turn. Fails once the peer can send no more.
     fn read(&mut self, now: Tick, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
-        let Self { wire, driver, .. } = self;
+        let Self { wire, driver, ticket, .. } = self;
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
@@ -67,6 +74,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let limits = driver.worker.limits;
         if driver.info.is_some() {
             wire.allow_messages(limits.message_size);
+            // Only reading waits. What the connection has to write may free memory, and so does its end.
+            if wire.has_more() && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
+                return Ok(());
+            }
         }
         let mut left = limits.turn_messages;
         let waker = cx.waker();
@@ -108,6 +119,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
+    /// Completes as soon as the connection has a turn: its removal is more work than most turns, and many may end at the same moment.
+    fn end(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.has_ended = true;
+        self.driver.worker.end_turns.poll(&mut self.ticket, cx)
+    }
+
     /// Writes queued frames, and polls operations as the outbox gets room. Fails once the connection can or need write no more.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver, .. } = self;
@@ -139,7 +156,12 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.driver.info.is_none() {
+        if this.has_ended {
+            return this.end(cx);
+        }
+        if this.driver.closing.is_none() && this.driver.registration.outbox().overflow().is_some() {
+            ready!(this.driver.worker.end_turns.poll(&mut this.ticket, cx));
+        } else if this.driver.info.is_none() {
             ready!(this.driver.worker.connect_turns.poll(&mut this.ticket, cx));
         }
         let now = this.driver.now();
@@ -147,7 +169,7 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
         this.driver.notices();
         if !this.driver.deadlines(now) {
             this.wire.abort();
-            return Poll::Ready(());
+            return this.end(cx);
         }
         this.driver.poll_tasks(cx);
         let read = this.read(now, cx);
@@ -155,10 +177,13 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
         let written = this.write(cx);
         if let Err(end) = read.and(written) {
             this.driver.count_end(end);
-            return Poll::Ready(());
+            return this.end(cx);
         }
-        if this.driver.closing.as_ref().is_some_and(|closing| closing.discards_input) {
-            this.wire.discard_input();
+        match &this.driver.closing {
+            None => {}
+            Some(closing) if closing.discards_input => this.wire.discard_input(),
+            // Only the close frame of the peer matters.
+            Some(_) => this.wire.ignore_messages(),
         }
         if this.driver.count_work(this.wire.buffered()) {
             // The next turn writes the close frame.

@@ -2,7 +2,7 @@
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
 //! - [`opening`]: an event stream before its request is answered
-//! - [`connect_turns`]: how many connections that are not connected yet come between two turns of others
+//! - [`turns`]: how many turns of connections that cause much work come between two turns of others
 //! - [`apply`]: performs the session's actions; [`dialect`]: the protocol of the connection
 //! - [`operations`]: asynchronous operations for a session
 //! - [`lifecycle`]: lifecycle events for services
@@ -11,7 +11,6 @@
 mod apply;
 mod close_cause;
 mod closing;
-mod connect_turns;
 #[expect(clippy::module_inception, reason = "the folder is about connections, the file about one")]
 mod connection;
 mod dialect;
@@ -24,6 +23,7 @@ mod operations;
 mod simulated;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod worker_context;
 
 pub use connection::Connection;

@@ -1,7 +1,7 @@
 //! An event stream whose request is not answered: a connection without a socket.
 
 use super::{
-    connect_turns::Ticket, connection::Connection, dialect::Dialect, driver::Driver, driver::Handshake, worker_context::WorkerContext,
+    connection::Connection, dialect::Dialect, driver::Driver, driver::Handshake, turns::Ticket, worker_context::WorkerContext,
 };
 use crate::transport::Wire;
 use gateway_core::{

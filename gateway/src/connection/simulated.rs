@@ -65,6 +65,8 @@ pub(crate) fn limits() -> ConnectionLimits {
         turn_bytes: 1000,
         turn_messages: 4,
         turn_connects: 16,
+        turn_continued: 1,
+        turn_ends: 1,
         message_size: 4096,
         work_bytes: 1 << 20,
         connect_size: 4096,

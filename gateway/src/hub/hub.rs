@@ -249,7 +249,10 @@ impl Hub {
             if let Some(wheel) = &mut self.state.borrow_mut().wheel {
                 wheel.due(now, |key| due.push(key));
             }
-            for key in due {
+            for (count, key) in due.into_iter().enumerate() {
+                if count % self.parts.limits.slice == self.parts.limits.slice - 1 {
+                    tokio::task::yield_now().await;
+                }
                 let outbox = self.state.borrow_mut().entry(key).map(|entry| entry.outbox.clone());
                 if let Some(outbox) = outbox {
                     outbox.notify(Notice::Tick);

@@ -314,6 +314,8 @@ fn connection(settings: &Settings) -> ConnectionLimits {
         turn_bytes: connection.turn_bytes.bytes(),
         turn_messages: connection.turn_commands,
         turn_connects: connection.turn_connects,
+        turn_continued: connection.turn_continued,
+        turn_ends: connection.turn_ends,
         message_size,
         connect_size: message_size.min(settings.limits.connection.connect_size.bytes() as u32),
         work_bytes: settings.limits.worker.work_bytes.bytes(),

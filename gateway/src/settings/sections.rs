@@ -72,6 +72,10 @@ section! {
         turn_commands: usize = 1..=10_000,
         /// Number of turns of connections that are not connected yet before a worker serves others.
         turn_connects: usize = 1..=10_000,
+        /// Number of turns of connections that sent more than one turn handles before a worker serves others.
+        turn_continued: usize = 1..=10_000,
+        /// Number of connections that end before a worker serves others.
+        turn_ends: usize = 1..=10_000,
         /// Memory of one connection's outbox.
         outbox_bytes: ByteSize = size(4 * KIB)..=size(256 * MIB),
         /// Memory of all outboxes of a worker together.

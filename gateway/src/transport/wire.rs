@@ -68,6 +68,8 @@ pub struct Wire<T> {
     taken: usize,
     /// Whether the socket has taken bytes since the last flush.
     unflushed: bool,
+    /// Whether the last turn reached its limit.
+    has_more: bool,
 }
 
 #[derive(Debug)]
@@ -93,12 +95,12 @@ enum Decoded {
 impl<T> Wire<T> {
     /// Takes a socket after its upgrade, and the bytes that followed the request.
     pub fn new(io: T, leftover: &[u8], decoder: Decoder) -> Self {
-        Self { io, decoder: Some(decoder), unread: Unread::new(leftover), taken: 0, unflushed: false }
+        Self { io, decoder: Some(decoder), unread: Unread::new(leftover), taken: 0, unflushed: false, has_more: false }
     }
 
     /// Takes a socket after the head of a response that does not end.
     pub fn stream(io: T) -> Self {
-        Self { io, decoder: None, unread: None, taken: 0, unflushed: false }
+        Self { io, decoder: None, unread: None, taken: 0, unflushed: false, has_more: false }
     }
 
     /// The socket.
@@ -121,6 +123,18 @@ impl<T> Wire<T> {
     /// Whether a frame or message became complete since the last call; see [`Decoder::take_completed`].
     pub fn take_completed(&mut self) -> bool {
         self.decoder.as_mut().is_some_and(Decoder::take_completed)
+    }
+
+    /// Whether the last turn reached its limit, so that there may be more input.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Reads further messages without keeping them, and frees the memory for the one that was incomplete. Control frames are still events.
+    pub fn ignore_messages(&mut self) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.ignore_messages();
+        }
     }
 
     /// Reads and ignores all further input, and frees the memory for what was incomplete.
@@ -167,8 +181,9 @@ impl<T: AsyncRead + Unpin> Wire<T> {
     /// - `receive` returned [`Next::Pause`]. The caller must call this again.
     pub fn poll_turn(&mut self, cx: &mut Context<'_>, bytes: usize, mut receive: impl FnMut(Event<'_>) -> Next) -> Poll<End> {
         let mut budget = bytes;
+        self.has_more = false;
         if let Err(stop) = self.decode_unread(&mut budget, &mut receive) {
-            return stop.or_wake(cx);
+            return self.end_turn(stop, cx);
         }
         buffers::with_read(bytes, |buffer| {
             while budget > 0 {
@@ -185,13 +200,25 @@ impl<T: AsyncRead + Unpin> Wire<T> {
                     Ok(Decoded::All) => {}
                     Ok(Decoded::Stopped(next, left)) => {
                         self.unread = Unread::new(&input[input.len() - left..]);
-                        return Stop::Receiver(next).or_wake(cx);
+                        return self.end_turn(Stop::Receiver(next), cx);
                     }
                     Err(violation) => return Poll::Ready(End::Violation(violation)),
                 }
             }
-            Stop::Receiver(Next::Yield).or_wake(cx)
+            self.end_turn(Stop::Receiver(Next::Yield), cx)
         })
+    }
+
+    fn end_turn(&mut self, stop: Stop, cx: &Context<'_>) -> Poll<End> {
+        match stop {
+            Stop::Violation(violation) => return Poll::Ready(End::Violation(violation)),
+            Stop::Receiver(Next::Pause) => {}
+            Stop::Receiver(_) => {
+                self.has_more = true;
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
     }
 
     /// Decodes input that an earlier turn read but did not decode.
@@ -220,17 +247,6 @@ impl<T: AsyncRead + Unpin> Wire<T> {
 enum Stop {
     Receiver(Next),
     Violation(Violation),
-}
-
-impl Stop {
-    fn or_wake(self, cx: &Context<'_>) -> Poll<End> {
-        match self {
-            Self::Violation(violation) => return Poll::Ready(End::Violation(violation)),
-            Self::Receiver(Next::Pause) => {}
-            Self::Receiver(_) => cx.waker().wake_by_ref(),
-        }
-        Poll::Pending
-    }
 }
 
 impl<T: AsyncWrite + Unpin> Wire<T> {

@@ -51,8 +51,8 @@ pub(super) struct Bound {
 pub(super) fn of(flood: Flood, connections: u64) -> Bound {
     let (bytes, formula) = match flood {
         Flood::SlowReaders => (
-            (connections * OUTBOX).min(WORKER_OUTBOX) + connections * CONNECTION,
-            "connections x outbox_bytes, at most worker_outbox_bytes; and 4 KiB for each connection",
+            (connections * OUTBOX).min(WORKER_OUTBOX) + (connections * MESSAGE).min(WORK) + connections * CONNECTION,
+            "connections x outbox_bytes, at most worker_outbox_bytes; their large messages as for half messages",
         ),
         Flood::HalfMessages => (
             (connections * MESSAGE).min(WORK) + connections * CONNECTION,

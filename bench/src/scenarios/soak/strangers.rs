@@ -70,6 +70,7 @@ async fn half_head(bed: &Bed) -> Result {
 async fn wrong_token(bed: &Bed) -> Result {
     let mut client = Client::open(&bed.endpoint(), "/connection/websocket", bed.number(), None).await?;
     client.send(r#"{"id":1,"connect":{"token":"a.b.c"}}"#).await?;
-    while client.read(READ_SIZE, |_, _| ()).await.is_ok() {}
+    // It leaves with the refusal. Its close timeout would hold up those behind it.
+    client.read(READ_SIZE, |_, _| ()).await.map_err(|_| "closed")?;
     Ok(())
 }

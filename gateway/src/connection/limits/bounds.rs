@@ -11,6 +11,10 @@ pub struct ConnectionLimits {
     pub turn_messages: usize,
     /// Turns of connections that are not connected yet in one round, at least 1.
     pub turn_connects: usize,
+    /// Turns in one round of connections that sent more than one turn handles, at least 1.
+    pub turn_continued: usize,
+    /// Turns in one round of connections that end, at least 1.
+    pub turn_ends: usize,
     /// Largest message, in bytes.
     pub message_size: u32,
     /// Largest message of a connection that is not connected yet, in bytes.

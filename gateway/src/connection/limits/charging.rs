@@ -29,7 +29,7 @@ impl Driver {
     /// connection closes, because the budget is spent.
     pub(in crate::connection) fn count_work(&mut self, input: usize) -> bool {
         let work = match &self.closing {
-            Some(_) => 0,
+            Some(_) => input,
             None => input + self.dialect.buffered() + self.held.bytes() + self.running.len() * OPERATION_BYTES,
         };
         let (before, now) = (self.counted, WorkSize::of(work));

@@ -61,7 +61,7 @@ impl WorkBudget {
 
     /// Bytes that all connections use.
     #[cfg(test)]
-    fn used(&self) -> usize {
+    pub(in crate::connection) fn used(&self) -> usize {
         self.used.get()
     }
 }

@@ -34,20 +34,22 @@ fn a_turn_ends_after_its_messages_or_its_bytes() {
         let flood = Peer { socket: Socket::default(), task: tokio::task::spawn_local(async {}) };
         let (mut connection, wakes) = (world.connection(&flood.socket, Codec::Json), Arc::<Wakes>::default());
         let counted = wakes.clone().into();
-        let mut turn = || {
+        let mut turn = async || {
+            settle().await;
             wakes.0.store(0, Relaxed);
             assert!(Pin::new(&mut connection).poll(&mut Context::from_waker(&counted)).is_pending());
             let answers = std::iter::from_fn(|| flood.socket.take(next_frame)).count();
             (answers, wakes.0.load(Relaxed) > 0)
         };
         flood.send(r#"{"id":1,"connect":{}}"#);
-        assert_eq!(turn().0, 1);
+        assert_eq!(turn().await.0, 1);
         flood.send_bytes((0..10).flat_map(|id| frame(0x81, ping(id + 2).as_bytes())).collect::<Vec<_>>());
-        assert_eq!([turn(), turn(), turn()], [(4, true), (4, true), (2, false)], "a turn ends after four messages");
+        let turns = [turn().await, turn().await, turn().await];
+        assert_eq!(turns, [(4, true), (4, true), (2, false)], "a turn ends after four messages");
         let large = frame(0x81, format!(r#"{{"id":2,"ping":{{"x":"{}"}}}}"#, "x".repeat(700)).as_bytes());
         flood.send_bytes([large.clone(), large.clone(), large].concat());
         assert_eq!(
-            [turn().0, turn().0, turn().0],
+            [turn().await.0, turn().await.0, turn().await.0],
             [1, 1, 1],
             "a turn ends after 1000 bytes, which hold one message and a part of the next"
         );
@@ -69,6 +71,8 @@ fn a_flood_does_not_delay_replies_to_other_connections() {
         });
         let answered_flood = observer.await.expect("no panic");
         assert!(answered_flood <= 2 * 4, "{answered_flood} of the flood's replies preceded the other reply");
+        // The flood has 250 turns, each in a round of its own.
+        settle().await;
         assert!(flood.receive().await.len() + answered_flood == 1000, "every command of the flood receives a reply");
     });
 }

@@ -15,6 +15,7 @@ mod socket;
 mod stomp;
 mod streams;
 mod tokens;
+mod turns;
 
 use super::*;
 use crate::transport::Wire;

@@ -57,6 +57,8 @@ pub struct Decoder {
     message: Option<Opcode>,
     /// See [`Decoder::take_completed`].
     completed: bool,
+    /// See [`Decoder::ignore_messages`].
+    ignores_messages: bool,
 }
 
 #[derive(Debug)]
@@ -86,12 +88,22 @@ impl Phase {
 impl Decoder {
     /// A decoder for messages of at most `max_message` bytes, the sum of all fragments.
     pub fn new(max_message: u32) -> Self {
-        Self { buffer: Vec::new(), limit: max_message, received: 0, checked: 0, phase: Phase::START, message: None, completed: false }
+        let (buffer, phase, completed, ignores_messages) = (Vec::new(), Phase::START, false, false);
+        Self { buffer, limit: max_message, received: 0, checked: 0, phase, message: None, completed, ignores_messages }
     }
 
     /// Sets the largest size of a message, in bytes. It applies to headers that are not read yet, and is never lowered.
     pub fn allow_messages(&mut self, of_size: u32) {
         self.limit = self.limit.max(of_size);
+    }
+
+    /// Frees the incomplete message. From now on only control frames are events; messages are read without keeping or checking their content.
+    pub fn ignore_messages(&mut self) {
+        if !mem::replace(&mut self.ignores_messages, true) {
+            self.buffer.drain(..self.received as usize);
+            self.buffer.shrink_to_fit();
+            (self.received, self.checked) = (0, 0);
+        }
     }
 
     /// Takes bytes from the front of `input` until an event is complete, and returns the event. Returns `Ok(None)` when all input is taken
@@ -201,7 +213,7 @@ impl Decoder {
         let earlier = if opcode.is_control() { self.buffer.len() - self.received as usize } else { self.buffer.len() };
         let ended = match opcode {
             control if control.is_control() => Some(control),
-            _ if last => self.message.take(),
+            _ if last => self.message.take().filter(|_| !self.ignores_messages),
             _ => None,
         };
         self.completed |= self.message.is_none();
@@ -214,6 +226,9 @@ impl Decoder {
 
     /// Buffers a piece of an incomplete frame or message.
     fn append(&mut self, opcode: Opcode, chunk: &[u8]) -> Result<(), Violation> {
+        if self.ignores_messages && !opcode.is_control() {
+            return Ok(());
+        }
         let needed = self.buffer.len() + chunk.len();
         if needed > self.buffer.capacity() {
             let most = self.limit as usize + Opcode::MAX_CONTROL_PAYLOAD;

@@ -301,6 +301,31 @@ proptest! {
     }
 
     #[test]
+    fn a_decoder_that_ignores_messages_keeps_only_control_frames(
+        messages in vec(message(), 1..6),
+        sizes in vec(1usize..200, 1..8),
+        from in 0usize..2000,
+    ) {
+        let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+        for message in &messages {
+            message.write(&mut bytes, &mut expected);
+        }
+        bytes.extend(frame(0x88, &[], [1, 2, 3, 4]));
+        expected.push(Seen::Close(None, String::new()));
+        let (before, after) = bytes.split_at(from.min(bytes.len()));
+        let mut decoder = Decoder::new(LIMIT);
+        let mut seen = feed(&mut decoder, before);
+        let rest = expected.split_off(seen.len());
+        decoder.ignore_messages();
+        for piece in cut(after, &sizes) {
+            prop_assert!(decoder.buffered() <= 2 * Opcode::MAX_CONTROL_PAYLOAD, "{}", decoder.buffered());
+            seen.extend(feed(&mut decoder, piece));
+        }
+        expected.extend(rest.into_iter().filter(|event| !matches!(event, Seen::Text(_) | Seen::Binary(_))));
+        prop_assert_eq!(seen, expected);
+    }
+
+    #[test]
     fn text_is_checked_as_the_standard_library_does_and_refused_at_the_same_byte(
         payload in vec(prop_oneof![any::<u8>(), 0x80u8..0xC0, Just(0xE0), Just(0xED), Just(0xF0), Just(0xF4), Just(b'a')], 0..12),
         cuts in vec(1usize..6, 1..4),

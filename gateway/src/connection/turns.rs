@@ -1,7 +1,6 @@
-//! Turns of connections that are not connected yet. When many clients connect at once, each worker has thousands of such connections with something to do;
-//! without turns, a call of another connection would wait until all of them have done it.
+//! Turns of connections that cause much work. When many clients connect at once, or send without a pause, a worker has thousands of connections
+//! with something to do; without turns, a call of another connection would wait until all of them have done it.
 
-use super::limits::ConnectionLimits;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -14,8 +13,20 @@ use tokio::task::{spawn_local, yield_now};
 #[cfg(test)]
 mod tests;
 
-/// The turns of one worker, in rounds. Between two rounds everything else on the worker runs once.
-pub(super) struct ConnectTurns {
+/// What makes much work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TurnKind {
+    /// A connection is not connected yet.
+    Connect = 1,
+    /// A connection sent more than one turn handles.
+    Continued = 2,
+    /// A connection ends.
+    End = 3,
+}
+
+/// Turns of one kind at one worker, in rounds. Between two rounds everything else on the worker runs once.
+pub(super) struct Turns {
+    kind: TurnKind,
     per_round: usize,
     /// Turns that are left in this round.
     left: Cell<usize>,
@@ -27,14 +38,30 @@ pub(super) struct ConnectTurns {
     is_running: Cell<bool>,
 }
 
-/// The place of a connection that waits for a turn.
+/// The place of a connection that waits for a turn: a number and, in the lowest two bits, the kind of the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(NonZeroU64);
 
-impl ConnectTurns {
-    pub(super) fn new(limits: &ConnectionLimits) -> Rc<Self> {
-        let per_round = limits.turn_connects.max(1);
+impl Ticket {
+    fn new(kind: TurnKind, number: u64) -> Option<Self> {
+        NonZeroU64::new(number << 2 | kind as u64).map(Self)
+    }
+
+    fn is_for(self, kind: TurnKind) -> bool {
+        self.0.get() & 3 == kind as u64
+    }
+
+    fn number(self) -> u64 {
+        self.0.get() >> 2
+    }
+}
+
+impl Turns {
+    /// Rounds of so many turns, at least 1.
+    pub(super) fn new(kind: TurnKind, per_round: usize) -> Rc<Self> {
+        let per_round = per_round.max(1);
         Rc::new(Self {
+            kind,
             per_round,
             left: Cell::new(per_round),
             waiting: RefCell::default(),
@@ -44,11 +71,11 @@ impl ConnectTurns {
         })
     }
 
-    /// Takes a turn. A connection that has to wait gets a ticket, is woken when its turn comes, and calls again with the ticket. Needs a
-    /// [`LocalSet`](tokio::task::LocalSet).
+    /// Takes a turn. A connection that has to wait gets a ticket, is woken when its turn comes, and calls again with the ticket. It has one ticket
+    /// at a time: a ticket for a turn of another kind is given up. Needs a [`LocalSet`](tokio::task::LocalSet).
     pub(super) fn poll(self: &Rc<Self>, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
-        if let Some(Ticket(number)) = *ticket {
-            if number.get() > self.last_called.get() {
+        if let Some(held) = ticket.filter(|held| held.is_for(self.kind)) {
+            if held.number() > self.last_called.get() {
                 return Poll::Pending;
             }
             *ticket = None;
@@ -60,10 +87,11 @@ impl ConnectTurns {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() && self.left.get() > 0 {
             self.left.set(self.left.get() - 1);
+            *ticket = None;
             return Poll::Ready(());
         }
         self.last_ticket.set(self.last_ticket.get() + 1);
-        *ticket = NonZeroU64::new(self.last_ticket.get()).map(Ticket);
+        *ticket = Ticket::new(self.kind, self.last_ticket.get());
         waiting.push_back(cx.waker().clone());
         Poll::Pending
     }
