@@ -158,7 +158,7 @@ fuzz target="all" seconds="900":
 
 # All static checks; the quickest come first
 [group('check')]
-check: check-format check-unused check-dependencies check-lints check-docs
+check: check-format check-unused check-dependencies check-lints check-features check-docs
 
 # Formatting
 [group('check')]
@@ -179,6 +179,11 @@ check-dependencies:
 [group('check')]
 check-lints:
     cargo clippy --workspace --all-targets -- -D warnings
+
+# The gateway as the fuzz targets use it: with the module for tests, and without the dependencies of its own tests
+[group('check')]
+check-features:
+    cargo check --package gateway --lib --features testing
 
 # Documentation and its links
 [group('check')]

@@ -35,6 +35,9 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// Connections that a tick wakes before everything else on the worker runs once.
+const WAKES_AT_ONCE: usize = 256;
+
 /// One worker's table of connections and subscriptions.
 pub struct Hub {
     pub(super) parts: HubParts,
@@ -244,13 +247,14 @@ impl Hub {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             interval.tick().await;
+            self.forget_old();
             let mut due = Vec::new();
             let now = self.now();
             if let Some(wheel) = &mut self.state.borrow_mut().wheel {
                 wheel.due(now, |key| due.push(key));
             }
             for (count, key) in due.into_iter().enumerate() {
-                if count % self.parts.limits.slice == self.parts.limits.slice - 1 {
+                if count % WAKES_AT_ONCE == WAKES_AT_ONCE - 1 {
                     tokio::task::yield_now().await;
                 }
                 let outbox = self.state.borrow_mut().entry(key).map(|entry| entry.outbox.clone());
@@ -258,7 +262,6 @@ impl Hub {
                     outbox.notify(Notice::Tick);
                 }
             }
-            self.forget_old();
             self.parts.metrics.set(Level::OutboxBytes, self.budget.used() as u64);
         }
     }

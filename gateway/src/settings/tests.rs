@@ -188,7 +188,7 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("[[tokens.issuers]]\nissuer = \"i\"\njwks_url = 3", "tokens.issuers[0].jwks_url", "a string"),
     ("[tokens]\njwks_timeout = \"11s\"", "tokens.jwks_timeout", "at most tokens.jwks_interval"),
     ("[tokens]\njwks_timeout = \"99ms\"", "tokens.jwks_timeout", "\"100ms\" to \"1m\""),
-    ("[tokens]\njwks_refresh = \"9s\"", "tokens.jwks_refresh", "at least tokens.jwks_interval"),
+    ("[tokens]\njwks_refresh = \"19s\"", "tokens.jwks_refresh", "at least twice tokens.jwks_interval"),
     ("[tokens]\njwks_interval = \"0s\"", "tokens.jwks_interval", "\"1s\" to \"1h\""),
     ("[tokens]\njwks_stale = \"10m\"", "tokens.jwks_stale", "longer than tokens.jwks_refresh"),
     ("[tokens]\njwks_size = \"2MiB\"", "tokens.jwks_size", "\"1KiB\" to \"1MiB\""),

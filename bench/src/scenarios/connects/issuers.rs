@@ -54,7 +54,7 @@ async fn run_all(binaries: &Binaries, clients: usize) -> Result {
     drop(server);
 
     let source = Source::start(Behavior::Keys(vec![old.jwk()])).await?;
-    let server = gateway(&source, binaries, INTERVAL).await?;
+    let server = gateway(&source, binaries, INTERVAL * 2).await?;
     source.requested(1).await;
     let waiting = open(&server, clients).await?;
     *source.behavior.borrow_mut() = Behavior::Away;

@@ -51,7 +51,7 @@ fn bad_keys_of_a_set_are_skipped_by_name_and_sign_nothing() {
     let keys = vec![secret, short, for_encryption, good.jwk()];
     let source = Source::start(Answer::Keys(keys, std::time::Duration::ZERO));
     let mut file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
-    file.write_all(source.settings("jwks_refresh = \"1s\"\njwks_interval = \"1s\"\njwks_timeout = \"1s\"", "").as_bytes())
+    file.write_all(source.settings("jwks_refresh = \"2s\"\njwks_interval = \"1s\"\njwks_timeout = \"1s\"", "").as_bytes())
         .expect("written");
     let gateway = Gateway::with_file(file.path());
     let log = gateway.wait_for_log(|log| log.contains("the key encrypts"));

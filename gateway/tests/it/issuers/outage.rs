@@ -12,8 +12,8 @@ use crate::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Fetches every two seconds, as long as they succeed, and then within two more.
-const QUICK: &str = "jwks_refresh = \"2s\"\njwks_interval = \"2s\"\njwks_timeout = \"2s\"";
+/// Fetches every four seconds, as long as they succeed, and else two to four seconds later.
+const QUICK: &str = "jwks_refresh = \"4s\"\njwks_interval = \"2s\"\njwks_timeout = \"2s\"";
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// A frontend whose connection stays open.
@@ -96,7 +96,7 @@ fn a_start_does_not_wait_for_the_source_and_readiness_names_it() {
 fn stale_keys_count_no_longer_and_their_clients_come_back_with_the_source() {
     let key = Key::new("k1");
     let source = Source::start(Answer::keys(&[&key]));
-    let gateway = source.gateway(&format!("{QUICK}\njwks_stale = \"3s\""));
+    let gateway = source.gateway(&format!("{QUICK}\njwks_stale = \"5s\""));
     gateway.wait_for_first_fetch();
     source.set(Answer::Away);
     until("the end of the keys", || gateway.refuses(&key.token("alice")) == Some("Refused(100, true)".into()));
