@@ -26,8 +26,6 @@ pub struct Connection<T> {
     driver: Driver,
     /// Its place among those that wait for a turn.
     ticket: Option<Ticket>,
-    /// Whether the connection has ended, and waits for the turn in which it is removed.
-    has_ended: bool,
 }
 
 impl<T> Connection<T> {
@@ -37,7 +35,7 @@ impl<T> Connection<T> {
     }
 
     pub(super) fn of_driver(wire: Wire<T>, driver: Driver) -> Self {
-        Self { wire, driver, ticket: None, has_ended: false }
+        Self { wire, driver, ticket: None }
     }
 
     /// What comes before all messages.
@@ -63,7 +61,7 @@ impl<T> Connection<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads the messages of one turn. Fails once the peer can send no more.
     fn read(&mut self, now: Tick, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
-        let Self { wire, driver, ticket, .. } = self;
+        let Self { wire, driver, ticket } = self;
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
@@ -121,7 +119,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Completes as soon as the connection has a turn: its removal is more work than most turns, and many may end at the same moment.
     fn end(&mut self, cx: &Context<'_>) -> Poll<()> {
-        self.has_ended = true;
+        self.driver.has_ended = true;
         self.driver.worker.end_turns.poll(&mut self.ticket, cx)
     }
 
@@ -156,7 +154,7 @@ impl<T: AsyncRead + AsyncWrite + Abort + Unpin> Future for Connection<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.has_ended {
+        if this.driver.has_ended {
             return this.end(cx);
         }
         if this.driver.closing.is_none() && this.driver.registration.outbox().overflow().is_some() {

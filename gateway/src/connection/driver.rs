@@ -67,6 +67,8 @@ pub(super) struct Driver {
     pub(super) is_draining: bool,
     /// Whether the connection is not read at present.
     pub(super) is_paused: bool,
+    /// Whether the connection has ended, and waits for the turn in which it is removed.
+    pub(super) has_ended: bool,
     /// When the first byte of an incomplete message arrived, or of a STOMP frame in several messages.
     pub(super) incomplete_since: Option<Tick>,
     /// The next scheduled wake-up by the hub. A moment that has passed: none is scheduled.
@@ -130,6 +132,7 @@ impl Driver {
             closing,
             is_draining,
             is_paused: false,
+            has_ended: false,
             incomplete_since,
             next_wake,
             held: WorkSize::default(),
