@@ -1,8 +1,6 @@
 //! An event stream whose request is not answered: a connection without a socket.
 
-use super::{
-    connection::Connection, dialect::Dialect, driver::Driver, driver::Handshake, turns::Ticket, worker_context::WorkerContext,
-};
+use super::{connection::Connection, dialect::Dialect, driver::Driver, driver::Handshake, turns::Ticket, worker_context::WorkerContext};
 use crate::transport::Wire;
 use gateway_core::{
     event_source::{Decision, Rejection},

@@ -184,7 +184,7 @@ fn token_issuers(settings: &Settings, problems: &mut Problems) {
         problems.add("tokens.jwks_timeout", "must be at most tokens.jwks_interval, so that one fetch ends before the next may begin");
     }
     if tokens.jwks_refresh < 2 * tokens.jwks_interval {
-        problems.add("tokens.jwks_refresh", "must be at least twice tokens.jwks_interval, or no token with an unknown key may cause a fetch");
+        problems.add("tokens.jwks_refresh", "must be at least twice tokens.jwks_interval, or no unknown key may cause a fetch");
     }
     if tokens.jwks_stale <= tokens.jwks_refresh {
         problems.add("tokens.jwks_stale", "must be longer than tokens.jwks_refresh, or keys end before the next ones are there");

@@ -33,7 +33,9 @@ fn a_reply_waits_for_a_few_turns_of_many_floods() {
     run(default_bounds(), |world| async move {
         let (floods, other) = (crowd(&world).await, world.anonymous().await);
         let pings = (0..40).flat_map(|_| frame(0x81, br#"{"id":3,"ping":{}}"#)).collect::<Vec<_>>();
-        floods.iter().for_each(|flood| flood.send_bytes(pings.clone()));
+        for flood in &floods {
+            flood.send_bytes(pings.clone());
+        }
         let answered = || floods.iter().map(|flood| std::iter::from_fn(|| flood.socket.take(next_frame)).count()).sum::<usize>();
         let mut before = 0;
         while before < MANY * limits().turn_messages {
@@ -55,7 +57,9 @@ fn a_reply_waits_for_a_few_turns_of_many_floods() {
 fn a_reply_waits_for_a_few_of_many_ends() {
     run(default_bounds(), |world| async move {
         let (leaving, other) = (crowd(&world).await, world.anonymous().await);
-        leaving.iter().for_each(|peer| peer.socket.feed(Incoming::Eof));
+        for peer in &leaving {
+            peer.socket.feed(Incoming::Eof);
+        }
         ping(&other).await;
         let left = world.worker.hub.connections();
         assert!(left >= MANY - 5, "only {left} of {MANY} are left");
@@ -71,7 +75,9 @@ fn a_reply_waits_for_a_few_of_many_ends() {
 fn a_reply_waits_for_a_few_closes_of_many_slow_readers() {
     run(default_bounds(), |world| async move {
         let (slow, other) = (crowd(&world).await, world.anonymous().await);
-        slow.iter().for_each(|peer| peer.accept_bytes(0));
+        for peer in &slow {
+            peer.accept_bytes(0);
+        }
         let closed = || world.closed(Closed::with_code(3008)) as usize;
         let text = format!("\"{}\"", "x".repeat(900));
         while world.worker.hub.metrics().drops(DropCause::OutboxFull) == 0 {
