@@ -107,7 +107,7 @@ pub(super) fn summary(connection: &ConnectionSummary) -> ConnectionBody {
         id: connection.id.to_string(),
         user: connection.user.to_string(),
         channels: connection.channels.iter().map(ToString::to_string).collect(),
-        since: connection.since_ms,
+        since: connection.since_us / 1000,
         address: connection.address.map(|address| address.to_string()),
     }
 }

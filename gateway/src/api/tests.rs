@@ -209,7 +209,7 @@ async fn hub(mailbox: Arc<Mailbox>, alice: ConnectionId, commands: Rc<RefCell<Ve
                 }
                 MailboxEntry::Query(HubQuery::Connections(target, answer)) => {
                     let (user, address) = ("alice".parse().expect("valid"), "2001:db8::9".parse().ok());
-                    let summary = ConnectionSummary { id: alice, user, channels: Vec::new(), since_ms: 7, address };
+                    let summary = ConnectionSummary { id: alice, user, channels: Vec::new(), since_us: 7_000, address };
                     let _ = answer.try_send(concerns(&target).then_some(summary).into_iter().collect());
                 }
                 MailboxEntry::Query(HubQuery::Subscribers(_, answer)) => drop(answer.try_send(3)),

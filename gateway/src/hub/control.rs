@@ -45,10 +45,10 @@ impl Hub {
             HubQuery::Connections(target, answer) => {
                 let targets = self.targets(&target);
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                let start_ms = now.saturating_sub(self.parts.start.elapsed()).as_millis() as u64;
+                let start_us = now.saturating_sub(self.parts.start.elapsed()).as_micros() as u64;
                 let state = self.state.borrow();
                 let entries = targets.iter().filter_map(|index| state.connections.get(*index as usize));
-                let _ = answer.try_send(entries.map(|entry| entry.summary(&state.local_channels, start_ms)).collect());
+                let _ = answer.try_send(entries.map(|entry| entry.summary(&state.local_channels, start_us)).collect());
             }
             HubQuery::Subscribers(channel, answer) => {
                 let _ = answer.try_send(self.members(&channel));

@@ -83,6 +83,11 @@ impl Hub {
         Tick(self.parts.start.elapsed().as_millis() as u64)
     }
 
+    /// The same, in microseconds.
+    fn now_us(&self) -> u64 {
+        self.parts.start.elapsed().as_micros() as u64
+    }
+
     /// The worker that owns the hub.
     pub fn worker(&self) -> WorkerId {
         self.parts.worker
@@ -133,7 +138,7 @@ impl Hub {
             generation,
             id,
             protocol,
-            opened_at: self.now(),
+            since_us: self.now_us(),
             address: None,
             token_row: None,
             info: None,
@@ -166,12 +171,17 @@ impl Hub {
         self.state.borrow_mut().entry(key).and_then(|entry| entry.address)
     }
 
-    /// Sets the user of a connection.
+    /// Sets the user of a connection. From now on it counts as one of this user: who opened a connection earlier has no older place.
     pub fn identify(&self, key: ConnKey, info: Arc<ClientInfo>) {
+        let now_us = self.now_us();
         let mut state = self.state.borrow_mut();
         let user = info.user.clone();
         let Some(entry) = state.entry(key) else { return };
-        if entry.info.replace(info).is_none() && !user.is_anonymous() {
+        if entry.info.replace(info).is_some() {
+            return;
+        }
+        entry.since_us = now_us;
+        if !user.is_anonymous() {
             let connections = state.users.entry(user).or_default();
             connections.reserve_exact(usize::from(connections.is_empty()));
             connections.push(key.index);

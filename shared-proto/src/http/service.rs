@@ -217,6 +217,13 @@ struct Admission {
     tls: Option<Tls>,
 }
 
+/// A connection that may begin TLS, or send requests.
+struct Prepared {
+    permit: OwnedSemaphorePermit,
+    place: Option<Place>,
+    begun: Begun,
+}
+
 /// A connection that may send requests.
 struct Accepted {
     io: Socket,
@@ -229,42 +236,52 @@ struct Accepted {
 }
 
 impl Admission {
-    /// `None`: the connection is closed at once.
-    async fn accept(self, io: TcpStream) -> Option<Accepted> {
-        let errors = self.errors.clone();
-        match self.begin(io).await {
-            Ok(accepted) => Some(accepted),
-            Err(Fault::Closed) => None,
-            Err(Fault::Refused(cause, why)) => {
-                errors.record(cause, &why);
+    /// `None`: the connection is closed at once. The reason is counted before, so whoever sees the end finds it in the metrics.
+    async fn accept(self, mut io: TcpStream) -> Option<Accepted> {
+        let Prepared { permit, place, begun: Begun { client, rest } } = self.counted(self.prepare(&mut io).await)?;
+        if let Some(rate) = &self.accept_rate {
+            // With TLS the client waits, because an answer would cost a handshake.
+            let longest = self.tls.as_ref().map_or(Duration::ZERO, |tls| tls.handshake_timeout);
+            if self.counted(rate.wait(longest).await).is_none() {
+                if self.tls.is_none() {
+                    rate.refuse(&mut io, rest).await;
+                }
+                return None;
+            }
+        }
+        let Some(tls) = &self.tls else { return Some(Accepted { io: Socket::Plain(io), client, first: rest, permit, place }) };
+        // Boxed, because a connection without TLS would have room for a handshake as long as it is open.
+        match Box::pin(tls.accept(io, rest)).await {
+            Ok(io) => Some(Accepted { io, client, first: BytesMut::new(), permit, place }),
+            Err(failed) => {
+                self.count(&failed.fault);
+                failed.end().await;
                 None
             }
         }
     }
 
-    async fn begin(self, mut io: TcpStream) -> Result<Accepted, Fault> {
-        let permit = self.permits.try_acquire_owned();
+    /// What comes before the first byte of TLS or of a request.
+    async fn prepare(&self, io: &mut TcpStream) -> Result<Prepared, Fault> {
+        let permit = self.permits.clone().try_acquire_owned();
         let permit = permit.map_err(|_| Fault::Refused(Cause::NoRoom, "the limit of connections is reached".into()))?;
-        (self.configure_socket)(&io);
+        (self.configure_socket)(io);
         let peer = io.peer_addr().ok();
-        let Begun { client, rest } = match self.proxy_protocol {
-            Some(proxy_protocol) => proxy_protocol.begin(&mut io, peer).await?,
+        let begun = match &self.proxy_protocol {
+            Some(proxy_protocol) => proxy_protocol.begin(io, peer).await?,
             None => Begun { client: peer, rest: BytesMut::new() },
         };
-        let place = self.client_places.and_then(|places| places.of(client)).transpose()?;
-        let rest = match (self.accept_rate, &self.tls) {
-            (None, _) => rest,
-            (Some(rate), Some(tls)) => {
-                rate.wait(tls.handshake_timeout).await?;
-                rest
-            }
-            (Some(rate), None) => rate.answer(&mut io, rest).await?,
-        };
-        let (io, first) = match self.tls {
-            // Boxed, because a connection without TLS would have room for a handshake as long as it is open.
-            Some(tls) => (Box::pin(tls.accept(io, rest)).await?, BytesMut::new()),
-            None => (Socket::Plain(io), rest),
-        };
-        Ok(Accepted { io, client, first, permit, place })
+        let place = self.client_places.as_ref().and_then(|places| places.of(begun.client)).transpose()?;
+        Ok(Prepared { permit, place, begun })
+    }
+
+    fn counted<T>(&self, result: Result<T, Fault>) -> Option<T> {
+        result.inspect_err(|fault| self.count(fault)).ok()
+    }
+
+    fn count(&self, fault: &Fault) {
+        if let Fault::Refused(cause, why) = fault {
+            self.errors.record(*cause, why);
+        }
     }
 }

@@ -116,8 +116,8 @@ pub struct ConnectionSummary {
     pub user: UserId,
     /// The subscribed channels.
     pub channels: Vec<ChannelName>,
-    /// When the connection was opened, in milliseconds since 1970.
-    pub since_ms: u64,
+    /// When the connection was connected, in microseconds since 1970. Two connects of a client in a row differ by more than one.
+    pub since_us: u64,
     /// The client's address, as far as it is known.
     pub address: Option<IpAddr>,
 }

@@ -16,7 +16,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 impl Requester {
     /// Ends the connections that the user has above the limit. Returns how this one ends, if it is one of them.
     ///
-    /// It is registered under the user already. So of two that begin at the same time, each finds the other, and both decide the same.
+    /// It is registered under the user already. So of two that connect at the same time, each finds the other, and both decide the same.
     pub(super) async fn keep_user_limit(&self, user: &UserId) -> Option<Outcome> {
         let node = &self.worker.node;
         let limit = node.user_connections;
@@ -35,7 +35,7 @@ impl Requester {
             }
         };
         let mut own = None;
-        for id in limit.excess(found.iter().map(|connection| (connection.since_ms, connection.id)).collect()) {
+        for id in limit.excess(found.iter().map(|connection| (connection.since_us, connection.id)).collect()) {
             // A connection that is newer than this one refuses itself.
             if id != self.connection && limit.on_excess == OnExcess::Refuse {
                 continue;

@@ -8,7 +8,7 @@ use crate::{
         output::{encode::Protocol, outbox::Outbox},
     },
 };
-use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, Tick, UserId};
+use gateway_core::model::{ClientInfo, ConnectionId, Position, SubscriptionSide, UserId};
 use slab::Slab;
 use std::{net::IpAddr, rc::Rc, sync::Arc};
 
@@ -17,8 +17,8 @@ pub(crate) struct Entry {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) id: ConnectionId,
     pub(in crate::hub) protocol: Protocol,
-    /// When it opened.
-    pub(in crate::hub) opened_at: Tick,
+    /// When it opened, and once it is connected, when that was. In microseconds of the worker's clock.
+    pub(in crate::hub) since_us: u64,
     /// The client's address.
     pub(in crate::hub) address: Option<IpAddr>,
     /// Its place in the index of tokens.
@@ -66,7 +66,7 @@ impl Entry {
         self.subscriptions.iter_mut().find(|subscription| subscription.local_channel == local_channel)
     }
 
-    pub(crate) fn summary(&self, local_channels: &Slab<LocalChannel>, start_ms: u64) -> ConnectionSummary {
+    pub(crate) fn summary(&self, local_channels: &Slab<LocalChannel>, start_us: u64) -> ConnectionSummary {
         ConnectionSummary {
             id: self.id,
             user: self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone()),
@@ -76,7 +76,7 @@ impl Entry {
                 .filter_map(|s| local_channels.get(s.local_channel.index()))
                 .map(|local_channel| local_channel.name.clone())
                 .collect(),
-            since_ms: start_ms + self.opened_at.0,
+            since_us: start_us + self.since_us,
             address: self.address,
         }
     }

@@ -12,11 +12,15 @@ fn settings(on_excess: &str) -> String {
     format!("[limits.user]\nconnections = 2\non_excess = \"{on_excess}\"")
 }
 
-/// Begins a connection of a user.
-fn begin(gateway: &Gateway, user: &str) -> Client {
+fn token(gateway: &Gateway, user: &str) -> String {
     let body = json!({ "user": user }).to_string();
     let (_, body) = ask(gateway.public, "POST", "/demo/token", "Content-Type: application/json\r\n", &body);
-    let token = serde_json::from_str::<Value>(&body).expect("JSON")["token"].clone();
+    serde_json::from_str::<Value>(&body).expect("JSON")["token"].as_str().expect("a token").to_owned()
+}
+
+/// Begins a connection of a user.
+fn begin(gateway: &Gateway, user: &str) -> Client {
+    let token = token(gateway, user);
     let mut client = gateway.upgraded("/connection/websocket");
     send(&mut client, &json!({"id": 1, "connect": {"token": token}}).to_string());
     client
@@ -45,6 +49,24 @@ fn a_further_connection_is_refused_with_3504() {
 }
 
 #[test]
+fn a_connection_that_was_opened_early_and_connects_late_has_no_older_place() {
+    let gateway = Gateway::with(&settings("refuse"));
+    let mut opened: Vec<_> = (0..4).map(|_| gateway.upgraded("/connection/websocket")).collect();
+    let connect = json!({"id": 1, "connect": {"token": token(&gateway, "mallory")}}).to_string();
+    for (place, client) in opened.iter_mut().rev().enumerate() {
+        send(client, &connect);
+        if place < 2 {
+            assert!(next(client)["connect"].is_object());
+        } else {
+            assert_eq!(until_closed(client).1, 3504, "number {place}");
+        }
+    }
+    for client in &mut opened[2..] {
+        assert_served(client);
+    }
+}
+
+#[test]
 fn the_oldest_connection_ends_with_3504() {
     let gateway = Gateway::with(&settings("end-oldest"));
     let mut all: Vec<_> = (0..2).map(|_| connected(&gateway, "mallory")).collect();
@@ -63,9 +85,7 @@ fn the_oldest_connection_ends_with_3504() {
 fn stomp_connections_count_as_well() {
     let gateway = Gateway::with(&settings("refuse"));
     let (_first, _second) = (connected(&gateway, "mallory"), connected(&gateway, "mallory"));
-    let body = json!({ "user": "mallory" }).to_string();
-    let (_, body) = ask(gateway.public, "POST", "/demo/token", "Content-Type: application/json\r\n", &body);
-    let token = serde_json::from_str::<Value>(&body).expect("JSON")["token"].as_str().expect("a token").to_owned();
+    let token = token(&gateway, "mallory");
     let mut client = gateway.upgraded("/stomp");
     send(&mut client, &format!("CONNECT\naccept-version:1.2\nAuthorization:Bearer {token}\n\n\0"));
     let (messages, code) = until_closed(&mut client);

@@ -22,11 +22,8 @@ pub struct AcceptRate {
 }
 
 impl AcceptRate {
-    /// Answers a connection without TLS above the rate. Otherwise returns the first bytes, which were already read.
-    pub(in crate::http) async fn answer(&self, io: &mut TcpStream, mut first: BytesMut) -> Result<BytesMut, Fault> {
-        if (self.admit)().is_ok() {
-            return Ok(first);
-        }
+    /// Answers a connection without TLS above the rate, whose `first` bytes were already read.
+    pub(in crate::http) async fn refuse(&self, io: &mut TcpStream, mut first: BytesMut) {
         // The result does not matter: the socket is dropped next.
         let _ = timeout(REFUSAL_TIME, async {
             // With unread input in the socket the kernel would discard the answer.
@@ -39,22 +36,18 @@ impl AcceptRate {
             Ok::<(), std::io::Error>(())
         })
         .await;
-        Err(above_rate())
     }
 
-    /// Waits until a connection may be taken, at most `longest`.
+    /// Waits until a connection may be taken, at most `longest`, which may be zero.
     pub(in crate::http) async fn wait(&self, longest: Duration) -> Result<(), Fault> {
         let admitted = async {
             while let Err(pause) = (self.admit)() {
                 sleep(pause).await;
             }
         };
-        timeout(longest, admitted).await.map_err(|_| above_rate())
+        let above_rate = |_| Fault::Refused(Cause::AcceptRate, "the limit of connections per second is reached".into());
+        timeout(longest, admitted).await.map_err(above_rate)
     }
-}
-
-fn above_rate() -> Fault {
-    Fault::Refused(Cause::AcceptRate, "the limit of connections per second is reached".into())
 }
 
 impl fmt::Debug for AcceptRate {

@@ -52,26 +52,27 @@ impl HandshakeCounts {
 }
 
 /// A handshake that failed, with the socket, which may have an alert for the client in it.
-struct Failed {
-    fault: Fault,
+pub(in crate::http) struct Failed {
+    pub(in crate::http) fault: Fault,
     io: Option<TcpStream>,
+}
+
+impl Failed {
+    /// Closes the socket behind the alert.
+    pub(in crate::http) async fn end(self) {
+        if let Some(mut io) = self.io {
+            // The result does not matter: the socket is dropped next.
+            let _ = timeout(REFUSAL_TIME, end(&mut io)).await;
+        }
+    }
 }
 
 impl Tls {
     /// Performs the handshake with a client whose `first` bytes were already read.
-    pub(in crate::http) async fn accept(self, io: TcpStream, first: BytesMut) -> Result<Socket, Fault> {
-        let Failed { fault, io } = match self.handshake(io, first).await {
-            Ok(stream) => {
-                self.counts.count(stream.get_ref().1.handshake_kind());
-                return Ok(Socket::Tls(Box::new(TlsSocket::new(stream))));
-            }
-            Err(failed) => failed,
-        };
-        if let Some(mut io) = io {
-            // The result does not matter: the socket is dropped next.
-            let _ = timeout(REFUSAL_TIME, end(&mut io)).await;
-        }
-        Err(fault)
+    pub(in crate::http) async fn accept(&self, io: TcpStream, first: BytesMut) -> Result<Socket, Failed> {
+        let stream = self.handshake(io, first).await?;
+        self.counts.count(stream.get_ref().1.handshake_kind());
+        Ok(Socket::Tls(Box::new(TlsSocket::new(stream))))
     }
 
     async fn handshake(&self, mut io: TcpStream, first: BytesMut) -> Result<TlsStream<TcpStream>, Failed> {
