@@ -20,16 +20,27 @@ const SOCKET: &str = "/socket";
 /// Checks that the adapter passes on the same bytes however they arrive, with their number unchanged, and that the HTTP library finds no offer
 /// of an upgrade in them but one of WebSocket at the path for it.
 ///
+/// One part may differ: the beginning of a last head that is malformed. The adapter passes it on once it notices, and does not look after each
+/// piece.
+///
 /// The first byte of `data` is the size of the pieces.
 pub fn check(data: &[u8]) {
     let [size, bytes @ ..] = data else { return };
     let whole = read(bytes, bytes.len().max(1));
-    assert_eq!(read(bytes, usize::from(*size).max(1)), whole, "in pieces of {size}");
+    let in_pieces = read(bytes, usize::from(*size).max(1));
+    let (longer, shorter) = if in_pieces.len() > whole.len() { (&in_pieces, &whole) } else { (&whole, &in_pieces) };
+    let rest = longer.strip_prefix(&shorter[..]).unwrap_or_else(|| panic!("other bytes in pieces of {size}: {in_pieces:?}"));
+    assert!(is_incomplete(rest), "the pieces of {size} lack {rest:?}");
     let empty_lines = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     assert!(whole.len() <= bytes.len() - empty_lines, "nothing is added");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     // The clock of the library is a task.
     tokio::task::LocalSet::new().block_on(&runtime, async { check_requests(&whole) });
+}
+
+/// Whether a head that begins here has no end.
+fn is_incomplete(head: &[u8]) -> bool {
+    !head.windows(2).any(|two| two == b"\n\n") && !head.windows(3).any(|three| three == b"\n\r\n")
 }
 
 fn check_requests(bytes: &[u8]) {
