@@ -30,7 +30,7 @@ pub fn check(data: &[u8]) {
     let in_pieces = read(bytes, usize::from(*size).max(1));
     let (longer, shorter) = if in_pieces.len() > whole.len() { (&in_pieces, &whole) } else { (&whole, &in_pieces) };
     let rest = longer.strip_prefix(&shorter[..]).unwrap_or_else(|| panic!("other bytes in pieces of {size}: {in_pieces:?}"));
-    assert!(is_incomplete(rest), "the pieces of {size} lack {rest:?}");
+    assert!(is_incomplete(rest), "whole and in pieces of {size} differ by {rest:?}");
     let empty_lines = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     assert!(whole.len() <= bytes.len() - empty_lines, "nothing is added");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");

@@ -344,7 +344,7 @@ pub struct ConnectionBody {
     pub user: String,
     /// The channels to which it is subscribed.
     pub channels: Vec<String>,
-    /// The time at which it was opened, in milliseconds since 1970.
+    /// The time of its connect, in milliseconds since 1970.
     pub since: u64,
     /// The address of its client, IPv4 or IPv6: what a proxy of `public.trusted_proxies` says, otherwise where the connection comes from. Absent if the
     /// connection is at a node of an earlier version.

@@ -142,7 +142,7 @@ pub(super) struct Connection {
     since_ms: u64,
     /// The microseconds that `since_ms` lacks. Nodes of earlier versions do not send them.
     #[serde(default)]
-    since_us: u64,
+    since_rest_us: u64,
     /// Nodes of earlier versions do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
@@ -225,7 +225,7 @@ impl From<&ConnectionSummary> for Connection {
             user: connection.user.to_string(),
             channels: connection.channels.iter().map(ToString::to_string).collect(),
             since_ms: connection.since_us / 1000,
-            since_us: connection.since_us % 1000,
+            since_rest_us: connection.since_us % 1000,
             address: connection.address,
         }
     }
@@ -236,7 +236,7 @@ impl Connection {
     pub(super) fn into_model(self) -> Option<ConnectionSummary> {
         let channels = self.channels.iter().map(|channel| channel.parse().ok()).collect::<Option<_>>()?;
         let (id, user) = (self.id.parse().ok()?, self.user.parse().ok()?);
-        let since_us = self.since_ms.saturating_mul(1000).saturating_add(self.since_us);
+        let since_us = self.since_ms.saturating_mul(1000).saturating_add(self.since_rest_us);
         Some(ConnectionSummary { id, user, channels, since_us, address: self.address })
     }
 }

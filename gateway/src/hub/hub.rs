@@ -36,7 +36,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// Connections that a tick wakes before everything else on the worker runs once.
-const WAKES_AT_ONCE: usize = 256;
+pub(super) const WAKES_AT_ONCE: usize = 256;
 
 /// One worker's table of connections and subscriptions.
 pub struct Hub {

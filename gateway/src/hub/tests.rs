@@ -6,6 +6,7 @@ mod formats;
 mod returning;
 mod revocations;
 mod stomp;
+mod wakes;
 
 use super::*;
 use crate::{

@@ -21,7 +21,7 @@ impl UserConnections {
         self.limit == 0 || connections <= self.limit / workers.max(1)
     }
 
-    /// The connections that have to end, of all that a user has, each with its begin. All who ask about the same connections get the same answer.
+    /// The connections that have to end, of all that a user has, each with the time of its connect. All who ask about the same connections get the same answer.
     pub fn excess(self, mut all: Vec<(u64, ConnectionId)>) -> Vec<ConnectionId> {
         if self.limit == 0 || all.len() <= self.limit {
             return Vec::new();

@@ -240,9 +240,12 @@ impl Admission {
     async fn accept(self, mut io: TcpStream) -> Option<Accepted> {
         let Prepared { permit, place, begun: Begun { client, rest } } = self.counted(self.prepare(&mut io).await)?;
         if let Some(rate) = &self.accept_rate {
-            // With TLS the client waits, because an answer would cost a handshake.
-            let longest = self.tls.as_ref().map_or(Duration::ZERO, |tls| tls.handshake_timeout);
-            if self.counted(rate.wait(longest).await).is_none() {
+            let taken = match &self.tls {
+                // The client waits, because an answer would cost a handshake.
+                Some(tls) => rate.wait(tls.handshake_timeout).await,
+                None => rate.take(),
+            };
+            if self.counted(taken).is_none() {
                 if self.tls.is_none() {
                     rate.refuse(&mut io, rest).await;
                 }

@@ -22,7 +22,7 @@ impl ConnectionId {
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A reply with presence has hundreds of ids, and `LowerHex` took a fifth of the time of such a reply.
+        // A reply with presence has hundreds of ids, and `LowerHex` would take a fifth of its time.
         let digits = self.0.map(|byte| [byte >> 4, byte & 0xF].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
         f.write_str(str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
     }

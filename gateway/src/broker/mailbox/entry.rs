@@ -116,7 +116,7 @@ pub struct ConnectionSummary {
     pub user: UserId,
     /// The subscribed channels.
     pub channels: Vec<ChannelName>,
-    /// When the connection was connected, in microseconds since 1970. Two connects of a client in a row differ by more than one.
+    /// When the connection was connected, in microseconds since 1970, so that two connects in a row differ.
     pub since_us: u64,
     /// The client's address, as far as it is known.
     pub address: Option<IpAddr>,

@@ -38,16 +38,24 @@ impl AcceptRate {
         .await;
     }
 
-    /// Waits until a connection may be taken, at most `longest`, which may be zero.
+    /// Takes a connection, if one may be taken now.
+    pub(in crate::http) fn take(&self) -> Result<(), Fault> {
+        (self.admit)().map_err(|_| above_rate())
+    }
+
+    /// Waits until a connection may be taken, at most `longest`.
     pub(in crate::http) async fn wait(&self, longest: Duration) -> Result<(), Fault> {
         let admitted = async {
             while let Err(pause) = (self.admit)() {
                 sleep(pause).await;
             }
         };
-        let above_rate = |_| Fault::Refused(Cause::AcceptRate, "the limit of connections per second is reached".into());
-        timeout(longest, admitted).await.map_err(above_rate)
+        timeout(longest, admitted).await.map_err(|_| above_rate())
     }
+}
+
+fn above_rate() -> Fault {
+    Fault::Refused(Cause::AcceptRate, "the limit of connections per second is reached".into())
 }
 
 impl fmt::Debug for AcceptRate {
