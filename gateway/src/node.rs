@@ -219,7 +219,7 @@ impl Node {
     pub(crate) fn alone(broker: Arc<Broker>, mailboxes: Vec<Arc<crate::broker::Mailbox>>, session_config: SessionConfig) -> Self {
         use crate::{
             auth::ApiKeys,
-            cluster::{Holds, NodeDescription},
+            cluster::{Holds, NodeDescription, WatchedUsers},
             publish::PublishLimits,
             queues::{MemoryLimits, MemoryQueues},
             services::LinkLimits,
@@ -251,7 +251,12 @@ impl Node {
                 [].into(),
             ),
             queue_monitor: QueueMonitor::default(),
-            cluster: Cluster::single(about, mailboxes, Holds::new(broker.clone(), std::time::Duration::from_secs(2))),
+            cluster: Cluster::single(
+                about,
+                mailboxes,
+                Holds::new(broker.clone(), std::time::Duration::from_secs(2)),
+                WatchedUsers::new(64),
+            ),
             broker,
             tokens: Tokens::from(&settings.tokens),
             api_keys: CurrentKeys::new(ApiKeys::try_from(&*settings.api_keys).expect("valid")),

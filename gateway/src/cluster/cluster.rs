@@ -8,11 +8,12 @@ use super::{
     requests::unknown_node,
     shared_cluster::SharedCluster,
     types::{ClusterTimings, DeadNodeEntries, DrainOrder, NodeDescription, NodeServices, NodeSummary, ReceivedDrainOrder},
+    watched_users::WatchedUsers,
 };
 use crate::broker::{Broker, Mailbox, Nodes, PostOutcome, PostedCommands, mailbox::ConnectionSummary};
 use gateway_core::{
     channel::Namespaces,
-    model::{ChannelName, CommandTarget, Refusal, ServerCommand, SessionKey, WorkerId, lock},
+    model::{ChannelName, CommandTarget, Refusal, ServerCommand, SessionKey, UserId, WorkerId, lock},
 };
 use std::{
     collections::BTreeSet,
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Cluster {
     kind: Kind,
     address: Arc<str>,
+    watched_users: Arc<WatchedUsers>,
 }
 
 enum Kind {
@@ -35,10 +37,11 @@ enum Kind {
 
 impl Cluster {
     /// A cluster of this node alone.
-    pub fn single(description: NodeDescription, workers: Vec<Arc<Mailbox>>, holds: Arc<Holds>) -> Self {
+    pub fn single(description: NodeDescription, workers: Vec<Arc<Mailbox>>, holds: Arc<Holds>, watched_users: WatchedUsers) -> Self {
         let this_node = member(&description, workers.len());
         let address = format!("{}:{:016x}", description.name, rand::random::<u64>()).into();
-        Self { kind: Kind::Single(this_node, LocalWorkers::new(description.name, workers), holds), address }
+        let kind = Kind::Single(this_node, LocalWorkers::new(description.name, workers), holds);
+        Self { kind, address, watched_users: Arc::new(watched_users) }
     }
 
     /// A cluster of all nodes that share the broker. `inbox` is a mailbox of the broker that belongs to no worker, with its index.
@@ -49,11 +52,13 @@ impl Cluster {
         inbox: (Arc<Mailbox>, WorkerId),
         namespaces: Namespaces,
         timings: ClusterTimings,
+        watched_users: WatchedUsers,
     ) -> Self {
         let this_node = member(&description, workers.len());
         let address = broker.nodes().map(Nodes::address).unwrap_or_default().into();
-        let local = LocalWorkers::new(description.name, workers);
-        Self { kind: Kind::Shared(Arc::new(SharedCluster::new(broker, local, inbox, namespaces, this_node, timings))), address }
+        let (local, watched_users) = (LocalWorkers::new(description.name, workers), Arc::new(watched_users));
+        let shared = SharedCluster::new(broker, local, inbox, namespaces, this_node, timings, watched_users.clone());
+        Self { kind: Kind::Shared(Arc::new(shared)), address, watched_users }
     }
 
     fn local(&self) -> &LocalWorkers {
@@ -148,8 +153,23 @@ impl Cluster {
     /// The connections of the target, on all nodes.
     pub async fn connections(&self, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
         let request = Request::Connections((&target).into());
+        self.connections_by(&request, target).await
+    }
+
+    /// The connections of a user on all nodes, each of which watches it from now on.
+    pub async fn watch_user(&self, user: &UserId) -> Result<Vec<ConnectionSummary>, Refusal> {
+        self.watched_users.watch(user);
+        self.connections_by(&Request::WatchUser(user.to_string()), CommandTarget::User(user.clone())).await
+    }
+
+    /// The users that some node watches, as far as this one knows.
+    pub fn watched_users(&self) -> &WatchedUsers {
+        &self.watched_users
+    }
+
+    async fn connections_by(&self, request: &Request, target: CommandTarget) -> Result<Vec<ConnectionSummary>, Refusal> {
         let mut found = self.local().connections(target).await?;
-        for response in self.request_others(&request).await? {
+        for response in self.request_others(request).await? {
             if let Response::Connections(connections) = response {
                 found.extend(connections.into_iter().filter_map(message::Connection::into_model));
             }

@@ -27,6 +27,8 @@ pub(super) enum Request {
     Command(Target, Command),
     /// List the connections of the target.
     Connections(Target),
+    /// List the connections of a user, and watch it. Nodes of earlier versions do not know it.
+    WatchUser(String),
     /// Count the subscribers of a channel.
     Subscribers(String),
     /// Post these commands to the session with this key.

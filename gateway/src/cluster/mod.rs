@@ -5,7 +5,7 @@
 //! - [`cluster`]: the interface for the rest of the node; [`types`]: its types
 //! - [`local_workers`]: requests to the workers of this node
 //! - [`shared_cluster`]: the state of a node among several; [`membership`]: heartbeats; [`dead_nodes`], [`presence_sweep`]: clean-up
-//! - [`holds`]: which channels have subscribers on this node
+//! - [`holds`]: which channels have subscribers on this node; [`watched_users`]: users that may have too many connections
 //! - [`requests`]: requests to other nodes; [`message`]: their encoding; [`inbox`]: how they arrive; [`member`]: what a node publishes about itself
 
 mod cluster;
@@ -20,9 +20,11 @@ mod presence_sweep;
 mod requests;
 mod shared_cluster;
 mod types;
+mod watched_users;
 
 pub use cluster::Cluster;
 pub use holds::holds::{Holds, OccupationEvent, VacatedReceipt};
 pub use types::{
     ClusterTimings, DeadNodeEntries, DrainAction, DrainOrder, DrainPart, NodeDescription, NodeServices, NodeSummary, ReceivedDrainOrder,
 };
+pub use watched_users::WatchedUsers;

@@ -13,7 +13,7 @@ use futures_util::{
     FutureExt as _, TryFutureExt as _,
     future::{BoxFuture, ready},
 };
-use gateway_core::model::{ChannelName, ErrorCode, Refusal, Retention, SessionKey, Tags, lock};
+use gateway_core::model::{ChannelName, CommandTarget, ErrorCode, Refusal, Retention, SessionKey, Tags, lock};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
@@ -239,6 +239,13 @@ impl SharedCluster {
             }
             Request::Connections(target) => {
                 let found = self.local.connections(target.into_model().ok_or_else(not_understood)?).await?;
+                Response::Connections(found.iter().map(Connection::from).collect())
+            }
+            Request::WatchUser(user) => {
+                let user = user.parse().map_err(|_| not_understood())?;
+                // First, so that a connection that is not found yet asks.
+                self.watched_users.watch(&user);
+                let found = self.local.connections(CommandTarget::User(user)).await?;
                 Response::Connections(found.iter().map(Connection::from).collect())
             }
             Request::Subscribers(channel) => {

@@ -6,6 +6,7 @@ use super::{
     member::Member,
     message::Response,
     types::{ClusterTimings, DeadNodeEntries, NodeServices, ReceivedDrainOrder},
+    watched_users::WatchedUsers,
 };
 use crate::broker::{Broker, Mailbox, MailboxEntry, NodeId};
 use gateway_core::{
@@ -66,6 +67,7 @@ pub(super) struct SharedCluster {
     /// A service wants the ends of subscriptions, so those to channels with `lifecycle` must be in the registry.
     pub(super) register_subscriptions: Notify,
     pub(super) holds: Arc<Holds>,
+    pub(super) watched_users: Arc<WatchedUsers>,
     pub(super) dead_entries: mpsc::Sender<DeadNodeEntries>,
     /// The other end of `dead_entries`, until it is taken.
     pub(super) dead_entries_receiver: Mutex<Option<mpsc::Receiver<DeadNodeEntries>>>,
@@ -82,6 +84,7 @@ impl SharedCluster {
         namespaces: Namespaces,
         this_node: Member,
         timings: ClusterTimings,
+        watched_users: Arc<WatchedUsers>,
     ) -> Self {
         let (dead_entries, receiver) = mpsc::channel(1);
         let holds = Holds::new(broker.clone(), timings.linger);
@@ -108,6 +111,7 @@ impl SharedCluster {
             register_connections: Notify::new(),
             register_subscriptions: Notify::new(),
             holds,
+            watched_users,
             dead_entries,
             dead_entries_receiver: Mutex::new(Some(receiver)),
             drain_orders,

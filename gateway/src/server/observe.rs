@@ -56,7 +56,9 @@ pub(super) fn observe(metrics: &Metrics, node: &Arc<Node>, mailboxes: &[Arc<Mail
     let weak = Arc::downgrade(node);
     metrics.observe(Series::LimitsForgotten, move |report| {
         report(&["users"], users.as_ref().map_or(0, |users| users.forgotten()));
-        weak.upgrade().into_iter().for_each(|node| report(&["addresses"], node.addresses.forgotten()));
+        let Some(node) = weak.upgrade() else { return };
+        report(&["addresses"], node.addresses.forgotten());
+        report(&["watched_users"], node.cluster.watched_users().forgotten());
     });
     observe_guards(metrics, node);
     observe_keys(metrics, node);

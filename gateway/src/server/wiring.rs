@@ -4,7 +4,7 @@ use super::{observe, rates};
 use crate::{
     auth::{ApiKeys, CurrentKeys, Hosts, Origins, Tokens, TrustedProxies},
     broker::{Broker, Mailbox, MemoryBroker, MemoryLimits, PresenceLimits, Reads, RedisAddress, RedisBroker, RedisConfig},
-    cluster::{Cluster, ClusterTimings, Holds, NodeDescription},
+    cluster::{Cluster, ClusterTimings, Holds, NodeDescription, WatchedUsers},
     connection::ConnectionLimits,
     hub::{HubLimits, RecoveryMemoryLimits},
     ingest::{Ingest, IngestConfig},
@@ -187,13 +187,17 @@ fn cluster(
     broker: &Arc<Broker>,
     inbox: Arc<Mailbox>,
 ) -> Cluster {
+    let watched_users = WatchedUsers::new(settings.limits.user.table);
     match settings.broker.kind {
-        BrokerKind::Memory => Cluster::single(description, workers.to_vec(), Holds::new(broker.clone(), settings.lifecycle.linger)),
+        BrokerKind::Memory => {
+            Cluster::single(description, workers.to_vec(), Holds::new(broker.clone(), settings.lifecycle.linger), watched_users)
+        }
         BrokerKind::Redis => {
             let index = WorkerId::new(workers.len()).unwrap_or(WorkerId::FIRST);
             let times =
                 ClusterTimings { lease: settings.cluster.lease, sweep: settings.cluster.sweep_interval, linger: settings.lifecycle.linger };
-            Cluster::shared(description, workers.to_vec(), broker.clone(), (inbox, index), Namespaces::from(settings), times)
+            let inbox = (inbox, index);
+            Cluster::shared(description, workers.to_vec(), broker.clone(), inbox, Namespaces::from(settings), times, watched_users)
         }
     }
 }

@@ -36,7 +36,7 @@ impl AddressRates {
 
     /// Takes an upgrade or a request for a stream. The error names the limit that it exceeds, and when the client may come back.
     pub fn admit(&self, now: Tick, client: ClientNetwork) -> Result<(), (Limit, Duration)> {
-        self.table.with(now, client, |meters| {
+        self.table.with(now, self.table.key(client), |meters| {
             if let Some(rate) = self.wrong_tokens {
                 meters.wrong_tokens.admit(rate, now, 0).map_err(|pause| (Limit::AddressWrongTokens, pause))?;
             }
@@ -47,7 +47,7 @@ impl AddressRates {
     /// A client of this address sent a token that is not valid.
     pub fn wrong_token(&self, now: Tick, client: ClientNetwork) {
         if let Some(rate) = self.wrong_tokens {
-            self.table.with(now, client, |meters| meters.wrong_tokens.charge(rate, now, 1));
+            self.table.with(now, self.table.key(client), |meters| meters.wrong_tokens.charge(rate, now, 1));
         }
     }
 

@@ -24,6 +24,6 @@ pub use client_network::ClientNetwork;
 pub use limit::Limit;
 pub use meter::{Level, Meter};
 pub use rate::Rate;
-pub use table::{PeerMeters, PeerTable};
+pub use table::{PeerKey, PeerMeters, PeerTable};
 pub use traffic::{Resource, TrafficMeters, TrafficRates, Verdict};
 pub use users::UserRates;

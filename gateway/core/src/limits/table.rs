@@ -4,6 +4,7 @@ use super::meter::nanos;
 use crate::model::{Tick, lock};
 use std::{
     hash::{BuildHasher as _, Hash, RandomState},
+    num::NonZeroU64,
     sync::Mutex,
 };
 
@@ -60,6 +61,10 @@ impl<M: PeerMeters> PeerTable<M> {
     }
 }
 
+/// Stands for a peer: a hash with the secret of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerKey(NonZeroU64);
+
 /// A table that all workers of a node share. Their clocks have the same start.
 #[derive(Debug)]
 pub(super) struct SharedTable<M> {
@@ -74,9 +79,14 @@ impl<M: PeerMeters> SharedTable<M> {
         Self { shards, hasher: RandomState::new() }
     }
 
+    /// The key of a peer. Whoever asks for the same peer again and again keeps it.
+    pub(super) fn key(&self, peer: impl Hash) -> PeerKey {
+        PeerKey(NonZeroU64::new(self.hasher.hash_one(peer)).unwrap_or(NonZeroU64::MIN))
+    }
+
     /// Passes the meters of a peer to `change`.
-    pub(super) fn with<R>(&self, now: Tick, peer: impl Hash, change: impl FnOnce(&mut M) -> R) -> R {
-        let key = self.hasher.hash_one(peer);
+    pub(super) fn with<R>(&self, now: Tick, peer: PeerKey, change: impl FnOnce(&mut M) -> R) -> R {
+        let key = peer.0.get();
         // The table uses the lowest bits.
         change(lock(&self.shards[(key >> 32) as usize % SHARDS]).of(now, key))
     }

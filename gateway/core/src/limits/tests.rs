@@ -26,13 +26,17 @@ fn a_zero_is_no_limit() {
     let mut meters = TrafficMeters::default();
     let rates = TrafficRates::default();
     assert_eq!(meters.charge(&rates, Tick(0), u64::MAX, u64::MAX).level, Level::Within);
-    meters.answered(&rates, Tick(0), usize::MAX);
+    answer(&mut meters, &rates, usize::MAX);
     assert_eq!(meters, TrafficMeters::default());
 }
 
 #[test]
 fn the_meters_of_a_connection_are_small() {
     assert_eq!(size_of::<TrafficMeters>(), 16);
+}
+
+fn answer(meters: &mut TrafficMeters, rates: &TrafficRates, entries: usize) {
+    meters.settle(rates, Tick(0), TrafficRates::cost_of_answer(entries));
 }
 
 fn command(meters: &mut TrafficMeters, rates: &TrafficRates) -> Level {
@@ -59,11 +63,11 @@ fn the_worse_rate_is_named() {
 fn answers_fill_the_burst_and_never_close_a_connection_alone() {
     let rates = TrafficRates { commands: Rate::new(10, 20), bytes: None };
     let mut meters = TrafficMeters::default();
-    meters.answered(&rates, Tick(0), 1_900);
+    answer(&mut meters, &rates, 1_900);
     assert_eq!(command(&mut meters, &rates), Level::Within, "1,900 entries cost 19 commands");
-    meters.answered(&rates, Tick(0), usize::MAX);
+    answer(&mut meters, &rates, usize::MAX);
     assert_eq!(command(&mut meters, &rates), Level::Excess);
-    meters.answered(&rates, Tick(0), usize::MAX);
+    answer(&mut meters, &rates, usize::MAX);
     for _ in 0..19 {
         assert_eq!(command(&mut meters, &rates), Level::Excess);
     }
@@ -78,7 +82,7 @@ fn a_client_that_returns_fits_into_the_burst_that_is_made_for_it() {
     assert_eq!(command(&mut meters, &rates), Level::Within, "connect");
     for _ in 0..subscriptions {
         assert_eq!(command(&mut meters, &rates), Level::Within);
-        meters.answered(&rates, Tick(0), entries);
+        answer(&mut meters, &rates, entries);
     }
 }
 
@@ -117,9 +121,10 @@ fn a_full_table_forgets_whoever_used_least() {
 #[test]
 fn all_connections_of_a_user_share_a_rate_and_other_users_have_their_own() {
     let users = UserRates::new(TrafficRates { commands: Rate::new(1, 3), ..BUSY }, 100).expect("a limit");
-    let of = |name: &str| users.charge(Tick(0), &name.parse().expect("valid"), 0, 1).level;
+    let key = |name: &str| users.key(&name.parse().expect("valid"));
+    let of = |name: &str| users.charge(Tick(0), key(name), 0, 1).level;
     assert_eq!([of("alice"), of("alice"), of("alice"), of("alice"), of("bob")][2..], [Level::Within, Level::Excess, Level::Within]);
-    users.answered(Tick(0), &"bob".parse().expect("valid"), 200);
+    users.settle(Tick(0), key("bob"), 2);
     assert_eq!(of("bob"), Level::Excess);
     assert!(UserRates::new(BUSY, 100).is_none());
 }

@@ -46,6 +46,11 @@ impl TrafficRates {
         (subscriptions as u64).saturating_mul(1 + (entries as u64).div_ceil(ENTRIES_PER_COMMAND))
     }
 
+    /// Commands that an answer with so many entries costs besides its own.
+    pub fn cost_of_answer(entries: usize) -> u64 {
+        entries as u64 / ENTRIES_PER_COMMAND
+    }
+
     /// Whether there is no limit.
     pub fn is_unlimited(&self) -> bool {
         self.commands.is_none() && self.bytes.is_none()
@@ -61,10 +66,10 @@ impl TrafficMeters {
         Verdict { level: by_commands.max(by_bytes), of }
     }
 
-    /// An answer had this many entries.
-    pub fn answered(&mut self, rates: &TrafficRates, now: Tick, entries: usize) {
+    /// An answer cost as much as this many commands.
+    pub fn settle(&mut self, rates: &TrafficRates, now: Tick, commands: u64) {
         if let Some(rate) = rates.commands {
-            self.commands.settle(rate, now, entries as u64 / ENTRIES_PER_COMMAND);
+            self.commands.settle(rate, now, commands);
         }
     }
 }

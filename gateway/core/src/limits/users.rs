@@ -1,6 +1,6 @@
 //! What all connections of a user on a node may send together.
 
-use super::{TrafficMeters, TrafficRates, Verdict, table::SharedTable};
+use super::{PeerKey, TrafficMeters, TrafficRates, Verdict, table::SharedTable};
 use crate::model::{Tick, UserId};
 
 /// What all connections of a user may send together. All workers of a node share it, and their clocks have the same start.
@@ -16,14 +16,19 @@ impl UserRates {
         (!rates.is_unlimited()).then(|| Self { rates, table: SharedTable::new(users) })
     }
 
+    /// The key of a user.
+    pub fn key(&self, user: &UserId) -> PeerKey {
+        self.table.key(user)
+    }
+
     /// Messages of this size and this many commands of the user arrived.
-    pub fn charge(&self, now: Tick, user: &UserId, bytes: u64, commands: u64) -> Verdict {
+    pub fn charge(&self, now: Tick, user: PeerKey, bytes: u64, commands: u64) -> Verdict {
         self.table.with(now, user, |meters| meters.charge(&self.rates, now, bytes, commands))
     }
 
-    /// An answer to the user had this many entries.
-    pub fn answered(&self, now: Tick, user: &UserId, entries: usize) {
-        self.table.with(now, user, |meters| meters.answered(&self.rates, now, entries));
+    /// An answer to the user cost as much as this many commands.
+    pub fn settle(&self, now: Tick, user: PeerKey, commands: u64) {
+        self.table.with(now, user, |meters| meters.settle(&self.rates, now, commands));
     }
 
     /// How many users lost their place in the table while their meters counted something.

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct Tick(pub u64);
 
 impl Tick {
+    /// A moment that does not come.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment that is `later` after this one, at most the last that the type can hold.
     #[must_use]
     pub fn after(self, later: Duration) -> Self {

@@ -10,7 +10,7 @@ use super::{
     phases::{PHASES, PhaseEvent, PhaseName},
 };
 use crate::{
-    limits::{Level, Limit, TrafficMeters},
+    limits::{Level, Limit, PeerKey, TrafficMeters},
     model::{ChannelName, ConnectionId, Disconnect, ErrorCode, ServerCommand, Tick, UserId},
     protocol::Request,
 };
@@ -22,9 +22,11 @@ pub struct Session {
     id: ConnectionId,
     config: Arc<SessionConfig>,
     last_op: u32,
-    /// Bytes that are not charged to the user yet.
+    /// Bytes that are not charged yet.
     unpaid: u32,
     meters: TrafficMeters,
+    /// The user, once it is known and has limits.
+    user: Option<PeerKey>,
     phase: Phase,
 }
 
@@ -68,7 +70,7 @@ impl Session {
     /// A session that waits for its connect command.
     pub fn new(id: ConnectionId, config: Arc<SessionConfig>, start: SessionStart) -> Self {
         let phase = Phase::AwaitingConnect(start.clock.tick.after(config.connect_timeout), start);
-        Self { id, config, last_op: 0, unpaid: 0, meters: TrafficMeters::default(), phase }
+        Self { id, config, last_op: 0, unpaid: 0, meters: TrafficMeters::default(), user: None, phase }
     }
 
     /// The id of the connection.
@@ -117,7 +119,10 @@ impl Session {
     }
 
     fn charge(&mut self, now: Tick) -> Charge<'_> {
-        Charge { config: &self.config, user: self.phase.user(), now, own: &mut self.meters, unpaid: &mut self.unpaid }
+        if self.user.is_none() {
+            self.user = self.config.user_rates.as_ref().zip(self.phase.user()).map(|(rates, user)| rates.key(user));
+        }
+        Charge { config: &self.config, user: self.user, now, own: &mut self.meters, unpaid: &mut self.unpaid }
     }
 
     /// Charges the connection for an input. Returns whether it goes no further, because it exceeds a limit.

@@ -2,54 +2,53 @@
 
 use super::{Outcome, SessionConfig};
 use crate::{
-    limits::{Level, Limit, TrafficMeters, Verdict},
-    model::{Tick, UserId},
+    limits::{Level, Limit, PeerKey, TrafficMeters, TrafficRates, Verdict},
+    model::Tick,
     protocol::{Command, Request},
 };
 
-/// So many bytes without a command are charged to the user. Fewer are charged together with the next command.
+/// So many bytes without a command are charged. Fewer are charged together with the next command.
 const UNPAID_BYTES: u32 = 16 * 1024;
 
 /// Charges a session, and its user.
 pub(super) struct Charge<'a> {
     pub(super) config: &'a SessionConfig,
-    pub(super) user: Option<&'a UserId>,
+    pub(super) user: Option<PeerKey>,
     pub(super) now: Tick,
     pub(super) own: &'a mut TrafficMeters,
-    /// Bytes that are not charged to the user yet.
+    /// Bytes that are not charged yet.
     pub(super) unpaid: &'a mut u32,
 }
 
 impl Charge<'_> {
     /// A message or a control frame arrived. Returns the limit that is exceeded, and how much.
     pub(super) fn received(self, bytes: u64, commands: u64) -> Option<(Level, Limit)> {
-        let own = self.own.charge(&self.config.rates, self.now, bytes, commands);
         *self.unpaid = self.unpaid.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-        let of_user = if commands == 0 && *self.unpaid < UNPAID_BYTES { None } else { self.user(commands) };
-        worse(own, of_user)
+        if commands == 0 && *self.unpaid < UNPAID_BYTES { None } else { self.pay(commands) }
     }
 
     /// A command arrived, in a message that was received. Returns the limit that is exceeded, and how much.
     pub(super) fn command(self) -> Option<(Level, Limit)> {
-        let own = self.own.charge(&self.config.rates, self.now, 0, 1);
-        worse(own, self.user(1))
+        self.pay(1)
     }
 
     /// An answer had this many entries.
     pub(super) fn answered(self, entries: usize) {
-        if entries == 0 {
+        let cost = TrafficRates::cost_of_answer(entries);
+        if cost == 0 {
             return;
         }
-        self.own.answered(&self.config.rates, self.now, entries);
+        self.own.settle(&self.config.rates, self.now, cost);
         if let (Some(user), Some(rates)) = (self.user, &self.config.user_rates) {
-            rates.answered(self.now, user, entries);
+            rates.settle(self.now, user, cost);
         }
     }
 
-    fn user(self, commands: u64) -> Option<Verdict> {
-        let bytes = std::mem::take(self.unpaid);
-        let (user, rates) = (self.user?, self.config.user_rates.as_ref()?);
-        Some(rates.charge(self.now, user, bytes.into(), commands))
+    fn pay(self, commands: u64) -> Option<(Level, Limit)> {
+        let bytes = std::mem::take(self.unpaid).into();
+        let own = self.own.charge(&self.config.rates, self.now, bytes, commands);
+        let of_user = self.user.zip(self.config.user_rates.as_ref());
+        worse(own, of_user.map(|(user, rates)| rates.charge(self.now, user, bytes, commands)))
     }
 }
 

@@ -16,14 +16,20 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 impl Requester {
     /// Ends the connections that the user has above the limit. Returns how this one ends, if it is one of them.
     ///
-    /// It is registered under the user already. So of two that connect at the same time, each finds the other, and both decide the same.
+    /// It is registered under the user already. So of two that connect at the same time, each finds the other, and both decide the same. Nobody
+    /// asks while no worker has more than its share. The first worker with more makes all others ask.
     pub(super) async fn keep_user_limit(&self, user: &UserId) -> Option<Outcome> {
         let node = &self.worker.node;
-        let limit = node.user_connections;
-        if user.is_anonymous() || limit.is_surely_within(self.worker.hub.connections_of(user), node.cluster.worker_threads()) {
+        let (limit, watched) = (node.user_connections, node.cluster.watched_users().get(user));
+        let is_within = |connections| limit.is_surely_within(connections, node.cluster.worker_threads());
+        let has_share = is_within(self.worker.hub.connections_of(user));
+        if user.is_anonymous() || (has_share && watched.is_none()) {
             return None;
         }
-        let found = match timeout(ANSWER_TIMEOUT, node.cluster.connections(CommandTarget::User(user.clone()))).await {
+        let question = async {
+            if has_share { node.cluster.connections(CommandTarget::User(user.clone())).await } else { node.cluster.watch_user(user).await }
+        };
+        let found = match timeout(ANSWER_TIMEOUT, question).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 unknown(user, &error.to_string());
@@ -34,6 +40,9 @@ impl Requester {
                 return None;
             }
         };
+        if let Some(watched) = watched.filter(|_| is_within(found.len())) {
+            node.cluster.watched_users().end(user, watched);
+        }
         let mut own = None;
         for id in limit.excess(found.iter().map(|connection| (connection.since_us, connection.id)).collect()) {
             // A connection that is newer than this one refuses itself.

@@ -6,6 +6,7 @@ use crate::{
     public::ask,
     store_errors::{start_node, start_redis, until},
 };
+use redis_testing::Server;
 use serde_json::{Value, json};
 
 fn settings(on_excess: &str) -> String {
@@ -93,19 +94,40 @@ fn stomp_connections_count_as_well() {
     assert!(messages[0].starts_with(b"ERROR\n"), "{messages:?}");
 }
 
+/// Two nodes with this setting, of which the second one knows the first.
+async fn two_nodes(redis: &Server, settings: &str) -> Vec<Gateway> {
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let (public, internal) = start_node(redis, settings);
+        until("the node is ready", || ask(internal, "GET", "/readyz", "", "").0.starts_with("http/1.1 200 "));
+        nodes.push(Gateway { public, internal });
+    }
+    nodes
+}
+
+#[tokio::test]
+async fn a_node_with_few_of_the_connections_counts_all_of_them() {
+    let redis = start_redis().await;
+    let settings = format!("workers = 1\n{}", settings("refuse").replace("connections = 2", "connections = 4"));
+    let nodes = two_nodes(&redis, &settings).await;
+    // Each node has a share of two.
+    let mut all: Vec<_> = (0..4).map(|_| connected(&nodes[1], "mallory")).collect();
+    for _ in 0..2 {
+        assert_eq!(until_closed(&mut begin(&nodes[0], "mallory")).1, 3504);
+    }
+    let mut twin = connected(&nodes[0], "alice");
+    for client in all.iter_mut().chain([&mut twin]) {
+        send(client, r#"{"id":3,"ping":{}}"#);
+        assert_eq!(next(client), json!({"id": 3, "ping": {}}));
+    }
+    drop(all);
+    until("the places are free", || begin(&nodes[0], "mallory").frame().is_some_and(|frame| frame.opcode == 1));
+}
+
 #[tokio::test]
 async fn connections_on_other_nodes_count() {
     let redis = start_redis().await;
-    let settings = settings("end-oldest").replace("connections = 2", "connections = 1");
-    let nodes: Vec<_> = (0..2)
-        .map(|_| {
-            let (public, internal) = start_node(&redis, &settings);
-            Gateway { public, internal }
-        })
-        .collect();
-    for node in &nodes {
-        until("the node is ready", || ask(node.internal, "GET", "/readyz", "", "").0.starts_with("http/1.1 200 "));
-    }
+    let nodes = two_nodes(&redis, &settings("end-oldest").replace("connections = 2", "connections = 1")).await;
     let mut before = connected(&nodes[0], "mallory");
     let mut twin = connected(&nodes[1], "alice");
     for round in 1..5 {

@@ -3,7 +3,7 @@
 use super::support::{DOCUMENTED, config, login, mailboxes, ready, start};
 use gateway::{
     broker::{Announcement, Broker, Delivery, Mailbox, MailboxEntry, OrphanedPresence, RedisConfig, RegistryKey, Release},
-    cluster::{Cluster, ClusterTimings, DeadNodeEntries, NodeDescription},
+    cluster::{Cluster, ClusterTimings, DeadNodeEntries, NodeDescription, WatchedUsers},
     settings::Settings,
     testing::fixtures::{HOUR, Inbox, channel, client, worker},
 };
@@ -38,7 +38,15 @@ async fn cleaner(server: &Server) -> Cleaner {
     let timings = ClusterTimings { lease: LEASE, sweep: Duration::from_millis(500), linger: Duration::from_millis(100) };
     let inbox = (mailboxes[1].clone(), worker(1));
     let mailbox = mailboxes[0].clone();
-    let cluster = Cluster::shared(description, vec![mailbox.clone()], broker.clone(), inbox, Namespaces::from(&settings), timings);
+    let cluster = Cluster::shared(
+        description,
+        vec![mailbox.clone()],
+        broker.clone(),
+        inbox,
+        Namespaces::from(&settings),
+        timings,
+        WatchedUsers::new(64),
+    );
     let (cluster, stop) = (Arc::new(cluster), CancellationToken::new());
     tokio::spawn({
         let (cluster, stop) = (cluster.clone(), stop.clone());

@@ -151,13 +151,27 @@ fn commands_of_a_connect_that_is_under_way_cost() {
 
 #[test]
 fn bytes_above_the_rate_refuse_the_commands_in_them() {
-    let mut it = TestSession::with(|config| config.rates.bytes = Rate::new(100, 1000)).connected(Some(""));
+    let mut it = TestSession::with(|config| config.rates.bytes = Rate::new(100, 20_000)).connected(Some(""));
     let now = it.now;
-    assert_eq!(it.session.received(now, 1000, 0), None);
+    assert_eq!(it.session.received(now, 20_000, 0), None);
     assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), [r#"{"id":5,"ping":{}}"#]);
     assert_eq!(it.session.received(now, 1, 0), None);
     assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), limited("connection_bytes"));
-    assert_eq!(it.session.received(now, 1000, 0), Some(Limit::ConnectionBytes));
+    assert_eq!(it.session.received(now, 20_000, 0), Some(Limit::ConnectionBytes));
+}
+
+#[test]
+fn a_few_bytes_wait_for_the_next_command_and_many_do_not() {
+    let connected = || TestSession::with(|config| config.rates.bytes = Rate::new(1, 20_000)).connected(Some(""));
+    let mut it = connected();
+    for _ in 0..2 {
+        assert_eq!(it.session.received(it.now, 10_000, 0), None);
+    }
+    assert_eq!(it.session.received(it.now, 1, 0), None);
+    assert_eq!(it.send(r#"{"id":5,"ping":{}}"#), limited("connection_bytes"));
+    let mut it = connected();
+    let accepted = (0..100).take_while(|_| it.session.received(it.now, 1000, 0).is_none()).count();
+    assert!((40..57).contains(&accepted), "two bursts, and less than 16 KiB that wait: {accepted}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::{Broker, MemoryBroker},
-    cluster::{Cluster, Holds, NodeDescription},
+    cluster::{Cluster, Holds, NodeDescription, WatchedUsers},
     publish::{PublishLimits, Publisher},
     queues::{MemoryLimits, MemoryQueues, OwnerCount, QueueStore as _, Queues},
     services::{
@@ -64,7 +64,7 @@ pub(super) fn gateway_on(queues: Arc<Queues>, config: ServiceConfig) -> Arc<Gate
     let services = Services::new([("bot".parse().expect("valid"), config)], LinkLimits::default()).with_queues(queues.clone(), limits);
     let services = Arc::new(services);
     let description = NodeDescription { name: "n1".into(), link: "ws://n1".into(), public: "http://n1".into(), shared: [].into() };
-    let cluster = Cluster::single(description, Vec::new(), Holds::new(broker.clone(), Duration::ZERO));
+    let cluster = Cluster::single(description, Vec::new(), Holds::new(broker.clone(), Duration::ZERO), WatchedUsers::new(64));
     let serving = tokio::spawn({
         let services = services.clone();
         async move { services.serve_queues(&cluster).await }

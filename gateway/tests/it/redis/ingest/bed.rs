@@ -3,7 +3,7 @@
 use crate::redis::support::{self, QUEUES, eventually};
 use gateway::{
     broker::{Broker, RedisConfig},
-    cluster::{Cluster, Holds, NodeDescription},
+    cluster::{Cluster, Holds, NodeDescription, WatchedUsers},
     ingest::{Ingest, IngestConfig, IngestCount},
     publish::{PublishLimits, Publisher},
     queues::{QueueStore as _, Queues},
@@ -109,7 +109,7 @@ impl Node {
             shared: [].into(),
         };
         // Each node takes itself for the only one, so all of them want all partitions.
-        let cluster = Cluster::single(about, Vec::new(), Holds::new(base.broker.clone(), Duration::from_secs(2)));
+        let cluster = Cluster::single(about, Vec::new(), Holds::new(base.broker.clone(), Duration::from_secs(2)), WatchedUsers::new(64));
         let stop = CancellationToken::new();
         let task = tokio::spawn({
             let (ingest, stop) = (ingest.clone(), stop.clone());
