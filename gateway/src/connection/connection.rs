@@ -3,7 +3,6 @@
 use super::{
     close_cause::CloseCause,
     driver::{Driver, Handshake},
-    turns::Ticket,
     worker_context::WorkerContext,
 };
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
     transport::{self, Abort, Wire},
 };
 use gateway_core::{limits::Limit, model::Tick, protocol::websocket::Violation};
+use shared_proto::http::Ticket;
 use std::{
     pin::Pin,
     rc::Rc,
@@ -73,9 +73,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if driver.info.is_some() {
             wire.allow_messages(limits.message_size);
             // Only reading waits. What the connection has to write may free memory, and so does its end.
-            if wire.has_more() && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
+            if (wire.has_more() || driver.answered_much) && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
                 return Ok(());
             }
+            driver.answered_much = false;
         }
         let mut left = limits.turn_messages;
         let waker = cx.waker();

@@ -67,6 +67,8 @@ pub(super) struct Driver {
     pub(super) is_draining: bool,
     /// Whether the connection is not read at present.
     pub(super) is_paused: bool,
+    /// Whether an answer was so large that the next read takes a turn.
+    pub(super) answered_much: bool,
     /// Whether the connection has ended, and waits for the turn in which it is removed.
     pub(super) has_ended: bool,
     /// When the first byte of an incomplete message arrived, or of a STOMP frame in several messages.
@@ -94,6 +96,9 @@ impl SessionNeeds {
         Self { tick: session.deadline().unwrap_or(Tick::NEVER), input: session.wants_input() }
     }
 }
+
+/// So many entries in an answer are as much work as many commands.
+const MANY_ENTRIES: usize = 32;
 
 thread_local! {
     static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
@@ -132,6 +137,7 @@ impl Driver {
             closing,
             is_draining,
             is_paused: false,
+            answered_much: false,
             has_ended: false,
             incomplete_since,
             next_wake,
@@ -247,6 +253,7 @@ impl Driver {
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => {
                     self.count_wrong_token(&outcome);
+                    self.answered_much |= outcome.entries() >= MANY_ENTRIES;
                     self.input(Input::Done(id, outcome));
                 }
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),

@@ -2,7 +2,6 @@
 //!
 //! - [`connection`]: the task with its socket; [`driver`]: the task without its socket; [`worker_context`], [`limits`]: its dependencies and bounds
 //! - [`opening`]: an event stream before its request is answered
-//! - [`turns`]: how many turns of connections that cause much work come between two turns of others
 //! - [`apply`]: performs the session's actions; [`dialect`]: the protocol of the connection
 //! - [`operations`]: asynchronous operations for a session
 //! - [`lifecycle`]: lifecycle events for services
@@ -23,7 +22,6 @@ mod operations;
 mod simulated;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod worker_context;
 
 pub use connection::Connection;

@@ -1,11 +1,12 @@
 //! An event stream whose request is not answered: a connection without a socket.
 
-use super::{connection::Connection, dialect::Dialect, driver::Driver, driver::Handshake, turns::Ticket, worker_context::WorkerContext};
+use super::{connection::Connection, dialect::Dialect, driver::Driver, driver::Handshake, worker_context::WorkerContext};
 use crate::transport::Wire;
 use gateway_core::{
     event_source::{Decision, Rejection},
     model::ErrorCode,
 };
+use shared_proto::http::Ticket;
 use std::{
     future::poll_fn,
     rc::Rc,

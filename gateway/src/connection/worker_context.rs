@@ -1,10 +1,8 @@
 //! The parts that all connections of a worker share.
 
-use super::{
-    limits::{ConnectionLimits, WorkBudget},
-    turns::{TurnKind, Turns},
-};
+use super::limits::{ConnectionLimits, WorkBudget};
 use crate::{hub::Hub, node::Node};
+use shared_proto::http::{TurnKind, Turns};
 use std::{rc::Rc, sync::Arc};
 
 /// The parts that all connections of a worker share.

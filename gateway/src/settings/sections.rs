@@ -70,9 +70,11 @@ section! {
         turn_bytes: ByteSize = size(KIB)..=size(MIB),
         /// Number of commands of one connection that a worker handles before it serves others.
         turn_commands: usize = 1..=10_000,
+        /// Number of HTTP connections of the public listener that a worker serves before it serves others.
+        turn_http: usize = 1..=10_000,
         /// Number of turns of connections that are not connected yet before a worker serves others.
         turn_connects: usize = 1..=10_000,
-        /// Number of turns of connections that sent more than one turn handles before a worker serves others.
+        /// Number of turns of connections that sent more than one turn handles, or had a large answer, before a worker serves others.
         turn_continued: usize = 1..=10_000,
         /// Number of connections that end before a worker serves others.
         turn_ends: usize = 1..=10_000,

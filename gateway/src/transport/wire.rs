@@ -7,7 +7,7 @@ use super::{buffers, socket::Abort};
 use gateway_core::protocol::websocket::{Decoder, Event, Violation};
 use std::{
     collections::VecDeque,
-    io,
+    fmt, io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -72,10 +72,16 @@ pub struct Wire<T> {
     has_more: bool,
 }
 
-#[derive(Debug)]
 struct Unread {
     bytes: Vec<u8>,
     at: usize,
+}
+
+/// Without what the client sent: it may be a secret.
+impl fmt::Debug for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unread").field("bytes", &(self.bytes.len() - self.at)).finish()
+    }
 }
 
 impl Unread {

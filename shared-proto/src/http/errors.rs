@@ -51,7 +51,7 @@ causes! {
     TlsNoRoom, "tls_no_room", "The connection waited in vain for a place among the TLS handshakes.";
     AcceptRate, "accept_rate", "There were too many new connections. The client got 503, or with TLS waited in vain.";
     ClientNoRoom, "client_no_room", "The client had as many connections as one client may have, so the connection was closed at once.";
-    NoRoom, "no_room", "The limit of connections was reached, so the connection was closed at once.";
+    NoRoom, "no_room", "The limit of connections was reached, and no place became free in 10 ms, so the connection was closed.";
     Broken, "broken", "The client or the network broke the connection.";
     NotClosed, "not_closed", "The client did not close its side in time, so the connection was reset.";
     Internal, "internal", "The service failed to answer.";

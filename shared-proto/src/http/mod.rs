@@ -6,6 +6,7 @@
 //! - [`proxy_protocol`]: reads the header with which a proxy begins a connection
 //! - [`limits`]: limits of connections, per second and for each client
 //! - [`tls`]: TLS ahead of HTTP
+//! - [`turns`]: how many turns of connections that cause much work come between two turns of others
 //! - [`keep_alive`]: announces how long an idle connection stays open
 //! - [`deadline`]: limits the time for a request's head
 //! - [`errors`]: counts and logs connections that end with an error
@@ -32,6 +33,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turns;
 
 pub use errors::{Cause, ConnectionErrors, SILENCED_TARGET};
 pub use limits::{AcceptRate, ClientPlaces, Places};
@@ -42,3 +44,4 @@ pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve,
 pub use stream::{AcceptsWebSocket, RequestStream, RequestTimes};
 pub use takeover::{Takeover, TakeoverBody};
 pub use tls::{HandshakeCounts, PeerCertificate, Socket, Tls, TlsSocket};
+pub use turns::{Ticket, TurnKind, Turns};

@@ -7,6 +7,7 @@ use super::proxy_protocol::{Begun, ProxyProtocol};
 use super::stream::{AcceptsWebSocket, RequestStream, RequestTimes};
 use super::takeover::TakenOver;
 use super::tls::{Socket, Tls};
+use super::turns::{TurnKind, Turns};
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::error::DispatchError;
@@ -16,6 +17,7 @@ use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_service};
 use actix_web::dev::AppConfig;
 use bytes::BytesMut;
+use futures_util::future::Either;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,12 +25,20 @@ use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+#[cfg(test)]
+mod tests;
 
 /// Time limit for the client to close its side after this side is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Number of connections above the limit that each worker may accept and close at once.
+/// Number of connections above the limit that each worker may accept. They wait [`SURPLUS_TIME`] for a place.
 pub const SURPLUS_CONNECTIONS: usize = 8;
+
+/// How long a connection above the limit waits for a place, before it is closed. So a worker closes few of them in a second, however many come: the
+/// others wait in the kernel, and cost nothing.
+const SURPLUS_TIME: Duration = Duration::from_millis(10);
 
 /// Options of a listener.
 #[derive(Clone)]
@@ -41,7 +51,7 @@ pub struct HttpOptions {
     pub keep_alive: Duration,
     /// Whether a client that has closed its side still gets its answer.
     pub allow_half_closed: bool,
-    /// Permits for connections. A connection without a permit is closed at once. An upgraded connection returns its permit.
+    /// Permits for connections. A connection that gets none within [`SURPLUS_TIME`] is closed. An upgraded connection returns its permit.
     pub permits: Arc<Semaphore>,
     /// The limit of connections per second.
     pub accept_rate: Option<AcceptRate>,
@@ -55,6 +65,8 @@ pub struct HttpOptions {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Requires TLS, after the header of the PROXY protocol.
     pub tls: Option<Tls>,
+    /// How many connections each worker serves before it serves others, see [`Turns`]. `None`: all.
+    pub turns: Option<usize>,
     /// Announces the graceful shutdown of the server to its connections.
     pub shutdown: Option<GracefulShutdownSignal>,
 }
@@ -74,6 +86,7 @@ impl Default for HttpOptions {
             configure_socket: Arc::new(|io| drop(io.set_nodelay(true))),
             proxy_protocol: None,
             tls: None,
+            turns: None,
             shutdown: None,
         }
     }
@@ -157,6 +170,7 @@ where
         configure_socket,
         proxy_protocol,
         tls,
+        turns,
         shutdown,
     } = options;
     let http = HttpServiceBuilder::default()
@@ -198,11 +212,18 @@ where
                 .inspect_err(|error| errors.record_end(error))
         }
     });
-    fn_service(move |io: TcpStream| {
+    let accepted = fn_service(move |io: TcpStream| {
         let admission = admission.clone();
         async move { Ok::<_, DispatchError>(admission.accept(io).await) }
+    });
+    let turns = turns.map(|per_round| Turns::new(TurnKind::Http, per_round));
+    apply_fn_factory(accepted.and_then(served), move |io: TcpStream, service| {
+        let served = service.call(io);
+        match &turns {
+            Some(turns) => Either::Left(turns.run(served)),
+            None => Either::Right(served),
+        }
     })
-    .and_then(served)
 }
 
 /// What a connection needs before its first request.
@@ -266,8 +287,8 @@ impl Admission {
 
     /// What comes before the first byte of TLS or of a request.
     async fn prepare(&self, io: &mut TcpStream) -> Result<Prepared, Fault> {
-        let permit = self.permits.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| Fault::Refused(Cause::NoRoom, "the limit of connections is reached".into()))?;
+        let permit = timeout(SURPLUS_TIME, self.permits.clone().acquire_owned()).await.ok().and_then(Result::ok);
+        let permit = permit.ok_or_else(|| Fault::Refused(Cause::NoRoom, "the limit of connections is reached".into()))?;
         (self.configure_socket)(io);
         let peer = io.peer_addr().ok();
         let begun = match &self.proxy_protocol {

@@ -5,7 +5,7 @@ use super::{
     close_reason::CloseReason,
     connect::{ConnectProgress, Connecting},
     context::Context,
-    metering::{Charge, Consequence, consequence, entries, is_metered},
+    metering::{Charge, Consequence, consequence, is_metered},
     open::OpenSession,
     phases::{PHASES, PhaseEvent, PhaseName},
 };
@@ -131,7 +131,7 @@ impl Session {
         let command = match input {
             Input::Command(command) if is_metered(&command.request) => command,
             Input::Done(_, outcome) => {
-                self.charge(now).answered(entries(outcome));
+                self.charge(now).answered(outcome.entries());
                 return false;
             }
             _ => return false,

@@ -1,6 +1,6 @@
 //! What inputs cost, and what follows if a connection exceeds its limits.
 
-use super::{Outcome, SessionConfig};
+use super::SessionConfig;
 use crate::{
     limits::{Level, Limit, PeerKey, TrafficMeters, TrafficRates, Verdict},
     model::Tick,
@@ -84,15 +84,5 @@ pub(super) fn consequence(command: &Command) -> Consequence {
         Request::Pong | Request::Unsubscribe { .. } => Consequence::None,
         _ if command.id == 0 => Consequence::Close,
         _ => Consequence::Refuse,
-    }
-}
-
-/// The entries of an answer, which a command did not cost when it came.
-pub(super) fn entries(outcome: &Outcome) -> usize {
-    match outcome {
-        Outcome::History { publications, .. } => publications.len(),
-        Outcome::Presence(clients) => clients.len(),
-        Outcome::Attached(attached) => attached.publications.len(),
-        _ => 0,
     }
 }

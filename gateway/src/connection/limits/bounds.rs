@@ -11,7 +11,7 @@ pub struct ConnectionLimits {
     pub turn_messages: usize,
     /// Turns of connections that are not connected yet in one round, at least 1.
     pub turn_connects: usize,
-    /// Turns in one round of connections that sent more than one turn handles, at least 1.
+    /// Turns in one round of connections that sent more than one turn handles, or that had a large answer, at least 1.
     pub turn_continued: usize,
     /// Turns in one round of connections that end, at least 1.
     pub turn_ends: usize,

@@ -32,7 +32,8 @@ impl Driver {
             Some(_) => input,
             None => input + self.dialect.buffered() + self.held.bytes() + self.running.len() * OPERATION_BYTES,
         };
-        let (before, now) = (self.counted, WorkSize::of(work));
+        // The allocator keeps about a quarter more: it rounds sizes up, and a buffer that has grown leaves smaller blocks behind.
+        let (before, now) = (self.counted, WorkSize::of(work + work / 4));
         if before == now {
             return false;
         }

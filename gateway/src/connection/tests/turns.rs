@@ -58,6 +58,30 @@ fn a_reply_waits_for_a_few_turns_of_many_floods() {
 }
 
 #[test]
+fn a_reply_waits_for_a_few_of_many_large_answers() {
+    run(Bounds { outbox: 1 << 16, ..default_bounds() }, |world| async move {
+        for _ in 0..40 {
+            world.publish("kept:a", "1").await;
+        }
+        let (readers, other) = (crowd(&world).await, world.anonymous().await);
+        let answered = || readers.iter().filter(|reader| reader.socket.take(next_frame).is_some()).count();
+        let read = r#"{"id":3,"history":{"channel":"kept:a","limit":40}}"#;
+        for round in 0..2 {
+            readers.iter().for_each(|reader| reader.send(read));
+            ping(&other).await;
+            let before = answered();
+            assert!(round == 0 || before <= 5, "{before} of {MANY} answers came first");
+            let mut all = before;
+            for _ in 0..10 {
+                settle().await;
+                all += answered();
+            }
+            assert_eq!(all, MANY);
+        }
+    });
+}
+
+#[test]
 fn a_reply_waits_for_a_few_of_many_ends() {
     run(default_bounds(), |world| async move {
         let (leaving, other) = (crowd(&world).await, world.anonymous().await);

@@ -152,6 +152,7 @@ pub(in crate::server) fn server(
         client_places: Some(parts.node.addresses.http_places()),
         proxy_protocol: settings.public.proxy_protocol.then(|| proxy_protocol(parts.proxies.clone())),
         tls,
+        turns: settings.connection.turn_http,
         errors,
         ..PublicHttp::default()
     };

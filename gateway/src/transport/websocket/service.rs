@@ -31,6 +31,8 @@ pub struct PublicHttp {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Requires TLS, after the header of the PROXY protocol.
     pub tls: Option<Tls>,
+    /// How many HTTP connections a worker serves before it serves others.
+    pub turns: usize,
     /// Counters of HTTP connections that end with an error.
     pub errors: Arc<ConnectionErrors>,
 }
@@ -47,6 +49,7 @@ impl Default for PublicHttp {
             client_places: None,
             proxy_protocol: None,
             tls: None,
+            turns: 4,
             errors: Arc::new(ConnectionErrors::new("public")),
         }
     }
@@ -70,8 +73,19 @@ where
     B: MessageBody + 'static,
     G: Gate<Socket>,
 {
-    let PublicHttp { socket, request_timeout, body_timeout, keep_alive, permits, accept_rate, client_places, proxy_protocol, tls, errors } =
-        options;
+    let PublicHttp {
+        socket,
+        request_timeout,
+        body_timeout,
+        keep_alive,
+        permits,
+        accept_rate,
+        client_places,
+        proxy_protocol,
+        tls,
+        turns,
+        errors,
+    } = options;
     let routes = gate.clone();
     let upgrades = fn_service(move |(request, framed): (Request, Framed<RequestStream<Socket>, Codec>)| {
         let gate = gate.clone();
@@ -97,6 +111,7 @@ where
         configure_socket: Arc::new(configure_socket),
         proxy_protocol,
         tls,
+        turns: Some(turns),
         shutdown: None,
     };
     http::service(app, Some(upgrades), Rc::new(move |path: &str| routes.route(path).is_some()), options)

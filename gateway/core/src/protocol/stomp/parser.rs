@@ -1,7 +1,7 @@
 //! Reads the frames of a client from a stream of bytes (STOMP 1.2, "STOMP Frames").
 
 use super::{BadFrame, ClientCommand, Frame, Headers, Version, escape::unescape, frame::trim};
-use std::mem;
+use std::{fmt, mem};
 
 /// Most bytes of the first line of a frame, with its end.
 const COMMAND_LINE: usize = 34;
@@ -43,7 +43,6 @@ impl ParserLimits {
 /// assert_eq!((frame.headers.get("destination"), &frame.body[..]), (Some("/topic/a:b"), &b"hello"[..]));
 /// # Ok::<(), BadFrame>(())
 /// ```
-#[derive(Debug)]
 pub struct Parser {
     limits: ParserLimits,
     /// `None` before CONNECT.
@@ -56,7 +55,6 @@ pub struct Parser {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Between,
     Headers(Head),
@@ -64,7 +62,6 @@ enum State {
 }
 
 /// Command and headers of the frame that is being read.
-#[derive(Debug)]
 struct Head {
     command: ClientCommand,
     headers: Headers,
@@ -82,6 +79,13 @@ enum Progress {
     Waits(State),
     /// The frame is complete.
     Done(Frame),
+}
+
+/// Without what the client sent: it may be a secret.
+impl fmt::Debug for Parser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parser").field("version", &self.version).field("buffered", &self.buffer.len()).finish_non_exhaustive()
+    }
 }
 
 impl Parser {

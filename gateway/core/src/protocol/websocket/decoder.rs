@@ -8,7 +8,7 @@ use super::{
     is_close_code,
     mask::unmask,
 };
-use std::{mem, str};
+use std::{fmt, mem, str};
 
 /// What a client sent. It borrows from the input if the input contained the whole frame, otherwise from the decoder.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +42,6 @@ pub enum Event<'a> {
 /// assert_eq!(seen, [format!("{:?}", Event::Text("hi")), format!("{:?}", Event::Ping(b""))]);
 /// # Ok::<(), gateway_core::protocol::websocket::Violation>(())
 /// ```
-#[derive(Debug)]
 pub struct Decoder {
     /// The incomplete message, followed by the incomplete control frame between its fragments.
     buffer: Vec<u8>,
@@ -61,7 +60,6 @@ pub struct Decoder {
     ignores_messages: bool,
 }
 
-#[derive(Debug)]
 enum Phase {
     /// The first bytes of a header have arrived.
     Header { bytes: [u8; header::MAX], have: u8 },
@@ -79,6 +77,13 @@ enum Step<'i> {
     Borrowed(Opcode, &'i [u8]),
     /// A message or control frame is complete in the buffer.
     Buffered(Opcode),
+}
+
+/// Without what the client sent: it may be a secret.
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").field("limit", &self.limit).field("buffered", &self.buffer.len()).finish_non_exhaustive()
+    }
 }
 
 impl Phase {

@@ -390,3 +390,11 @@ proptest! {
         prop_assert_eq!(feed(&mut decoder, &client), [Seen::Text(text)]);
     }
 }
+
+#[test]
+fn the_debug_text_of_a_decoder_has_nothing_of_the_client() {
+    let mut decoder = Decoder::new(1024);
+    let mut bytes = *b"\x81\x86\0\0\0\0top";
+    assert_eq!(decoder.feed(&mut &mut bytes[..]), Ok(None));
+    assert_eq!(format!("{decoder:?}"), "Decoder { limit: 1024, buffered: 3, .. }");
+}

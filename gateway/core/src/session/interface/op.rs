@@ -212,6 +212,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The entries of an answer: they cost something, which the command did not when it came.
+    pub fn entries(&self) -> usize {
+        match self {
+            Self::History { publications, .. } => publications.len(),
+            Self::Presence(clients) => clients.len(),
+            Self::Attached(attached) => attached.publications.len(),
+            _ => 0,
+        }
+    }
+
     /// The error of an operation that did not succeed. An outcome of another operation is an internal error.
     pub(crate) fn into_refusal(self) -> Refusal {
         match self {

@@ -155,3 +155,12 @@ proptest! {
         let _ = (sockjs_unwrap(&text), HeartBeat::parse(Some(&text)), Version::negotiate(Some(&text)), sub_protocol([&*text]));
     }
 }
+
+#[test]
+fn the_debug_text_of_a_parser_has_nothing_of_the_client() {
+    let mut parser = Parser::new(ParserLimits::before_connect());
+    parser.push(b"CONNECT\npasscode:top");
+    assert_eq!(parser.next(), Ok(None));
+    let text = format!("{parser:?}");
+    assert!(text.starts_with("Parser { version: None, buffered: ") && !text.contains("116"), "{text}");
+}

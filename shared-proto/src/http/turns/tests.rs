@@ -92,3 +92,32 @@ async fn a_connection_that_needs_another_kind_of_turn_gives_its_ticket_up() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn each_step_of_a_future_is_a_turn() {
+    LocalSet::new()
+        .run_until(async {
+            let (turns, steps) = (Turns::new(TurnKind::Http, 2), Rc::new(Cell::new(0)));
+            let futures: Vec<_> = (0..50)
+                .map(|_| {
+                    let steps = steps.clone();
+                    let future = async move {
+                        for _ in 0..3 {
+                            steps.set(steps.get() + 1);
+                            yield_now().await;
+                        }
+                    };
+                    spawn_local(turns.run(future))
+                })
+                .collect();
+            while steps.get() < 150 {
+                let before = steps.get();
+                yield_now().await;
+                assert!(steps.get() - before <= 2 * 2, "{} steps between two of another task", steps.get() - before);
+            }
+            for future in futures {
+                future.await.expect("it ends");
+            }
+        })
+        .await;
+}

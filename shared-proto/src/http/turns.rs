@@ -1,13 +1,13 @@
 //! Turns of connections that cause much work. When many clients connect at once, or send without a pause, a worker has thousands of connections
 //! with something to do; without turns, a call of another connection would wait until all of them have done it.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    num::NonZeroU64,
-    rc::Rc,
-    task::{Context, Poll, Waker},
-};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
 use tokio::task::{spawn_local, yield_now};
 
 #[cfg(test)]
@@ -15,17 +15,19 @@ mod tests;
 
 /// What makes much work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TurnKind {
+pub enum TurnKind {
+    /// An HTTP connection was accepted, sent something, or can send the rest of an answer.
+    Http = 0,
     /// A connection is not connected yet.
     Connect = 1,
-    /// A connection sent more than one turn handles.
+    /// A connection sent more than one turn handles, or had a large answer.
     Continued = 2,
     /// A connection ends.
     End = 3,
 }
 
 /// Turns of one kind at one worker, in rounds. Between two rounds everything else on the worker runs once.
-pub(super) struct Turns {
+pub struct Turns {
     kind: TurnKind,
     per_round: usize,
     /// Turns that are left in this round.
@@ -40,7 +42,7 @@ pub(super) struct Turns {
 
 /// The place of a connection that waits for a turn: a number and, in the lowest two bits, the kind of the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(NonZeroU64);
+pub struct Ticket(NonZeroU64);
 
 impl Ticket {
     fn new(kind: TurnKind, number: u64) -> Option<Self> {
@@ -57,8 +59,8 @@ impl Ticket {
 }
 
 impl Turns {
-    /// Rounds of so many turns, at least 1.
-    pub(super) fn new(kind: TurnKind, per_round: usize) -> Rc<Self> {
+    /// Rounds of so many turns, at least 1, for all connections of this thread.
+    pub fn new(kind: TurnKind, per_round: usize) -> Rc<Self> {
         let per_round = per_round.max(1);
         Rc::new(Self {
             kind,
@@ -73,7 +75,7 @@ impl Turns {
 
     /// Takes a turn. A connection that has to wait gets a ticket, is woken when its turn comes, and calls again with the ticket. It has one ticket
     /// at a time: a ticket for a turn of another kind is given up. Needs a [`LocalSet`](tokio::task::LocalSet).
-    pub(super) fn poll(self: &Rc<Self>, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
+    pub fn poll(self: &Rc<Self>, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
         if let Some(held) = ticket.filter(|held| held.is_for(self.kind)) {
             if held.number() > self.last_called.get() {
                 return Poll::Pending;
@@ -96,6 +98,11 @@ impl Turns {
         Poll::Pending
     }
 
+    /// Runs a future whose every step is a turn.
+    pub(super) fn run<F: Future>(self: &Rc<Self>, future: F) -> InTurns<F> {
+        InTurns { turns: self.clone(), ticket: None, future: Box::pin(future) }
+    }
+
     /// Begins rounds until nobody waits.
     async fn run_rounds(self: Rc<Self>) {
         loop {
@@ -116,5 +123,28 @@ impl Turns {
         self.last_called.set(self.last_called.get() + count as u64);
         self.left.set(self.per_round - count);
         waiting.drain(..count).collect()
+    }
+}
+
+impl fmt::Debug for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turns").field("kind", &self.kind).field("per_round", &self.per_round).finish_non_exhaustive()
+    }
+}
+
+/// See [`Turns::run`].
+pub(super) struct InTurns<F> {
+    turns: Rc<Turns>,
+    ticket: Option<Ticket>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for InTurns<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        ready!(this.turns.poll(&mut this.ticket, cx));
+        this.future.as_mut().poll(cx)
     }
 }
