@@ -12,6 +12,7 @@ mod scenarios;
 mod server;
 mod sockets;
 mod statistics;
+mod ticket_store;
 mod tls;
 
 use clap::{Parser, Subcommand};

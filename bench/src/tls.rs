@@ -42,13 +42,18 @@ impl Identity {
 
     /// A client that believes the authority. Clients with the same configuration share their tickets.
     pub(crate) fn client(&self, tickets: Tickets) -> Result<Arc<ClientConfig>> {
+        self.client_with(match tickets {
+            Tickets::Used => Resumption::default(),
+            Tickets::Ignored => Resumption::disabled(),
+        })
+    }
+
+    pub(crate) fn client_with(&self, resumption: Resumption) -> Result<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.authority.file())?)?;
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()?;
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        if tickets == Tickets::Ignored {
-            config.resumption = Resumption::disabled();
-        }
+        config.resumption = resumption;
         Ok(Arc::new(config))
     }
 }

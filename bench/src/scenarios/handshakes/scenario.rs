@@ -7,9 +7,10 @@ use crate::{
     result::Result,
     server::{Binaries, Kind, Server, generator_cpu_seconds},
     statistics::median,
+    ticket_store::TicketStore,
     tls::{Identity, Tickets},
 };
-use std::{cell::Cell, collections::BTreeMap, rc::Rc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
     task::spawn_local,
     time::{Instant, sleep},
@@ -39,6 +40,8 @@ enum Way {
     Resumed,
 }
 
+/// Tickets that each client gathers before it resumes. A measurement ends when they are used up.
+const TICKETS: usize = 400;
 const WAYS: [Way; 3] = [Way::Plain, Way::Full, Way::Resumed];
 /// The programs that are compared.
 const NAMES: [&str; 2] = ["gateway", "node"];
@@ -90,7 +93,7 @@ pub(crate) async fn run(binaries: &Binaries, arguments: &Arguments) -> Result {
     Ok(())
 }
 
-/// Opens connections for some seconds.
+/// Opens connections for some seconds, or until all tickets are used.
 async fn measure(
     server: &Server,
     name: &str,
@@ -103,22 +106,30 @@ async fn measure(
     let opened = Rc::new(Cell::new(0_usize));
     let mut clients = Vec::new();
     for _ in 0..arguments.clients {
+        let (endpoint, tickets) = (Endpoint::from(server.public), Arc::new(TicketStore::default()));
         let endpoint = match way {
-            Way::Plain => Endpoint::from(server.public),
-            Way::Full => Endpoint::from(server.public).with_tls(identity.client(Tickets::Ignored)?),
-            Way::Resumed => Endpoint::from(server.public).with_tls(identity.client(Tickets::Used)?),
+            Way::Plain => endpoint,
+            Way::Full => endpoint.with_tls(identity.client(Tickets::Ignored)?),
+            Way::Resumed => endpoint.with_tls(identity.client_with(tickets.resumption())?),
         };
-        // The first handshake of each client is a full one, and brings tickets.
         open(&endpoint, path, last).await?;
-        clients.push(endpoint);
+        while way == Way::Resumed && tickets.len() < TICKETS {
+            let before = tickets.len();
+            open(&endpoint, path, last).await?;
+            if tickets.len() == before {
+                return Err(format!("{name} sends no tickets").into());
+            }
+        }
+        tickets.use_tickets();
+        clients.push((endpoint, tickets));
     }
     let (cpu, generator, begun) = (server.cpu_seconds()?, generator_cpu_seconds()?, Instant::now());
     let until = begun + Duration::from_secs(arguments.seconds);
     let mut tasks = Vec::new();
-    for endpoint in clients {
+    for (endpoint, tickets) in clients {
         let (opened, last) = (opened.clone(), last.clone());
         tasks.push(spawn_local(async move {
-            while Instant::now() < until {
+            while Instant::now() < until && (way != Way::Resumed || tickets.len() > 0) {
                 let is_resumed = open(&endpoint, path, &last).await.map_err(|error| error.to_string())?;
                 if is_resumed != (way == Way::Resumed) {
                     return Err(format!("{way:?}: a handshake was {}resumed", if is_resumed { "" } else { "not " }));
