@@ -12,7 +12,6 @@ mod scenarios;
 mod server;
 mod sockets;
 mod statistics;
-mod ticket_store;
 mod tls;
 
 use clap::{Parser, Subcommand};

@@ -1,6 +1,7 @@
 //! Clients that cost the generator little.
 //!
-//! - [`endpoint`]: where they connect, with TLS or without; [`socket`]: the connection; [`receiver`]: what they received
+//! - [`endpoint`]: where they connect, with TLS or without; [`ticket_store`]: the tickets with which they resume TLS
+//! - [`socket`]: the connection; [`receiver`]: what they received
 //! - [`web_socket`]: a WebSocket; [`stream`]: a response without an end
 //! - [`form`], [`transport`]: subscribers over either
 
@@ -9,6 +10,7 @@ pub(crate) mod form;
 mod receiver;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod ticket_store;
 pub(crate) mod transport;
 mod web_socket;
 

@@ -4,19 +4,18 @@
 //!
 //! - [`cluster`]: the interface for the rest of the node; [`types`]: its types
 //! - [`local_workers`]: requests to the workers of this node
-//! - [`shared_cluster`]: the state of a node among several; [`membership`]: heartbeats; [`dead_nodes`], [`presence_sweep`]: clean-up
+//! - [`shared_cluster`]: the state of a node among several; [`membership`]: heartbeats; [`cleanup`]: the clean-up after dead nodes
 //! - [`holds`]: which channels have subscribers on this node; [`watched_users`]: users that may have too many connections
 //! - [`requests`]: requests to other nodes; [`message`]: their encoding; [`inbox`]: how they arrive; [`member`]: what a node publishes about itself
 
+mod cleanup;
 mod cluster;
-mod dead_nodes;
 mod holds;
 mod inbox;
 mod local_workers;
 mod member;
 mod membership;
 mod message;
-mod presence_sweep;
 mod requests;
 mod shared_cluster;
 mod types;

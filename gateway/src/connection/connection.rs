@@ -2,7 +2,7 @@
 
 use super::{
     close_cause::CloseCause,
-    driver::{Driver, Handshake},
+    driver::{Driver, Handshake, Reading},
     worker_context::WorkerContext,
 };
 use crate::{
@@ -65,19 +65,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
-            driver.is_paused = true;
+            driver.reading = Reading::Paused;
             return Ok(());
         }
-        driver.is_paused = false;
+        let in_turn = wire.has_more() || driver.reading == Reading::InTurn;
         let limits = driver.worker.limits;
         if driver.info.is_some() {
             wire.allow_messages(limits.message_size);
             // Only reading waits. What the connection has to write may free memory, and so does its end.
-            if (wire.has_more() || driver.answered_much) && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
+            if in_turn && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
+                driver.reading = Reading::InTurn;
                 return Ok(());
             }
-            driver.answered_much = false;
         }
+        driver.reading = Reading::Free;
         let mut left = limits.turn_messages;
         let waker = cx.waker();
         let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {

@@ -65,10 +65,7 @@ pub(super) struct Driver {
     pub(super) closing: Option<Box<Closing>>,
     /// Whether the node drains, so that the connection closes as soon as no operation of its session is in flight.
     pub(super) is_draining: bool,
-    /// Whether the connection is not read at present.
-    pub(super) is_paused: bool,
-    /// Whether an answer was so large that the next read takes a turn.
-    pub(super) answered_much: bool,
+    pub(super) reading: Reading,
     /// Whether the connection has ended, and waits for the turn in which it is removed.
     pub(super) has_ended: bool,
     /// When the first byte of an incomplete message arrived, or of a STOMP frame in several messages.
@@ -79,6 +76,17 @@ pub(super) struct Driver {
     pub(super) held: WorkSize,
     /// What the budget of the worker counts for the connection.
     pub(super) counted: WorkSize,
+}
+
+/// When the connection is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// When there is input.
+    Free,
+    /// In a turn, because an answer was large.
+    InTurn,
+    /// Not at present.
+    Paused,
 }
 
 /// What the session needs until its next input: copies of `Session::deadline` and `Session::wants_input`. A wake-up for a delivery reads
@@ -136,8 +144,7 @@ impl Driver {
             running,
             closing,
             is_draining,
-            is_paused: false,
-            answered_much: false,
+            reading: Reading::Free,
             has_ended: false,
             incomplete_since,
             next_wake,
@@ -202,7 +209,7 @@ impl Driver {
             self.close_slow(CloseCause::Slow(overflow));
         }
         if self.needs.tick <= now {
-            if self.is_paused {
+            if self.reading == Reading::Paused {
                 self.input(Input::NotRead);
             }
             self.input(Input::Timer);
@@ -253,7 +260,9 @@ impl Driver {
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => {
                     self.count_wrong_token(&outcome);
-                    self.answered_much |= outcome.entries() >= MANY_ENTRIES;
+                    if outcome.entries() >= MANY_ENTRIES {
+                        self.reading = Reading::InTurn;
+                    }
                     self.input(Input::Done(id, outcome));
                 }
                 (TaskId::CatchUp(channel), TaskResult::CatchUp(CatchUpStep::Lost)) => self.input(Input::PublicationsLost(channel)),

@@ -4,9 +4,8 @@
 //! - [`stream`]: filters the bytes of a connection before actix-http reads them, and hides upgrade offers that are not accepted
 //! - [`head`], [`body`]: parse the bytes for the stream, without I/O
 //! - [`proxy_protocol`]: reads the header with which a proxy begins a connection
-//! - [`limits`]: limits of connections, per second and for each client
+//! - [`limits`]: limits of connections, per second and for each client, and their turns
 //! - [`tls`]: TLS ahead of HTTP
-//! - [`turns`]: how many turns of connections that cause much work come between two turns of others
 //! - [`keep_alive`]: announces how long an idle connection stays open
 //! - [`deadline`]: limits the time for a request's head
 //! - [`errors`]: counts and logs connections that end with an error
@@ -33,10 +32,9 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod turns;
 
 pub use errors::{Cause, ConnectionErrors, SILENCED_TARGET};
-pub use limits::{AcceptRate, ClientPlaces, Places};
+pub use limits::{AcceptRate, ClientPlaces, Places, Ticket, TurnKind, Turns};
 pub use open_files::{OpenFiles, raise_open_files};
 pub use proxy_protocol::ProxyProtocol;
 pub use query::{QueryError, query_pairs, read_query};
@@ -44,4 +42,3 @@ pub use service::{HttpOptions, SURPLUS_CONNECTIONS, listen, max_accepted, serve,
 pub use stream::{AcceptsWebSocket, RequestStream, RequestTimes};
 pub use takeover::{Takeover, TakeoverBody};
 pub use tls::{HandshakeCounts, PeerCertificate, Socket, Tls, TlsSocket};
-pub use turns::{Ticket, TurnKind, Turns};

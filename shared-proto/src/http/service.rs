@@ -2,12 +2,11 @@
 
 use super::errors::{Cause, ConnectionErrors, Fault};
 use super::keep_alive;
-use super::limits::{AcceptRate, ClientPlaces, Place};
+use super::limits::{AcceptRate, ClientPlaces, Place, TurnKind, Turns};
 use super::proxy_protocol::{Begun, ProxyProtocol};
 use super::stream::{AcceptsWebSocket, RequestStream, RequestTimes};
 use super::takeover::TakenOver;
 use super::tls::{Socket, Tls};
-use super::turns::{TurnKind, Turns};
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::error::DispatchError;

@@ -3,11 +3,10 @@
 
 use super::node::Node;
 use crate::{
-    client::{Client, endpoint::Endpoint},
+    client::{Client, endpoint::Endpoint, ticket_store::TicketStore},
     result::Result,
     server::{Binaries, Kind, Server, generator_cpu_seconds},
     statistics::median,
-    ticket_store::TicketStore,
     tls::{Identity, Tickets},
 };
 use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};

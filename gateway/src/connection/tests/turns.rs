@@ -67,7 +67,9 @@ fn a_reply_waits_for_a_few_of_many_large_answers() {
         let answered = || readers.iter().filter(|reader| reader.socket.take(next_frame).is_some()).count();
         let read = r#"{"id":3,"history":{"channel":"kept:a","limit":40}}"#;
         for round in 0..2 {
-            readers.iter().for_each(|reader| reader.send(read));
+            for reader in &readers {
+                reader.send(read);
+            }
             ping(&other).await;
             let before = answered();
             assert!(round == 0 || before <= 5, "{before} of {MANY} answers came first");

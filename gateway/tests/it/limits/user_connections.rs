@@ -95,7 +95,7 @@ fn stomp_connections_count_as_well() {
 }
 
 /// Two nodes with this setting, of which the second one knows the first.
-async fn two_nodes(redis: &Server, settings: &str) -> Vec<Gateway> {
+fn two_nodes(redis: &Server, settings: &str) -> Vec<Gateway> {
     let mut nodes = Vec::new();
     for _ in 0..2 {
         let (public, internal) = start_node(redis, settings);
@@ -109,7 +109,7 @@ async fn two_nodes(redis: &Server, settings: &str) -> Vec<Gateway> {
 async fn a_node_with_few_of_the_connections_counts_all_of_them() {
     let redis = start_redis().await;
     let settings = format!("workers = 1\n{}", settings("refuse").replace("connections = 2", "connections = 4"));
-    let nodes = two_nodes(&redis, &settings).await;
+    let nodes = two_nodes(&redis, &settings);
     // Each node has a share of two.
     let mut all: Vec<_> = (0..4).map(|_| connected(&nodes[1], "mallory")).collect();
     for _ in 0..2 {
@@ -127,7 +127,7 @@ async fn a_node_with_few_of_the_connections_counts_all_of_them() {
 #[tokio::test]
 async fn connections_on_other_nodes_count() {
     let redis = start_redis().await;
-    let nodes = two_nodes(&redis, &settings("end-oldest").replace("connections = 2", "connections = 1")).await;
+    let nodes = two_nodes(&redis, &settings("end-oldest").replace("connections = 2", "connections = 1"));
     let mut before = connected(&nodes[0], "mallory");
     let mut twin = connected(&nodes[1], "alice");
     for round in 1..5 {

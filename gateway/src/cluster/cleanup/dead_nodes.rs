@@ -1,8 +1,8 @@
 //! Cleans up after dead nodes: announces the leaves of their connections, removes their presence, takes over their tasks for channels, and hands over
 //! what has ended, for the events about it.
 
-use super::{shared_cluster::SharedCluster, types::DeadNodeEntries};
 use crate::broker::{Announcement, BrokerError, NodeId, NodeTask, Nodes, OrphanedPresence, RegistryKey};
+use crate::cluster::{shared_cluster::SharedCluster, types::DeadNodeEntries};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use std::{
     collections::{HashMap, HashSet},
@@ -21,7 +21,7 @@ const STEP: usize = 256;
 impl SharedCluster {
     /// Cleans up after every node that is found dead. Never returns. Runs beside the heartbeat, because the clean-up of a large node takes longer than a
     /// lease. One node does not wait for another: events may wait for a service.
-    pub(super) async fn clean_up_dead_nodes(&self) {
+    pub(in crate::cluster) async fn clean_up_dead_nodes(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
         let (mut found, mut since) = (self.dead.subscribe(), HashMap::<String, Instant>::new());
         let (mut running, mut in_progress) = (FuturesUnordered::new(), HashSet::new());
@@ -135,7 +135,7 @@ impl SharedCluster {
 
     // NL-7.3
     /// Announces leaves in channels that have joins and leaves. The entries are removed after that: if it breaks off, leaves are repeated and none is lost.
-    pub(super) async fn announce_leaves(&self, orphaned: &[OrphanedPresence]) -> Result<(), BrokerError> {
+    pub(in crate::cluster) async fn announce_leaves(&self, orphaned: &[OrphanedPresence]) -> Result<(), BrokerError> {
         for OrphanedPresence { channel, info, .. } in orphaned {
             if self.namespaces.options(channel).is_some_and(|options| options.join_leave) {
                 self.broker.announce(channel, Announcement::Leave(info.clone())).await?;

@@ -1,7 +1,7 @@
 //! Removes presence entries of nodes that no longer exist, and ends occupations of channels, where the clean-up after dead nodes missed them.
 
-use super::shared_cluster::SharedCluster;
 use crate::broker::{BrokerError, Nodes, Sweep, Swept};
+use crate::cluster::shared_cluster::SharedCluster;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -12,7 +12,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 impl SharedCluster {
     /// Sweeps all presence entries again and again. Of all nodes, one does each sweep. Each node also writes its own holds again. Never returns.
-    pub(super) async fn sweep_presence(&self) {
+    pub(in crate::cluster) async fn sweep_presence(&self) {
         let Some(nodes) = self.broker.nodes() else { return };
         let started = Instant::now();
         loop {

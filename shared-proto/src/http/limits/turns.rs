@@ -99,7 +99,7 @@ impl Turns {
     }
 
     /// Runs a future whose every step is a turn.
-    pub(super) fn run<F: Future>(self: &Rc<Self>, future: F) -> InTurns<F> {
+    pub(in crate::http) fn run<F: Future>(self: &Rc<Self>, future: F) -> InTurns<F> {
         InTurns { turns: self.clone(), ticket: None, future: Box::pin(future) }
     }
 
@@ -133,7 +133,7 @@ impl fmt::Debug for Turns {
 }
 
 /// See [`Turns::run`].
-pub(super) struct InTurns<F> {
+pub(in crate::http) struct InTurns<F> {
     turns: Rc<Turns>,
     ticket: Option<Ticket>,
     future: Pin<Box<F>>,
