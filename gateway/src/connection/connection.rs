@@ -68,20 +68,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             driver.reading = Reading::Paused;
             return Ok(());
         }
-        let in_turn = wire.has_more() || driver.reading == Reading::InTurn;
+        if driver.reading == Reading::Paused {
+            driver.reading = Reading::Free;
+        }
         let limits = driver.worker.limits;
         if driver.info.is_some() {
             wire.allow_messages(limits.message_size);
             // Only reading waits. What the connection has to write may free memory, and so does its end.
-            if in_turn && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
-                driver.reading = Reading::InTurn;
+            let needs_turn = wire.has_more() || driver.reading == Reading::InTurn;
+            if needs_turn && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
                 return Ok(());
             }
         }
-        driver.reading = Reading::Free;
         let mut left = limits.turn_messages;
         let waker = cx.waker();
         let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {
+            driver.reading = Reading::Free;
             driver.event(now, event);
             // Polling here puts the replies into the outbox before the driver decides whether to take the next command.
             driver.poll_tasks(&mut Context::from_waker(waker));
