@@ -260,7 +260,8 @@ impl Driver {
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => {
                     self.count_wrong_token(&outcome);
-                    if outcome.entries() >= MANY_ENTRIES {
+                    // An EventSource sends nothing that could wait for a turn.
+                    if outcome.entries() >= MANY_ENTRIES && !matches!(self.dialect, Dialect::EventSource(_)) {
                         self.reading = Reading::InTurn;
                     }
                     self.input(Input::Done(id, outcome));
@@ -331,6 +332,7 @@ impl Driver {
                 return false;
             }
             let Some(commands) = self.dialect.posted().and_then(PostedSession::pop) else { return false };
+            self.reading = Reading::Free;
             if self.closing.is_none() {
                 match &commands {
                     PostedCommands::Json(text) => self.message(now, Payload::Text(text)),
