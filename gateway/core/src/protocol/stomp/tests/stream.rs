@@ -161,6 +161,5 @@ fn the_debug_text_of_a_parser_has_nothing_of_the_client() {
     let mut parser = Parser::new(ParserLimits::before_connect());
     parser.push(b"CONNECT\npasscode:top");
     assert_eq!(parser.next(), Ok(None));
-    let text = format!("{parser:?}");
-    assert!(text.starts_with("Parser { version: None, buffered: ") && !text.contains("116"), "{text}");
+    assert_eq!(format!("{parser:?}"), "Parser { version: None, buffered: 12, .. }");
 }
