@@ -75,7 +75,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if driver.info.is_some() {
             wire.allow_messages(limits.message_size);
             // Only reading waits. What the connection has to write may free memory, and so does its end.
-            let needs_turn = wire.has_more() || driver.reading == Reading::InTurn;
+            let needs_turn = wire.has_more() || (driver.reading == Reading::InTurn && Self::has_input(wire, driver, cx)?);
             if needs_turn && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
                 return Ok(());
             }
@@ -118,6 +118,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
             Poll::Ready(transport::End::Eof) => Err(TransportEnd::PeerGone),
             Poll::Ready(transport::End::Failed(_)) => Err(TransportEnd::Reset),
+        }
+    }
+
+    /// Whether there is input for a turn. Fails once the peer can send no more.
+    fn has_input(wire: &mut Wire<T>, driver: &Driver, cx: &mut Context<'_>) -> Result<bool, TransportEnd> {
+        if driver.dialect.posted().is_some_and(|posted| !posted.is_empty()) {
+            return Ok(true);
+        }
+        match wire.poll_input(cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(true)) => Ok(true),
+            Poll::Ready(Ok(false)) => Err(TransportEnd::PeerGone),
+            Poll::Ready(Err(_)) => Err(TransportEnd::Reset),
         }
     }
 

@@ -83,7 +83,7 @@ pub(super) struct Driver {
 pub(super) enum Reading {
     /// When there is input.
     Free,
-    /// In a turn, because an answer was large.
+    /// In a turn, because an answer was large. That ends with the next message or posted command.
     InTurn,
     /// Not at present.
     Paused,
@@ -260,8 +260,7 @@ impl Driver {
             match (task, end) {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => {
                     self.count_wrong_token(&outcome);
-                    // An EventSource sends nothing that could wait for a turn.
-                    if outcome.entries() >= MANY_ENTRIES && !matches!(self.dialect, Dialect::EventSource(_)) {
+                    if outcome.entries() >= MANY_ENTRIES {
                         self.reading = Reading::InTurn;
                     }
                     self.input(Input::Done(id, outcome));

@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Largest write that combines several frames. A frame of this size or more is written alone, without a copy.
 pub const GATHER_BYTES: usize = 64 * 1024;
 
+/// Largest read of [`Wire::poll_input`], in bytes. Most commands are smaller.
+const INPUT_BYTES: usize = 256;
+
 /// The reaction of the receiver of an [`Event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -193,14 +196,11 @@ impl<T: AsyncRead + Unpin> Wire<T> {
         }
         buffers::with_read(bytes, |buffer| {
             while budget > 0 {
-                let mut read = ReadBuf::new(&mut buffer[..budget]);
-                if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)) {
-                    return Poll::Ready(End::Failed(error));
-                }
-                let input = read.filled_mut();
-                if input.is_empty() {
-                    return Poll::Ready(End::Eof);
-                }
+                let input = match ready!(self.poll_read(cx, &mut buffer[..budget])) {
+                    Ok([]) => return Poll::Ready(End::Eof),
+                    Ok(input) => input,
+                    Err(error) => return Poll::Ready(End::Failed(error)),
+                };
                 budget -= input.len();
                 match Self::decode(&mut self.decoder, input, &mut receive) {
                     Ok(Decoded::All) => {}
@@ -213,6 +213,27 @@ impl<T: AsyncRead + Unpin> Wire<T> {
             }
             self.end_turn(Stop::Receiver(Next::Yield), cx)
         })
+    }
+
+    /// Waits until the next turn has input: reads a few bytes of it, and does not decode them. False: the peer closed its side of the socket.
+    pub fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.unread.is_some() {
+            return Poll::Ready(Ok(true));
+        }
+        let mut buffer = [0; INPUT_BYTES];
+        let input = ready!(self.poll_read(cx, &mut buffer))?;
+        if self.decoder.is_some() {
+            self.unread = Unread::new(input);
+        }
+        Poll::Ready(Ok(!input.is_empty()))
+    }
+
+    /// Reads once. Nothing: the peer closed its side of the socket.
+    fn poll_read<'a>(&mut self, cx: &mut Context<'_>, buffer: &'a mut [u8]) -> Poll<io::Result<&'a mut [u8]>> {
+        let mut read = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        let length = read.filled().len();
+        Poll::Ready(Ok(&mut buffer[..length]))
     }
 
     fn end_turn(&mut self, stop: Stop, cx: &Context<'_>) -> Poll<End> {

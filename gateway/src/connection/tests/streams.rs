@@ -5,7 +5,7 @@ use crate::broker::{PostOutcome, PostedCommands};
 use gateway_core::model::SessionKey;
 
 /// The client's end of a stream.
-struct Stream {
+pub(super) struct Stream {
     peer: Peer,
     encoding: Encoding,
 }
@@ -25,7 +25,7 @@ impl World {
     }
 
     /// Opens a stream of lines. Returns it with the key of its session.
-    async fn lines(&self) -> (Stream, SessionKey) {
+    pub(super) async fn lines(&self) -> (Stream, SessionKey) {
         let stream = self.stream(Encoding::JsonLines, json_commands(r#"{"id":1,"connect":{}}"#));
         let [connected] = &stream.receive().await[..] else { panic!("one reply") };
         let connect = &connected["connect"];
@@ -35,7 +35,7 @@ impl World {
         (stream, key)
     }
 
-    async fn post(&self, key: SessionKey, text: &str) -> PostOutcome {
+    pub(super) async fn post(&self, key: SessionKey, text: &str) -> PostOutcome {
         let address = self.worker.node.cluster.address();
         self.worker.node.cluster.post_commands(&address, key, json_commands(text)).await.expect("the worker answers")
     }
@@ -43,7 +43,7 @@ impl World {
 
 impl Stream {
     /// The messages that have arrived since the last call.
-    async fn receive(&self) -> Vec<Value> {
+    pub(super) async fn receive(&self) -> Vec<Value> {
         settle().await;
         let bytes = self.peer.socket.take(|bytes| (!bytes.is_empty()).then(|| (bytes.len(), bytes.to_vec()))).unwrap_or_default();
         let text = String::from_utf8(bytes).expect("UTF-8");

@@ -83,6 +83,40 @@ fn a_reply_waits_for_a_few_of_many_large_answers() {
     });
 }
 
+/// Only their next commands take turns.
+#[test]
+fn deliveries_after_large_answers_take_no_turns() {
+    run(Bounds { outbox: 1 << 16, ..default_bounds() }, |world| async move {
+        for _ in 0..40 {
+            world.publish("kept:a", "1").await;
+        }
+        let read = r#"{"id":3,"history":{"channel":"kept:a","limit":40}}"#;
+        let (readers, flood) = (crowd(&world).await, world.anonymous().await);
+        let mut streams = Vec::new();
+        for _ in 0..MANY {
+            let (stream, key) = world.lines().await;
+            world.post(key, "{\"id\":2,\"subscribe\":{\"channel\":\"open:a\"}}").await;
+            world.post(key, read).await;
+            assert_eq!(stream.receive().await.len(), 2);
+            streams.push((stream, key));
+        }
+        for reader in &readers {
+            assert_eq!(reader.request(read).await.len(), 1);
+        }
+        world.publish("open:a", "2").await;
+        flood.send_bytes((0..80).flat_map(|_| frame(0x81, br#"{"id":3,"ping":{}}"#)).collect::<Vec<_>>());
+        let mut answers = 0;
+        for _ in 0..60 {
+            yield_now().await;
+            answers += std::iter::from_fn(|| flood.socket.take(next_frame)).count();
+        }
+        assert_eq!(answers, 80, "the flood waited for other turns than its own 20");
+        for (reader, (stream, _)) in readers.iter().zip(&streams) {
+            assert_eq!((reader.receive().await.len(), stream.receive().await.len()), (1, 1));
+        }
+    });
+}
+
 #[test]
 fn a_reply_waits_for_a_few_of_many_ends() {
     run(default_bounds(), |world| async move {

@@ -89,6 +89,25 @@ async fn a_receiver_ends_the_turn_and_the_next_turn_continues_in_order() {
 }
 
 #[tokio::test]
+async fn a_wait_for_input_decodes_nothing_and_keeps_the_order() {
+    let (mut peer, io) = duplex(4096);
+    let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
+    let waker = wakes.clone().into();
+    let mut cx = Context::from_waker(&waker);
+    assert!(wire.poll_input(&mut cx).is_pending());
+    peer.write_all(&pings(0..100)).await.expect("room");
+    assert_eq!(wakes.take(), 1);
+    for _ in 0..2 {
+        assert!(matches!(wire.poll_input(&mut cx), Poll::Ready(Ok(true))));
+        assert!((1..=INPUT_BYTES).contains(&wire.buffered()), "{} bytes", wire.buffered());
+    }
+    assert_eq!(turn(&mut wire, &wakes, 1000, |_| Next::Continue).0, (0..100).collect::<Vec<_>>());
+    assert!(wire.poll_input(&mut cx).is_pending());
+    drop(peer);
+    assert!(matches!(wire.poll_input(&mut cx), Poll::Ready(Ok(false))));
+}
+
+#[tokio::test]
 async fn stopping_after_the_last_event_leaves_nothing() {
     let (mut peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
