@@ -145,9 +145,13 @@ impl Cluster {
         Ok(local + self.sum_of_others(&request).await?)
     }
 
-    /// About how many workers all nodes have together, if all have as many as this one.
+    /// The largest number of workers that all nodes may have together: each has at most as many as the one with the most. All nodes with the same
+    /// list of nodes have the same number.
     pub fn worker_threads(&self) -> usize {
-        self.links().borrow().len().max(1) * self.local().len()
+        match &self.kind {
+            Kind::Single(_, local, _) => local.len(),
+            Kind::Shared(shared) => shared.worker_threads.load(Relaxed),
+        }
     }
 
     /// The connections of the target, on all nodes.

@@ -6,7 +6,10 @@ use crate::{
     telemetry::FailureLog,
 };
 use gateway_core::model::{Transition, Transitions, lock};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Time for Redis to remove this node when it shuts down.
@@ -165,6 +168,7 @@ impl SharedCluster {
         if let Some(problem) = problem.filter(|problem| before.as_deref() != Some(problem)) {
             tracing::warn!("{problem}");
         }
+        self.worker_threads.store(worker_threads(&alive), Relaxed);
         self.delivering.send_if_modified(|delivering| {
             let now: Arc<[NodeServices]> = alive.iter().map(Member::services).collect();
             let changed = *delivering != now;
@@ -211,9 +215,25 @@ fn alive(all: &[NodeRecord]) -> Vec<Member> {
     alive
 }
 
+/// See [`Cluster::worker_threads`](super::Cluster::worker_threads).
+fn worker_threads(alive: &[Member]) -> usize {
+    alive.len() * alive.iter().map(|node| node.workers).max().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn each_node_counts_as_the_one_with_the_most_workers() {
+        let node = |name: &str, workers| {
+            let (name, link, public) = (name.into(), "ws://h:1".into(), "".into());
+            Member { name, since_ms: 1, workers, link, public, shared: BTreeMap::new(), delivers: BTreeSet::new() }
+        };
+        assert_eq!(worker_threads(&[node("a", 1), node("b", 4), node("c", 2)]), 12);
+        assert_eq!(worker_threads(&[node("a", 3)]), 3);
+    }
 
     #[test]
     fn the_page_shows_the_states_of_a_lease() {

@@ -15,7 +15,10 @@ use gateway_core::{
 };
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize},
+    },
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -43,6 +46,8 @@ pub(super) struct SharedCluster {
     pub(super) dead: watch::Sender<Vec<NodeId>>,
     /// The link addresses of all live nodes. The receiver sees every change of the list.
     pub(super) links: watch::Sender<Arc<[String]>>,
+    /// See [`Cluster::worker_threads`](super::Cluster::worker_threads).
+    pub(super) worker_threads: AtomicUsize,
     /// The live nodes, and the services whose queues they can deliver.
     pub(super) delivering: watch::Sender<Arc<[NodeServices]>>,
     /// The services whose queues this node can deliver. Other nodes learn of them with the next heartbeat.
@@ -95,6 +100,7 @@ impl SharedCluster {
             inbox,
             timings,
             links: watch::Sender::new([this_node.link.to_string()].into()),
+            worker_threads: AtomicUsize::new(this_node.workers),
             delivering: watch::Sender::new([this_node.services()].into()),
             delivers: Mutex::default(),
             dead: watch::Sender::default(),

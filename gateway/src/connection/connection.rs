@@ -2,7 +2,7 @@
 
 use super::{
     close_cause::CloseCause,
-    driver::{Driver, Handshake, Reading},
+    driver::{Driver, Handshake},
     worker_context::WorkerContext,
 };
 use crate::{
@@ -62,28 +62,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads the messages of one turn. Fails once the peer can send no more.
     fn read(&mut self, now: Tick, cx: &mut Context<'_>) -> Result<(), TransportEnd> {
         let Self { wire, driver, ticket } = self;
+        driver.reading.is_paused = true;
         if !driver.wants_input() {
             // The time limit of a message does not apply while the gateway does not read.
             driver.incomplete_since = None;
-            driver.reading = Reading::Paused;
             return Ok(());
-        }
-        if driver.reading == Reading::Paused {
-            driver.reading = Reading::Free;
         }
         let limits = driver.worker.limits;
         if driver.info.is_some() {
             wire.allow_messages(limits.message_size);
             // Only reading waits. What the connection has to write may free memory, and so does its end.
-            let needs_turn = wire.has_more() || (driver.reading == Reading::InTurn && Self::has_input(wire, driver, cx)?);
+            let needs_turn = wire.has_more() || (driver.reading.needs_turn && Self::has_input(wire, driver, cx)?);
             if needs_turn && driver.worker.continued_turns.poll(ticket, cx).is_pending() {
                 return Ok(());
             }
         }
+        driver.reading.is_paused = false;
         let mut left = limits.turn_messages;
         let waker = cx.waker();
         let turn = wire.poll_turn(&mut Context::from_waker(waker), limits.turn_bytes, |event| {
-            driver.reading = Reading::Free;
+            driver.reading.needs_turn = false;
             driver.event(now, event);
             // Polling here puts the replies into the outbox before the driver decides whether to take the next command.
             driver.poll_tasks(&mut Context::from_waker(waker));

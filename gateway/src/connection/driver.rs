@@ -78,15 +78,13 @@ pub(super) struct Driver {
     pub(super) counted: WorkSize,
 }
 
-/// When the connection is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// When there is input.
-    Free,
-    /// In a turn, because an answer was large. That ends with the next message or posted command.
-    InTurn,
-    /// Not at present.
-    Paused,
+/// How the connection is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reading {
+    /// Whether the last wake-up read nothing, because the connection took no input or waited for a turn.
+    pub(super) is_paused: bool,
+    /// Whether the next input needs a turn, because an answer was large. That ends with the next message or posted command.
+    pub(super) needs_turn: bool,
 }
 
 /// What the session needs until its next input: copies of `Session::deadline` and `Session::wants_input`. A wake-up for a delivery reads
@@ -144,7 +142,7 @@ impl Driver {
             running,
             closing,
             is_draining,
-            reading: Reading::Free,
+            reading: Reading::default(),
             has_ended: false,
             incomplete_since,
             next_wake,
@@ -209,7 +207,7 @@ impl Driver {
             self.close_slow(CloseCause::Slow(overflow));
         }
         if self.needs.tick <= now {
-            if self.reading == Reading::Paused {
+            if !self.is_read() {
                 self.input(Input::NotRead);
             }
             self.input(Input::Timer);
@@ -261,7 +259,7 @@ impl Driver {
                 (TaskId::Operation(id), TaskResult::Operation(outcome)) => {
                     self.count_wrong_token(&outcome);
                     if outcome.entries() >= MANY_ENTRIES {
-                        self.reading = Reading::InTurn;
+                        self.reading.needs_turn = true;
                     }
                     self.input(Input::Done(id, outcome));
                 }
@@ -285,6 +283,11 @@ impl Driver {
     /// Whether the connection takes input from the peer.
     pub(super) fn wants_input(&self) -> bool {
         self.closing.is_some() || (self.needs.input && self.dialect.wants_input() && self.registration.outbox().has_room())
+    }
+
+    /// Whether what the peer has sent is read. If not, its silence means nothing.
+    pub(super) fn is_read(&self) -> bool {
+        !self.reading.is_paused && self.wants_input()
     }
 
     /// Wakes the connection's own task if this turn caused more work: input that was left in the socket can be read now, or replies have overflowed
@@ -331,7 +334,7 @@ impl Driver {
                 return false;
             }
             let Some(commands) = self.dialect.posted().and_then(PostedSession::pop) else { return false };
-            self.reading = Reading::Free;
+            self.reading.needs_turn = false;
             if self.closing.is_none() {
                 match &commands {
                     PostedCommands::Json(text) => self.message(now, Payload::Text(text)),

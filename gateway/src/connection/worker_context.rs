@@ -15,7 +15,7 @@ pub struct WorkerContext {
     pub limits: ConnectionLimits,
     /// Turns of connections that are not connected yet.
     pub(super) connect_turns: Rc<Turns>,
-    /// Turns of connections that sent more than one turn handles.
+    /// Turns of connections that sent more than one turn handles, or had a large answer.
     pub(super) continued_turns: Rc<Turns>,
     /// Turns of connections that end, or close because they are too slow.
     pub(super) end_turns: Rc<Turns>,

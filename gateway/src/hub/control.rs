@@ -7,7 +7,7 @@ use super::{
 use crate::broker::mailbox::{DrainPlan, HubQuery};
 use gateway_core::model::{CommandTarget, ServerCommand};
 use rand::seq::SliceRandom;
-use std::{rc::Rc, time::SystemTime};
+use std::rc::Rc;
 use tokio::{
     sync::mpsc::Sender,
     time::{Instant, sleep_until},
@@ -44,11 +44,9 @@ impl Hub {
         match query {
             HubQuery::Connections(target, answer) => {
                 let targets = self.targets(&target);
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                let start_us = now.saturating_sub(self.parts.start.elapsed()).as_micros() as u64;
                 let state = self.state.borrow();
                 let entries = targets.iter().filter_map(|index| state.connections.get(*index as usize));
-                let _ = answer.try_send(entries.map(|entry| entry.summary(&state.local_channels, start_us)).collect());
+                let _ = answer.try_send(entries.map(|entry| entry.summary(&state.local_channels)).collect());
             }
             HubQuery::Subscribers(channel, answer) => {
                 let _ = answer.try_send(self.members(&channel));

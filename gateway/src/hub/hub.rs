@@ -31,7 +31,7 @@ use std::{
     net::IpAddr,
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::Notify;
 
@@ -81,11 +81,6 @@ impl Hub {
     /// The current time of this worker's clock.
     pub fn now(&self) -> Tick {
         Tick(self.parts.start.elapsed().as_millis() as u64)
-    }
-
-    /// The same, in microseconds.
-    fn now_us(&self) -> u64 {
-        self.parts.start.elapsed().as_micros() as u64
     }
 
     /// The worker that owns the hub.
@@ -138,7 +133,7 @@ impl Hub {
             generation,
             id,
             protocol,
-            since_us: self.now_us(),
+            since_us: unix_us(),
             address: None,
             token_row: None,
             info: None,
@@ -173,14 +168,13 @@ impl Hub {
 
     /// Sets the user of a connection. From now on it counts as one of this user: who opened a connection earlier has no older place.
     pub fn identify(&self, key: ConnKey, info: Arc<ClientInfo>) {
-        let now_us = self.now_us();
         let mut state = self.state.borrow_mut();
         let user = info.user.clone();
         let Some(entry) = state.entry(key) else { return };
         if entry.info.replace(info).is_some() {
             return;
         }
-        entry.since_us = now_us;
+        entry.since_us = unix_us();
         if !user.is_anonymous() {
             let connections = state.users.entry(user).or_default();
             connections.reserve_exact(usize::from(connections.is_empty()));
@@ -306,4 +300,9 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.hub.remove(self.key);
     }
+}
+
+/// The wall clock, in microseconds since 1970.
+fn unix_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64
 }

@@ -16,9 +16,9 @@ impl UserConnections {
     /// Without a limit.
     pub const UNLIMITED: Self = Self { limit: 0, on_excess: OnExcess::Refuse };
 
-    /// Whether a user with so many connections at one of `workers` cannot have too many, as long as it has no more at any other.
-    pub fn is_surely_within(self, connections: usize, workers: usize) -> bool {
-        self.limit == 0 || connections <= self.limit / workers.max(1)
+    /// How many connections of a user each of `workers` may have, so that they cannot be too many together.
+    pub fn share(self, workers: usize) -> usize {
+        if self.limit == 0 { usize::MAX } else { self.limit / workers.max(1) }
     }
 
     /// The connections that have to end, of all that a user has, each with the time of its connect. All who ask about the same connections get the same answer.
@@ -66,10 +66,9 @@ mod tests {
     }
 
     #[test]
-    fn a_small_share_needs_no_question() {
+    fn all_shares_together_are_within_the_limit() {
         let limit = UserConnections { limit: 10, on_excess: OnExcess::Refuse };
-        assert_eq!([5, 6].map(|connections| limit.is_surely_within(connections, 2)), [true, false]);
-        assert!(!limit.is_surely_within(1, 11), "one at each worker may be too many");
-        assert!(UserConnections::UNLIMITED.is_surely_within(1_000_000, 8));
+        assert_eq!([1, 2, 3, 10, 11].map(|workers| limit.share(workers)), [10, 5, 3, 1, 0]);
+        assert_eq!(UserConnections::UNLIMITED.share(8), usize::MAX);
     }
 }

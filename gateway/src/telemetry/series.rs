@@ -90,7 +90,7 @@ series! {
     BytesOut, "bytes_out", Counter, [], "Bytes of the messages written completely.";
     FramesIn, "frames_in", Counter, [], "WebSocket messages read, and requests with commands of streams.";
     FramesOut, "frames_out", Counter, [], "WebSocket messages and parts of streams written completely.";
-    LimitsForgotten, "limits_forgotten", Counter, ["table"], "Peers that lost their place in a full table while it counted something, so that they have their whole burst again.";
+    LimitsForgotten, "limits_forgotten", Counter, ["table"], "Peers that lost their place in a full table while it counted something, so that the count of each begins again.";
     KeyRequestsLimited, "key_requests_limited", Counter, ["key"], "Requests of services that were refused because there were too many with their API key, by its name.";
     KeyRefusals, "key_refusals", Counter, ["result"], "Requests and publications of services that were refused because of their API key, by whether the audit log has a line.";
     KeyReloads, "key_reloads", Counter, ["result"], "Changes of the API keys, by what became of them.";

@@ -56,7 +56,7 @@ pub struct WriteResult {
 ///
 /// Input is read in turns, so that a peer that sends without a pause cannot block the worker. A turn reads a limited number of bytes into a
 /// buffer that all connections of the thread share. It then wakes its task and returns. A connection uses memory for input only while a
-/// message is incomplete, or after the receiver ended a turn early.
+/// message is incomplete, after the receiver ended a turn early, or while its input waits for a turn.
 ///
 /// The caller owns the queue of frames. A frame leaves it when the socket has flushed all of it, so that what TLS has taken and not sent still counts.
 /// A `Wire` stores only how many bytes of the queue the socket has taken.
@@ -215,7 +215,7 @@ impl<T: AsyncRead + Unpin> Wire<T> {
         })
     }
 
-    /// Waits until the next turn has input: reads a few bytes of it, and does not decode them. False: the peer closed its side of the socket.
+    /// Waits until the next turn has input: reads a few bytes of it, and keeps them for the decoder. False: the peer closed its side of the socket.
     pub fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.unread.is_some() {
             return Poll::Ready(Ok(true));

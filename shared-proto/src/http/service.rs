@@ -130,7 +130,7 @@ where
     Ok(builder.listen(name, listener, factory)?.run())
 }
 
-/// The limit of open connections for each of `workers` workers: its part of the permits, and a few more, which it closes at once. Further
+/// The limit of open connections for each of `workers` workers: its part of the permits, and [`SURPLUS_CONNECTIONS`]. Further
 /// connections wait in the kernel, where they need no file descriptor of this process.
 pub fn max_accepted(permits: &Semaphore, workers: usize) -> usize {
     permits.available_permits().div_ceil(workers) + SURPLUS_CONNECTIONS

@@ -2,10 +2,7 @@
 
 use super::dialect::Dialect;
 use crate::{
-    connection::{
-        close_cause::CloseCause,
-        driver::{Driver, Reading},
-    },
+    connection::{close_cause::CloseCause, driver::Driver},
     hub::Batch,
     telemetry::{Count, DropCause},
 };
@@ -80,7 +77,7 @@ impl Driver {
 
     pub(in crate::connection) fn stomp_timer(&mut self) {
         // A client that is sending a large message is not silent. The time limit of a message applies to it.
-        let reading = self.reading != Reading::Paused && self.wants_input() && self.incomplete_since.is_none();
+        let reading = self.is_read() && self.incomplete_since.is_none();
         self.translate(|translator, now, steps| translator.timer(now, reading, steps));
         self.run_deferred();
     }

@@ -17,17 +17,21 @@ impl Requester {
     /// Ends the connections that the user has above the limit. Returns how this one ends, if it is one of them.
     ///
     /// It is registered under the user already. So of two that connect at the same time, each finds the other, and both decide the same. Nobody
-    /// asks while no worker has more than its share. The first worker with more makes all others ask.
+    /// asks while no worker has more than its share. The first worker with more makes all others ask. Without a share all ask at each connect.
     pub(super) async fn keep_user_limit(&self, user: &UserId) -> Option<Outcome> {
         let node = &self.worker.node;
         let (limit, watched) = (node.user_connections, node.cluster.watched_users().get(user));
-        let is_within = |connections| limit.is_surely_within(connections, node.cluster.worker_threads());
-        let has_share = is_within(self.worker.hub.connections_of(user));
-        if user.is_anonymous() || (has_share && watched.is_none()) {
+        let share = limit.share(node.cluster.worker_threads());
+        let is_above = self.worker.hub.connections_of(user) > share;
+        if user.is_anonymous() || (!is_above && watched.is_none()) {
             return None;
         }
         let question = async {
-            if has_share { node.cluster.connections(CommandTarget::User(user.clone())).await } else { node.cluster.watch_user(user).await }
+            if is_above && share > 0 {
+                node.cluster.watch_user(user).await
+            } else {
+                node.cluster.connections(CommandTarget::User(user.clone())).await
+            }
         };
         let found = match timeout(ANSWER_TIMEOUT, question).await {
             Ok(Ok(found)) => found,
@@ -40,7 +44,7 @@ impl Requester {
                 return None;
             }
         };
-        if let Some(watched) = watched.filter(|_| is_within(found.len())) {
+        if let Some(watched) = watched.filter(|_| found.len() <= share) {
             node.cluster.watched_users().end(user, watched);
         }
         let mut own = None;

@@ -347,3 +347,28 @@ fn a_connection_closes_once_its_peer_stops_answering_pings() {
         assert_eq!(world.closed(Closed::Disconnect(Disconnect::NoPong)), 1);
     });
 }
+
+/// A large answer fills the outbox, so the pong stays in the socket.
+#[test]
+fn a_pong_that_is_not_read_is_not_missed() {
+    run(Bounds { ping_interval: Duration::from_secs(25), ..default_bounds() }, |world| async move {
+        for _ in 0..40 {
+            world.publish("kept:a", r#""a text""#).await;
+        }
+        let (alice, mut waited) = (world.anonymous().await, 0);
+        while alice.receive().await != ["{}"] {
+            elapse(1.0).await;
+            waited += 1;
+            assert!(waited < 50, "no ping");
+        }
+        alice.accept_bytes(0);
+        (2..6).for_each(|id| alice.send(&history(id)));
+        alice.send("{}");
+        elapse(9.5).await;
+        assert!(alice.socket.unread() > 0);
+        alice.accept_all();
+        let answers = alice.receive().await;
+        assert!(answers.iter().all(|answer| answer.contains(r#""history":{"#)), "{answers:?}");
+        assert_eq!((answers.len(), world.closed(Closed::Disconnect(Disconnect::NoPong))), (4, 0));
+    });
+}

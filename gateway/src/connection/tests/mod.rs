@@ -16,6 +16,7 @@ mod stomp;
 mod streams;
 mod tokens;
 mod turns;
+mod user_limit;
 
 use super::*;
 use crate::transport::Wire;
@@ -23,6 +24,7 @@ use crate::{
     auth::{ConnectionClaims, SubscriptionClaims, Tokens},
     broker::{Broker, Mailbox, MailboxEntry, MemoryBroker, MemoryLimits, Reads},
     hub::{Hub, HubLimits, HubParts, RecoveryMemoryLimits},
+    limits::UserConnections,
     node::Node,
     publish::Draft,
     services::{GuardConfig, KeptRequest, LinkLimits, ServiceConfig, Services, link},
@@ -66,6 +68,7 @@ struct Bounds {
     ping_interval: Duration,
     rates: TrafficRates,
     user_rates: Option<Arc<UserRates>>,
+    user_connections: UserConnections,
     guards: GuardConfig,
     /// The service `bot`.
     bot: ServiceConfig,
@@ -83,6 +86,7 @@ fn default_bounds() -> Bounds {
         ping_interval: Duration::from_hours(1000),
         rates: TrafficRates::default(),
         user_rates: None,
+        user_connections: UserConnections::UNLIMITED,
         guards: GuardConfig::default(),
         bot: ServiceConfig::default(),
         anonymous: true,
@@ -132,7 +136,12 @@ fn node(mailbox: &Arc<Mailbox>, bounds: &Bounds) -> Node {
     let services = services.with_guards(bounds.guards.clone());
     let tokens = format!("[tokens]\nanonymous = {}\nhmac_secret = \"secret\"\nunbounded = true", bounds.anonymous);
     let tokens = Tokens::from(&Settings::from_toml(&tokens).expect("valid").tokens);
-    Node { services: services.into(), tokens, ..Node::alone(broker, vec![mailbox.clone()], session_config) }
+    Node {
+        services: services.into(),
+        tokens,
+        user_connections: bounds.user_connections,
+        ..Node::alone(broker, vec![mailbox.clone()], session_config)
+    }
 }
 
 fn run<F: Future<Output = ()>>(bounds: Bounds, test: impl FnOnce(World) -> F) {

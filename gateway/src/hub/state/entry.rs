@@ -17,7 +17,8 @@ pub(crate) struct Entry {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) id: ConnectionId,
     pub(in crate::hub) protocol: Protocol,
-    /// When it opened, and once it is connected, when that was. In microseconds of the worker's clock.
+    /// When it opened, and once it is connected, when that was. In microseconds since 1970. All who ask
+    /// get the same value.
     pub(in crate::hub) since_us: u64,
     /// The client's address.
     pub(in crate::hub) address: Option<IpAddr>,
@@ -66,7 +67,7 @@ impl Entry {
         self.subscriptions.iter_mut().find(|subscription| subscription.local_channel == local_channel)
     }
 
-    pub(crate) fn summary(&self, local_channels: &Slab<LocalChannel>, start_us: u64) -> ConnectionSummary {
+    pub(crate) fn summary(&self, local_channels: &Slab<LocalChannel>) -> ConnectionSummary {
         ConnectionSummary {
             id: self.id,
             user: self.info.as_ref().map_or_else(UserId::anonymous, |info| info.user.clone()),
@@ -76,7 +77,7 @@ impl Entry {
                 .filter_map(|s| local_channels.get(s.local_channel.index()))
                 .map(|local_channel| local_channel.name.clone())
                 .collect(),
-            since_us: start_us + self.since_us,
+            since_us: self.since_us,
             address: self.address,
         }
     }

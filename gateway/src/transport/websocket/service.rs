@@ -21,7 +21,7 @@ pub struct PublicHttp {
     pub body_timeout: Duration,
     /// How long an idle HTTP connection stays open for its next request.
     pub keep_alive: Duration,
-    /// Permits for connections that are not upgraded yet, shared by all workers. A connection without a permit is closed at once.
+    /// Permits for connections that are not upgraded yet, shared by all workers. See [`HttpOptions::permits`].
     pub permits: Arc<Semaphore>,
     /// The limit of connections per second.
     pub accept_rate: Option<AcceptRate>,

@@ -92,8 +92,8 @@ async fn a_receiver_ends_the_turn_and_the_next_turn_continues_in_order() {
 async fn a_wait_for_input_decodes_nothing_and_keeps_the_order() {
     let (mut peer, io) = duplex(4096);
     let (mut wire, wakes) = (Wire::new(io, b"", Decoder::new(100)), Arc::<Wakes>::default());
-    let waker = wakes.clone().into();
-    let mut cx = Context::from_waker(&waker);
+    let counted = wakes.clone().into();
+    let mut cx = Context::from_waker(&counted);
     assert!(wire.poll_input(&mut cx).is_pending());
     peer.write_all(&pings(0..100)).await.expect("room");
     assert_eq!(wakes.take(), 1);

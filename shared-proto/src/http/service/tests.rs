@@ -1,6 +1,9 @@
 use super::*;
+use std::cell::Cell;
 use std::pin::pin;
 use std::task::Poll;
+use tokio::io::AsyncWriteExt as _;
+use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::Instant;
 
 /// A connection that was accepted, and the client's end of it.
@@ -31,6 +34,42 @@ async fn a_connection_above_the_limit_gets_the_next_free_place() {
     assert!(matches!(futures_util::poll!(&mut prepared), Poll::Pending));
     drop(held);
     assert!(prepared.await.is_ok());
+}
+
+/// With one turn in a round, two looks at the requests that have arrived see few more of them.
+#[tokio::test]
+async fn connections_take_turns() {
+    const MANY: usize = 50;
+    let served = Rc::new(Cell::new(0));
+    let counted = served.clone();
+    let app = fn_service(move |_: Request| {
+        counted.set(counted.get() + 1);
+        async { Ok::<_, actix_http::Error>(Response::ok()) }
+    });
+    let local = LocalSet::new();
+    let seen = local.run_until(async move {
+        let options = HttpOptions { turns: Some(1), ..HttpOptions::default() };
+        let service = service(app, None::<UpgradeHandler>, Rc::new(|_| false), options).new_service(()).await.expect("a service");
+        let mut pairs = Vec::new();
+        for _ in 0..MANY {
+            let (io, mut client) = connection().await;
+            client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
+            pairs.push((io, client));
+        }
+        let (sockets, _clients): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        for io in sockets {
+            spawn_local(service.call(io));
+        }
+        let mut seen = Vec::new();
+        while served.get() < MANY {
+            let before = served.get();
+            yield_now().await;
+            seen.push(served.get() - before);
+        }
+        seen
+    });
+    let seen = timeout(Duration::from_secs(20), seen).await.expect("all are served");
+    assert!(seen.iter().all(|requests| *requests <= 2), "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
