@@ -17,8 +17,8 @@ pub(crate) struct Entry {
     pub(in crate::hub) generation: u32,
     pub(in crate::hub) id: ConnectionId,
     pub(in crate::hub) protocol: Protocol,
-    /// When it opened, and once it is connected, when that was. In microseconds since 1970. All who ask
-    /// get the same value.
+    /// When it opened, and once it is connected, when that was. In microseconds since 1970. All who
+    /// ask get the same value.
     pub(in crate::hub) since_us: u64,
     /// The client's address.
     pub(in crate::hub) address: Option<IpAddr>,

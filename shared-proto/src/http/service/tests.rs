@@ -36,7 +36,7 @@ async fn a_connection_above_the_limit_gets_the_next_free_place() {
     assert!(prepared.await.is_ok());
 }
 
-/// With one turn in a round, two looks at the requests that have arrived see few more of them.
+/// With one turn in a round, few requests are served between two looks.
 #[tokio::test]
 async fn connections_take_turns() {
     const MANY: usize = 50;
