@@ -21,7 +21,6 @@ export function inside(file, install) {
   if (process.env[MARK]) return true;
   test('in namespaces of its own', () => {
     assert.equal(process.getuid(), 0, 'Podman needs new networks here: run this test as root');
-    execFileSync(join(ROOT, 'deploy/native/requirement'), ['compose'], { stdio: 'inherit' });
     install();
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;

@@ -10,6 +10,8 @@ export const FOLDER = import.meta.dirname;
 /** Where the programs of the project are. */
 export const BIN = process.env.SWITCHBOARD_BIN_DIR ?? join(ROOT, 'target/debug');
 
+// podman-compose needs Podman even to read files.
+execFileSync(join(ROOT, 'deploy/native/requirement'), ['compose'], { stdio: ['ignore', 'ignore', 'inherit'] });
 const tool = (kind, ...args) => execFileSync(join(ROOT, 'deploy/native', kind), [...args, 'runs the stack of deploy/compose'], { encoding: 'utf8' }).trim();
 export const COMPOSE = tool('go-tool', 'compose', 'github.com/docker/compose/v2/cmd', '2.40.3');
 const PODMAN_COMPOSE_BIN = tool('python-tool', 'podman-compose', '1.6.0');
