@@ -139,9 +139,28 @@ impl Sentinels {
         self.master = self.settled().await.unwrap_or(self.master);
     }
 
-    /// Waits until the first sentinel names the replica as the master.
+    /// Waits until all sentinels name the replica as the master.
+    ///
+    /// One that does not know of the failover yet would make the new master a replica of the old one, if this starts again. If that has no data,
+    /// all data is lost then.
     pub async fn fails_over(&self) {
-        until("the sentinels name another master", async || self.named(&self.sentinels[0]).await == Some(1 - self.master)).await;
+        until("the sentinels name another master", async || {
+            for sentinel in &self.sentinels {
+                if self.named(sentinel).await != Some(1 - self.master) {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+    }
+
+    /// Makes the sentinels consider no master dead from now on. A server that has just started without its data must not become the master.
+    pub async fn watch_patiently(&self) {
+        let down_after = Duration::from_hours(1).as_millis().to_string();
+        for sentinel in &self.sentinels {
+            sentinel.command(&["SENTINEL", "SET", SERVICE, "down-after-milliseconds", &down_after]).await;
+        }
     }
 
     /// Makes the sentinels start a failover, and waits until the replica is the master.
