@@ -145,8 +145,7 @@ impl Cluster {
         Ok(local + self.sum_of_others(&request).await?)
     }
 
-    /// The largest number of workers that all nodes may have together: each has at most as many as the one with the most. All nodes with the same
-    /// list of nodes have the same number.
+    /// The number of all workers, if each node counts as the one with the most. Nodes that know the same members get the same number.
     pub fn worker_threads(&self) -> usize {
         match &self.kind {
             Kind::Single(_, local, _) => local.len(),

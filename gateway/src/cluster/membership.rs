@@ -168,7 +168,8 @@ impl SharedCluster {
         if let Some(problem) = problem.filter(|problem| before.as_deref() != Some(problem)) {
             tracing::warn!("{problem}");
         }
-        self.worker_threads.store(worker_threads(&alive), Relaxed);
+        // This node counts even while it is not in the list.
+        self.worker_threads.store(worker_threads(&alive).max(self.this_node.workers), Relaxed);
         self.delivering.send_if_modified(|delivering| {
             let now: Arc<[NodeServices]> = alive.iter().map(Member::services).collect();
             let changed = *delivering != now;

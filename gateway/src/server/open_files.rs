@@ -9,7 +9,7 @@ use shared_proto::http::{OpenFiles, SURPLUS_CONNECTIONS};
 
 /// Files of the process itself: listeners, logs, the main runtime, connections to the telemetry collector.
 const PROCESS_FILES: usize = 64;
-/// Files of one worker thread: its runtime, and connections above the limit that it accepts and closes at once.
+/// Files of one worker thread: its runtime, and connections above the limit, which wait for a place.
 const FILES_PER_WORKER: usize = 8 + SURPLUS_CONNECTIONS;
 /// Files for health checks, sentinels and the slot map of Redis. Command connections and the subscriber connection are counted separately.
 const REDIS_FILES: usize = 16;

@@ -209,8 +209,13 @@ impl World {
 
     /// Opens a connection of this user and sends the connect command.
     async fn user(&self, name: &str) -> Peer {
-        let token = self.worker.node.tokens.sign_connection(&ConnectionClaims::of(name.parse().expect("valid")), 0).expect("a key");
-        self.connected(&json!({"id": 1, "connect": {"token": token}}).to_string()).await
+        self.connected(&self.connect_command(name)).await
+    }
+
+    /// The connect command of this user.
+    fn connect_command(&self, user: &str) -> String {
+        let token = self.worker.node.tokens.sign_connection(&ConnectionClaims::of(user.parse().expect("valid")), 0).expect("a key");
+        json!({"id": 1, "connect": {"token": token}}).to_string()
     }
 
     async fn connected(&self, connect: &str) -> Peer {

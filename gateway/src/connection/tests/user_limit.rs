@@ -11,10 +11,8 @@ fn a_user_is_watched_while_a_worker_has_more_than_its_share() {
         let watch = |name: &str| world.worker.node.cluster.watched_users().get(&name.parse().expect("valid"));
         let (_alice, mallory) = (world.user("alice").await, [world.user("mallory").await, world.user("mallory").await]);
         assert_eq!((watch("alice"), watch("mallory")), (None, None));
-        let token = ConnectionClaims::of("mallory".parse().expect("valid"));
-        let token = world.worker.node.tokens.sign_connection(&token, 0).expect("a key");
         let third = world.open();
-        let refused = third.request(&json!({"id": 1, "connect": {"token": token}}).to_string()).await;
+        let refused = third.request(&world.connect_command("mallory")).await;
         assert_eq!(refused, ["close 3504 connection limit"]);
         assert!(watch("mallory").is_some() && watch("alice").is_none());
         for peer in mallory.iter().chain([&third]) {

@@ -141,8 +141,8 @@ impl Sentinels {
 
     /// Waits until all sentinels name the replica as the master.
     ///
-    /// One that does not know of the failover yet would make the new master a replica of the old one, if this starts again. If that has no data,
-    /// all data is lost then.
+    /// A sentinel that does not know of the failover yet would make the new master a replica of the old one as soon as the old one starts again.
+    /// If the old one has no data, all data is lost.
     pub async fn fails_over(&self) {
         until("the sentinels name another master", async || {
             for sentinel in &self.sentinels {
@@ -155,8 +155,8 @@ impl Sentinels {
         .await;
     }
 
-    /// Makes the sentinels consider no master dead from now on. A server that has just started without its data must not become the master.
-    pub async fn watch_patiently(&self) {
+    /// Makes the sentinels consider no master dead from now on, so that a server that has just started without its data does not become the master.
+    pub async fn disable_failovers(&self) {
         let down_after = Duration::from_hours(1).as_millis().to_string();
         for sentinel in &self.sentinels {
             sentinel.command(&["SENTINEL", "SET", SERVICE, "down-after-milliseconds", &down_after]).await;

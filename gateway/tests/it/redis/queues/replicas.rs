@@ -67,7 +67,7 @@ async fn what_a_replica_has_outlives_a_failover() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         sentinels.master().kill();
         sentinels.fails_over().await;
-        sentinels.watch_patiently().await;
+        sentinels.disable_failovers().await;
         // Without it the new master has no replica, and accepts nothing.
         sentinels.master().resume().await;
     };
