@@ -168,8 +168,7 @@ impl SharedCluster {
         if let Some(problem) = problem.filter(|problem| before.as_deref() != Some(problem)) {
             tracing::warn!("{problem}");
         }
-        // This node counts even while it is not in the list.
-        self.worker_threads.store(worker_threads(&alive).max(self.this_node.workers), Relaxed);
+        self.worker_threads.store(worker_threads(&self.this_node, &alive), Relaxed);
         self.delivering.send_if_modified(|delivering| {
             let now: Arc<[NodeServices]> = alive.iter().map(Member::services).collect();
             let changed = *delivering != now;
@@ -216,9 +215,10 @@ fn alive(all: &[NodeRecord]) -> Vec<Member> {
     alive
 }
 
-/// See [`Cluster::worker_threads`](super::Cluster::worker_threads).
-fn worker_threads(alive: &[Member]) -> usize {
-    alive.len() * alive.iter().map(|node| node.workers).max().unwrap_or_default()
+/// See [`Cluster::worker_threads`](super::Cluster::worker_threads). This node counts even while it is not in the list.
+fn worker_threads(this_node: &Member, alive: &[Member]) -> usize {
+    let most = alive.iter().map(|node| node.workers).max().unwrap_or_default();
+    (alive.len() * most).max(this_node.workers)
 }
 
 #[cfg(test)]
@@ -232,8 +232,10 @@ mod tests {
             let (name, link, public) = (name.into(), "ws://h:1".into(), "".into());
             Member { name, since_ms: 1, workers, link, public, shared: BTreeMap::new(), delivers: BTreeSet::new() }
         };
-        assert_eq!(worker_threads(&[node("a", 1), node("b", 4), node("c", 2)]), 12);
-        assert_eq!(worker_threads(&[node("a", 3)]), 3);
+        let all = [node("a", 1), node("b", 4), node("c", 2)];
+        assert_eq!(worker_threads(&all[0], &all), 12);
+        assert_eq!(worker_threads(&all[2], &all[2..]), 2);
+        assert_eq!(worker_threads(&all[1], &[]), 4);
     }
 
     #[test]
